@@ -1,0 +1,23 @@
+"""Neural-network activation functions and their derivatives for NumPy arrays, as SIMD kernels.
+
+Every activation is an object that is called like a NumPy ufunc::
+
+    >>> import numpy as np
+    >>> import fastact as fa
+    >>> x = np.array([-1.0, 0.0, 1.0])
+    >>> fa.relu(x)
+    array([0., 0., 1.])
+    >>> fa.relu.derivative(x)
+    array([0., 0., 1.])
+
+`activations` lists their names, `get` finds one by any of its names, `show_config` tells what runs.
+"""
+
+from ._activation import BY_NAME, Activation, activations, get
+from ._config import show_config
+from ._kernels import get_num_threads, set_num_threads
+
+__version__ = "0.1.0"
+__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *BY_NAME]  # noqa: PLE0604
+
+globals().update(BY_NAME)

@@ -1,0 +1,295 @@
+"""The Activation object: a callable with its derivative, gradients and metadata.
+
+Plain arrays take the fast path of ``_call``; whatever else NumPy accepts comes to `general` here,
+which names errors, settles the parameters' dtype, and calls the ufunc. No arithmetic stands here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from . import _cpu
+from ._call import Call
+from ._gradients import parameter_gradients
+from ._kernels import Kernel
+from ._docs import docstring
+from ._spec import REGISTRY, Spec
+from . import activations as _formulas  # noqa: F401  (fills the registry)
+
+#: The loop that np.exp chooses for a dtype; the same is chosen here when parameters are Python scalars.
+_LOOPS = {**dict.fromkeys("?bBe", "e"), **dict.fromkeys("hHf", "f"), **dict.fromkeys("iIlLqQd", "d")}
+
+_UFUNC_KEYWORDS = {"out", "where", "casting", "order", "dtype", "subok", "signature"}
+
+
+class Activation(Call):
+    """An activation function, called like a NumPy ufunc.
+
+    Not made by users: ``fastact.gelu`` is one, `fastact.get` finds one by name.
+
+    Attributes
+    ----------
+    derivative : callable
+        ``derivative(x, *parameters)``: the derivative by x.
+    value_and_derivative : callable
+        Both in one pass over memory.
+    backward : callable
+        ``backward(grad, x, *parameters)``: ``grad * derivative(x)``, fused.
+    backward_from_output : callable or None
+        ``backward_from_output(grad, y, *parameters)``, where the derivative is a function of the output.
+    ufunc : numpy.ufunc
+        The ufunc underneath; derivative and the others have theirs.
+    aliases, params, latex, range, limits, slopes, kinks, monotonic, zero_centred, saturates, smoothness, reference
+        What is known of the function; see `fastact._spec.Spec`.
+    """
+
+    def __init__(self, spec: Spec, tables: tuple[dict[Any, Any], dict[Any, Any]]) -> None:
+        defaults = tuple(spec.params.values())
+        kernels = {
+            kind: Kernel(
+                spec.name if kind == "value" else f"{spec.name}_{kind}",
+                f"{spec.name}: {spec.summary}", kind, tables, (spec.name, printed), len(defaults),
+                2 if kind == "value_and_derivative" else 1, kind.startswith("backward"),
+            )
+            for kind, printed in _kinds(spec)
+        }  # fmt: skip
+        super().__init__(kernels["value"], defaults, general)
+        self.spec = spec
+        self.__name__ = self.__qualname__ = spec.name
+        self.__module__ = "fastact"
+        _describe(self, self, "value")
+        self.backward_from_output: KindCall | None = None
+        for kind, kernel in kernels.items():
+            if kind != "value":
+                setattr(self, kind, KindCall(self, kernel, defaults, general))
+        self.aliases = spec.alias
+        self.params = dict(spec.params)
+        for name in ("latex", "range", "limits", "slopes", "kinks", "monotonic", "zero_centred", "saturates",
+                     "smoothness", "reference", "family"):  # fmt: skip
+            setattr(self, name, getattr(spec, name))
+
+    def parameter_gradients(self, grad: Any, x: Any, *params: Any, **named: Any) -> dict[str, Any]:
+        """Return the gradient by each parameter, summed to that parameter's shape.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against x.
+        x : array_like
+            Input of the forward pass.
+        *params, **named : array_like
+            The parameters as in the call; defaults where left out.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            ``sum(grad * d f / d parameter)`` over the axes along which the parameter was broadcast. Sums
+            are carried in float64, pairwise, and block totals exactly.
+
+        Raises
+        ------
+        TypeError
+            If the activation has no parameters, or for arguments that are not real numbers.
+        ValueError
+            If shapes do not broadcast.
+        """
+        values = _bind(self, params, named)
+        return parameter_gradients(self, grad, x, values)
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return get, (self.__name__,)
+
+    def __repr__(self) -> str:
+        params = "".join(f", {n}={d!r}" for n, d in self.params.items())
+        return f"<activation fastact.{self.__name__}(x{params})>"
+
+
+class KindCall(Call):
+    """The derivative, backward or value_and_derivative of an activation, called like a ufunc."""
+
+    def __init__(self, activation: Activation, kernel: Kernel, defaults: tuple[float, ...], general: Any) -> None:
+        super().__init__(kernel, defaults, general)
+        self.spec = activation.spec
+        self.__name__ = kernel.kind
+        self.__qualname__ = f"{activation.__name__}.{kernel.kind}"
+        self.__module__ = "fastact"
+        _describe(self, activation, kernel.kind)
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, str]]:
+        return getattr, (get(self.spec.name), self.__name__)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__} of activation fastact.{self.spec.name}>"
+
+
+def _kinds(spec: Spec) -> list[tuple[str, str]]:
+    """The kinds of an activation, each with the printed kernel that it runs on."""
+    kinds = [("value", "value"), ("derivative", "derivative"), ("value_and_derivative", "both"), ("backward", "derivative")]
+    return kinds + ([("backward_from_output", "from_output")] if spec.inverse else [])
+
+
+def _describe(call: Any, activation: Activation, kind: str) -> None:
+    """Give a callable its signature and docstring."""
+    arrays = {"backward": ["grad", "x"], "backward_from_output": ["grad", "y"]}.get(kind, ["x"])
+    parameters = [inspect.Parameter(a, inspect.Parameter.POSITIONAL_ONLY) for a in arrays]
+    keywords = [("out", None), ("where", True), ("casting", "same_kind"), ("order", "K"), ("dtype", None), ("subok", True)]
+    parameters += [
+        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=d) for n, d in activation.spec.params.items()
+    ]
+    parameters += [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d) for n, d in keywords]
+    call.__signature__ = inspect.Signature(parameters)
+    call.__doc__ = docstring(activation.spec, kind)
+
+
+# ---------------------------------------------------------------------------------------------------
+# The general path
+# ---------------------------------------------------------------------------------------------------
+
+
+def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Call the ufunc with whatever NumPy accepts."""
+    spec = call.spec
+    if spec.variants:
+        call, kwargs = _variant(call, kwargs)
+        spec = call.spec
+    nin = call.ufunc.nin - len(spec.params)
+    if len(args) < nin:
+        names = _array_names(call)
+        raise TypeError(f"{_title(call)}: missing argument {names[len(args)]!r}; expected {', '.join(names)}")
+    arrays, params = args[:nin], args[nin:]
+    named = {k: kwargs.pop(k) for k in [k for k in kwargs if k not in _UFUNC_KEYWORDS]}
+    values = _bind(call, params, named)
+    dtypes = [_dtype(call, name, a) for name, a in zip([*_array_names(call), *spec.params], [*arrays, *values], strict=True)]
+    weak = all(isinstance(v, float | int) and not isinstance(v, np.generic) for v in values)
+    if values and weak and None not in dtypes[:nin] and not {"dtype", "signature"} & kwargs.keys():
+        loop = _LOOPS[np.result_type(*dtypes[:nin]).char]
+        param = "f" if loop == "e" else loop
+        kwargs["signature"] = loop * nin + param * len(values) + "->" + loop * call.ufunc.nout
+    return call.ufunc(*arrays, *values, **kwargs)
+
+
+def _title(call: Any) -> str:
+    return f"fastact.{call.__qualname__}"
+
+
+def _array_names(call: Any) -> list[str]:
+    return [n for n, p in call.__signature__.parameters.items() if p.kind is inspect.Parameter.POSITIONAL_ONLY]
+
+
+def _dtype(call: Any, name: str, value: Any) -> np.dtype[Any] | None:
+    """The dtype of an argument, refused if no kernel can take it; None if the argument overrides ufuncs."""
+    if type(value) is float:
+        return np.dtype("d")
+    if not isinstance(value, np.ndarray) and hasattr(value, "__array_ufunc__") and not isinstance(value, np.generic):
+        return None
+    dtype = value.dtype if isinstance(value, np.ndarray | np.generic) else np.asarray(value).dtype
+    if dtype.char not in _LOOPS:
+        raise TypeError(
+            f"{_title(call)}: {name} has dtype {dtype}; expected float16, float32, float64, an integer or bool dtype"
+        )
+    return dtype
+
+
+def _bind(call: Any, params: tuple[Any, ...], named: dict[str, Any]) -> list[Any]:
+    """The parameters in order, from positions, names and defaults."""
+    defaults = call.spec.params
+    if len(params) > len(defaults):
+        expected = ", ".join([*_array_names(call), *defaults])
+        raise TypeError(f"{_title(call)}: too many arguments; expected {expected}")
+    values = dict(zip(defaults, params, strict=False))
+    for name, value in named.items():
+        if name not in defaults:
+            known = ", ".join([*defaults, *sorted(_UFUNC_KEYWORDS)])
+            raise TypeError(f"{_title(call)}: unexpected keyword {name!r}; known are {known}")
+        if name in values:
+            raise TypeError(f"{_title(call)}: {name!r} is given twice, by position and by name")
+        values[name] = value
+    return [values.get(name, default) for name, default in defaults.items()]
+
+
+def _variant(call: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Follow a keyword that selects another activation: gelu's ``approximate="tanh"``."""
+    for keyword, choices in call.spec.variants.items():
+        if keyword in kwargs:
+            kwargs = dict(kwargs)
+            choice = kwargs.pop(keyword)
+            if choice not in choices:
+                raise ValueError(f"{_title(call)}: {keyword} is {choice!r}; expected one of {', '.join(map(repr, choices))}")
+            target = get(choices[choice])
+            return target if isinstance(call, Activation) else getattr(target, call.__name__), kwargs
+    return call, kwargs
+
+
+# ---------------------------------------------------------------------------------------------------
+# All of them
+# ---------------------------------------------------------------------------------------------------
+
+
+def _build() -> dict[str, Activation]:
+    tables = _cpu.tables()
+    found = {name: Activation(spec, tables) for name, spec in REGISTRY.items()}
+    return {**found, **{alias: found[name] for name, spec in REGISTRY.items() for alias in spec.alias}}
+
+
+#: Every activation by every one of its names.
+BY_NAME = _build()
+
+
+def get(name: str) -> Activation:
+    """Return the activation of that name or alias; case, "-" and "_" do not matter.
+
+    Parameters
+    ----------
+    name : str
+        Canonical name or alias: ``"silu"``, ``"swish"``, ``"SiLU"``.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message suggests near names.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.get("swish") is fa.silu
+    True
+    """
+    try:
+        return BY_NAME[name]
+    except (KeyError, TypeError):
+        pass
+    if not isinstance(name, str):
+        raise TypeError(f"fastact.get: name must be a str, got {type(name).__name__}")
+    folded = _folded()
+    found = folded.get(_fold(name))
+    if found is None:
+        near = difflib.get_close_matches(_fold(name), folded, n=3)
+        hint = f"; did you mean {' or '.join(dict.fromkeys(folded[n].__name__ for n in near))}?" if near else ""
+        raise ValueError(f"fastact.get: there is no activation {name!r}{hint}")
+    return found
+
+
+def _fold(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+@lru_cache
+def _folded() -> dict[str, Activation]:
+    return {_fold(name): activation for name, activation in BY_NAME.items()}
+
+
+def activations() -> list[str]:
+    """Return the canonical names of all activations, sorted.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> "gelu" in fa.activations()
+    True
+    """
+    return sorted(REGISTRY)

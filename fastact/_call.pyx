@@ -1,0 +1,139 @@
+# cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
+"""The fast path from a Python call to a kernel.
+
+Most calls are one contiguous float array and scalar parameters; for these the way through NumPy's
+ufunc machinery would cost more than a small array's arithmetic. Every other call goes to the general
+path in Python (fastact/_activation.py), which ends in the real ufunc.
+"""
+
+cimport numpy as cnp
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.object cimport PyObject
+from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Op, Operand, run
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    bint PyArray_CheckExact(object)
+    bint PyArray_ISCARRAY_RO(cnp.ndarray)
+    bint PyArray_ISCARRAY(cnp.ndarray)
+    bint PyArray_ISFARRAY_RO(cnp.ndarray)
+    bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
+    object PyArray_EMPTY(int, cnp.npy_intp*, int, int)
+
+
+cdef class Call:
+    """A callable kind of an activation: value, derivative, backward, ...
+
+    Parameters
+    ----------
+    kernel : Kernel
+    defaults : sequence of float
+        The parameters' default values.
+    general : callable
+        ``general(call, args, kwargs)``, for whatever is not plain.
+    """
+
+    cdef Kernel kernel
+    cdef object general
+    cdef int nin
+    cdef int nparams
+    cdef float f32[MAX_PARAMS]
+    cdef double f64[MAX_PARAMS]
+
+    def __init__(self, Kernel kernel, defaults, general):
+        cdef int j
+        self.kernel = kernel
+        self.general = general
+        self.nin = kernel.nin
+        self.nparams = len(defaults)
+        for j in range(self.nparams):
+            self.f32[j] = self.f64[j] = defaults[j]
+
+    @property
+    def ufunc(self):
+        """The NumPy ufunc underneath: ``ufunc(*arrays, *parameters)``."""
+        return self.kernel.ufunc
+
+    def __call__(self, *args, **kwargs):
+        cdef object out = None
+        cdef Py_ssize_t given = len(args)
+        if self.nin <= given <= self.nin + self.nparams and PyArray_CheckExact(args[0]):
+            if not kwargs:
+                out = self.plain(args, given, None)
+            elif len(kwargs) == 1 and self.kernel.f32.nout == 1:
+                target = kwargs.get("out")
+                if target is not None and PyArray_CheckExact(target):
+                    out = self.plain(args, given, target)
+            if out is not None:
+                return out
+        return self.general(self, args, kwargs)
+
+    cdef object plain(self, tuple args, Py_ssize_t given, object target):
+        """The result for plain contiguous arrays and float parameters; None if these are not such."""
+        cdef cnp.ndarray first = args[0], x, y, z
+        cdef int type_num = cnp.PyArray_TYPE(first), fortran = 0, j
+        cdef Job job
+        cdef float f32[MAX_PARAMS]
+        cdef double f64[MAX_PARAMS]
+        cdef bint single = type_num == cnp.NPY_FLOAT
+        if (not single and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_NDIM(first) == 0:
+            return None
+        if not PyArray_ISCARRAY_RO(first):
+            if not PyArray_ISFARRAY_RO(first):
+                return None
+            fortran = 1
+        job.op = &self.kernel.f32 if single else &self.kernel.f64
+        x = first
+        if self.nin == 2:
+            if not PyArray_CheckExact(args[1]):
+                return None
+            x = args[1]
+            if cnp.PyArray_TYPE(x) != type_num or not PyArray_SAMESHAPE(first, x):
+                return None
+            if not (PyArray_ISFARRAY_RO(x) if fortran else PyArray_ISCARRAY_RO(x)):
+                return None
+            job.grad = Operand(<char*> cnp.PyArray_DATA(first), job.op.size, False)
+        for j in range(self.nparams):
+            f32[j] = self.f32[j]
+            f64[j] = self.f64[j]
+            if self.nin + j < given:
+                if not PyFloat_CheckExact(args[self.nin + j]):
+                    return None
+                f64[j] = PyFloat_AS_DOUBLE(args[self.nin + j])
+                f32[j] = <float> f64[j]
+            if single:
+                job.params[j].data = <char*> &f32[j]
+            else:
+                job.params[j].data = <char*> &f64[j]
+            job.params[j].stride = 0
+            job.params[j].half = False
+        if target is None:
+            y = PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), type_num, fortran)
+        else:
+            y = target
+            if fortran or cnp.PyArray_TYPE(y) != type_num or not PyArray_ISCARRAY(y) or not PyArray_SAMESHAPE(x, y):
+                return None
+            if overlaps(x, y) or (self.nin == 2 and overlaps(first, y)):
+                return None
+        job.n = cnp.PyArray_SIZE(x)
+        job.x = Operand(<char*> cnp.PyArray_DATA(x), job.op.size, False)
+        job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), job.op.size, False)
+        if job.op.nout == 1:
+            if job.n * job.op.cost < 1000.0:
+                run(&job)
+            else:
+                with nogil:
+                    run(&job)
+            return y
+        z = PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), type_num, fortran)
+        job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), job.op.size, False)
+        with nogil:
+            run(&job)
+        return y, z
+
+
+cdef inline bint overlaps(cnp.ndarray x, cnp.ndarray y) noexcept:
+    """Whether two contiguous arrays of one shape share memory without being the same memory."""
+    cdef Py_ssize_t distance = <char*> cnp.PyArray_DATA(x) - <char*> cnp.PyArray_DATA(y)
+    return distance != 0 and -cnp.PyArray_NBYTES(x) < distance < cnp.PyArray_NBYTES(x)

@@ -1,0 +1,274 @@
+"""Prints formulas as typed Cython: one module text per precision, compiled once per ISA level.
+
+For each activation the printer takes the backward slice of its formula for the outputs that a kernel
+needs, and prints it as a block: a loop over a multiple of ``GROUP`` elements, reached through a
+pointer, that the C compiler vectorises. It knows the language of ``_spec`` and no mathematics; it
+needs the standard library alone.
+"""
+
+from __future__ import annotations
+
+import ast
+import struct
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from ._atoms import ATOMS
+from ._spec import PRIMITIVES, Constant, Spec, tree_of
+
+#: Blocks run over multiples of this many elements, so that no loop needs a scalar remainder.
+GROUP = 16
+
+_SYMBOLS = {
+    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.BitAnd: "&", ast.BitOr: "|",
+    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
+}  # fmt: skip
+
+#: Rough costs in vector instructions, for the threading threshold.
+_COSTS = {"select": 1, "sqrt": 12, "scale_by_pow2": 3, "round_small": 2, "round_to_int": 5, "exponent": 5}
+
+
+def nearest(value: Fraction, precision: str) -> float:
+    """The number of the given precision nearest to a real one (normal range)."""
+    if precision == "float64":
+        return float(value)
+    low = struct.unpack("<f", struct.pack("<f", float(value)))[0]
+    steps = [low]
+    bits = struct.unpack("<I", struct.pack("<f", low))[0]
+    for near in (bits - 1, bits + 1):
+        if 0 <= near < 2**32:
+            steps.append(struct.unpack("<f", struct.pack("<I", near))[0])
+    return min((s for s in steps if s - s == 0.0), key=lambda s: abs(Fraction(s) - value))
+
+
+@dataclass
+class Text:
+    """A formula or primitive, parsed: assignments in order, then the returned expressions."""
+
+    name: str
+    arguments: list[str]
+    body: list[tuple[list[str], ast.expr]]
+    results: list[ast.expr]
+    globals: dict[str, Any]
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Text:
+        """Parse a checked function."""
+        tree = tree_of(function)
+        body = []
+        for statement in tree.body:
+            if isinstance(statement, ast.Assign):
+                target = statement.targets[0]
+                names = target.elts if isinstance(target, ast.Tuple) else [target]
+                body.append(([n.id for n in names if isinstance(n, ast.Name)], statement.value))
+            elif isinstance(statement, ast.Return):
+                value = statement.value
+                assert value is not None
+                results = value.elts if isinstance(value, ast.Tuple) else [value]
+        arguments = [a.arg for a in tree.args.args]
+        return cls(tree.name, arguments, body, results, function.__globals__)
+
+    def slice(self, results: Iterable[ast.expr]) -> list[tuple[list[str], ast.expr]]:
+        """The assignments that the given expressions depend on, in order."""
+        needed = {name for expr in results for name in _names(expr)}
+        kept = []
+        for targets, expr in reversed(self.body):
+            if needed.intersection(targets):
+                needed = (needed - set(targets)) | _names(expr)
+                kept.append((targets, expr))
+        return kept[::-1]
+
+
+def _names(expr: ast.expr) -> set[str]:
+    called = {id(n.func) for n in ast.walk(expr) if isinstance(n, ast.Call)}
+    return {n.id for n in ast.walk(expr) if isinstance(n, ast.Name) and id(n) not in called}
+
+
+def _calls(exprs: Iterable[ast.expr]) -> list[str]:
+    return [n.func.id for e in exprs for n in ast.walk(e) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
+
+
+def _multiply(x, grad):  # what backward does to the derivative
+    return x * grad
+
+
+class Printer:
+    """Prints all kernels of one precision as the text of a Cython module."""
+
+    def __init__(self, precision: str) -> None:
+        self.precision = precision
+        self.type = {"float32": "float", "float64": "double"}[precision]
+        self.suffix = {"float32": "f32", "float64": "f64"}[precision]
+        self.primitives: dict[str, Text] = {}  # in the order of definition
+        self.lines: list[str] = []
+        self.table: list[str] = []
+
+    # -- expressions ---------------------------------------------------------------------------
+
+    def expression(self, node: ast.expr, scope: dict[str, Any]) -> str:
+        """Print an expression, fully parenthesised, literals typed."""
+        match node:
+            case ast.Constant(value=value):
+                return self.literal(value)
+            case ast.Name(id=name):
+                return name
+            case ast.UnaryOp(operand=operand):
+                return f"(-{self.expression(operand, scope)})"
+            case ast.BinOp(left=left, op=op, right=right):
+                return self.infix(left, op, right, scope)
+            case ast.Compare(left=left, ops=[op], comparators=[right]):
+                return self.infix(left, op, right, scope)
+            case ast.Attribute(value=ast.Name(id=name), attr=attr):
+                value = scope[name].value
+                high = nearest(value, self.precision)
+                part = high if attr == "hi" else nearest(value - Fraction(high), self.precision)
+                return self.literal(part)
+            case ast.Call(func=ast.Name(id=name), args=args):
+                inner = ", ".join(self.expression(a, scope) for a in args)
+                if name in ATOMS:
+                    return f"fa_{name}_{self.suffix}({inner})"
+                self.require(name)
+                return f"p_{name}({inner})"
+        raise AssertionError(ast.dump(node))
+
+    def infix(self, left: ast.expr, op: ast.AST, right: ast.expr, scope: dict[str, Any]) -> str:
+        return f"({self.expression(left, scope)} {_SYMBOLS[type(op)]} {self.expression(right, scope)})"
+
+    def literal(self, value: float) -> str:
+        return f"(<{self.type}>{value!r})"
+
+    def is_bool(self, node: ast.expr) -> bool:
+        match node:
+            case ast.Compare():
+                return True
+            case ast.BinOp(op=ast.BitAnd() | ast.BitOr()):
+                return True
+        return False
+
+    def declarations(self, body: list[tuple[list[str], ast.expr]], indent: str) -> list[str]:
+        """``cdef`` lines for the names that a body assigns."""
+        numbers, conditions = [], []
+        for targets, expr in body:
+            for name in targets:
+                group = conditions if self.is_bool(expr) else numbers
+                if name not in group:
+                    group.append(name)
+        lines = [f"{indent}cdef {self.type} {', '.join(numbers)}"] if numbers else []
+        return lines + ([f"{indent}cdef bint {', '.join(conditions)}"] if conditions else [])
+
+    def statements(self, body: list[tuple[list[str], ast.expr]], scope: dict[str, Any], indent: str) -> list[str]:
+        return [f"{indent}{', '.join(targets)} = {self.expression(expr, scope)}" for targets, expr in body]
+
+    # -- primitives ----------------------------------------------------------------------------
+
+    def text_of(self, name: str) -> Text:
+        entry = PRIMITIVES.get((name, self.precision)) or PRIMITIVES[name, None]
+        return Text.of(entry.function)
+
+    def require(self, name: str) -> None:
+        """Print a primitive (and first those that it calls) once."""
+        if name in self.primitives:
+            return
+        text = self.text_of(name)
+        result = self.type
+        if len(text.results) > 1:
+            result = "(" + ", ".join([self.type] * len(text.results)) + ")"
+        body = self.statements(text.body, text.globals, "    ")
+        values = ", ".join(self.expression(r, text.globals) for r in text.results)
+        arguments = ", ".join(f"{self.type} {a}" for a in text.arguments)
+        self.primitives[name] = text
+        self.lines += [f"cdef inline {result} p_{name}({arguments}) noexcept nogil:"]
+        self.lines += self.declarations(text.body, "    ") + body
+        self.lines += [f"    return ({values})" if len(text.results) > 1 else f"    return {values}", "", ""]
+
+    def cost(self, body: list[tuple[list[str], ast.expr]], results: Iterable[ast.expr]) -> int:
+        """An estimate of the vector instructions an element costs, for the threading threshold."""
+        exprs = [e for _, e in body] + list(results)
+        total = 0
+        for node in (n for e in exprs for n in ast.walk(e)):
+            if isinstance(node, ast.BinOp):
+                total += 8 if isinstance(node.op, ast.Div) else 1
+            elif isinstance(node, ast.Compare | ast.UnaryOp):
+                total += 1
+        for name in _calls(exprs):
+            if name in ATOMS:
+                total += _COSTS.get(name, 1)
+            else:
+                text = self.primitives[name]
+                total += self.cost(text.body, text.results)
+        return total
+
+    # -- blocks --------------------------------------------------------------------------------
+
+    def block(self, key: str, text: Text, results: list[ast.expr], params: list[str], kind: str, vary: bool) -> None:
+        """Print one kernel: ``outputs[j][i] = results[j](x[i], params)`` for i < n."""
+        name = f"b_{key}_{kind}" + ("_v" if vary else "")
+        body = text.slice(results)
+        used = {n for _, e in body for n in _names(e)} | {n for r in results for n in _names(r)}
+        statements = self.statements(body, text.globals, "        ")
+        values = [self.expression(r, text.globals) for r in results]
+        pointers = ", ".join(f"fa_{role}_{self.suffix} {role}{j}_" for role, j in (("in", ""), ("out", 0), ("out", 1)))
+        lines = [f"cdef void {name}({pointers}, Py_ssize_t n_, const void* const* p_) noexcept nogil:"]
+        argument = text.arguments[0]
+        for j, param in enumerate(params):
+            if param in used and vary:
+                lines += [f"    cdef fa_in_{self.suffix} p{j}_ = <fa_in_{self.suffix}> p_[{j}]", f"    cdef {self.type} {param}"]
+            elif param in used:
+                lines += [f"    cdef {self.type} {param} = (<const {self.type}*> p_[{j}])[0]"]
+        lines += [f"    cdef {self.type} {argument}"] + self.declarations(body, "    ")
+        lines += ["    cdef Py_ssize_t i_", f"    for i_ in range(n_ & ~{GROUP - 1}):", f"        {argument} = in_[i_]"]
+        if vary:
+            lines += [f"        {param} = p{j}_[i_]" for j, param in enumerate(params) if param in used]
+        lines += statements + [f"        out{j}_[i_] = {value}" for j, value in enumerate(values)]
+        self.lines += [*lines, "", ""]
+        entry = f"<size_t> &{name}, {self.cost(body, results)}"
+        self.table.append(f'    table["{key}", "{kind}", {vary}] = ({entry})')
+
+    def activation(self, spec: Spec) -> None:
+        """Print every kernel of an activation."""
+        text = Text.of(spec.formula)
+        params = list(spec.params)
+        wanted = 2 + len(params)
+        if len(text.results) != wanted:
+            raise SyntaxError(f"{spec.name}: returns {len(text.results)} expressions; value, derivative and one per parameter are {wanted}")
+        value, derivative, *partials = text.results
+        for vary in (False, True) if params else (False,):
+            self.block(spec.name, text, [value], params, "value", vary)
+            self.block(spec.name, text, [derivative], params, "derivative", vary)
+            self.block(spec.name, text, [value, derivative], params, "both", vary)
+            for function in spec.inverse:
+                inverse = Text.of(function)
+                self.block(spec.name, inverse, inverse.results, params, "from_output", vary)
+        for j, partial in enumerate(partials):
+            self.block(spec.name, text, [partial], params, f"partial{j}", True)
+
+    def module(self, specs: Iterable[Spec]) -> str:
+        """The whole module's text."""
+        product = Text.of(_multiply)
+        self.block("multiply", product, product.results, ["grad"], "value", True)
+        for spec in specs:
+            self.activation(spec)
+        s, t = self.suffix, self.type
+        head = [
+            "# Printed by fastact/_codegen.py from fastact/activations; do not edit.",
+            "# cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False",
+            "",
+            'cdef extern from "atoms.h" nogil:',
+            f'    ctypedef const {t}* fa_in_{s} "fa_in_{s}"',
+            f'    ctypedef {t}* fa_out_{s} "fa_out_{s}"',
+        ]
+        for name, (arity, _) in ATOMS.items():
+            kinds = ["bint", t, t] if name == "select" else [t] * arity
+            head.append(f"    {t} fa_{name}_{s}({', '.join(kinds)})")
+        tail = ["table = {}", "", "", "def _fill():", *self.table, "", "", "_fill()", ""]
+        return "\n".join([*head, "", "", *self.lines, *tail])
+
+
+def module_text(precision: str, specs: Iterable[Spec]) -> str:
+    """The Cython text of all kernels of one precision."""
+    return Printer(precision).module(specs)
+
+
+__all__ = ["GROUP", "Constant", "Printer", "Text", "module_text", "nearest"]

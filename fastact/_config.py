@@ -1,0 +1,53 @@
+"""What runs here: ISA level, threads, compiler, OpenMP, Numba, CUDA."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import numpy as np
+
+from . import _cpu, _kernels
+
+
+def _installed(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def config() -> dict[str, Any]:
+    """Return the configuration as a dictionary."""
+    build = _kernels.build_info()
+    openmp = f"yes ({build['openmp']})" if build["openmp"] else "no: built serial"
+    cuda = "numba-cuda" if importlib.util.find_spec("numba_cuda") else "not installed (numba-cuda)"
+    return {
+        "fastact": _installed("fastact"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "cpu level": _cpu.LEVEL,
+        "cpu levels usable": ", ".join(_cpu.usable_levels()),
+        "cpu levels built": ", ".join(_cpu.built_levels()),
+        "threads": _kernels.get_num_threads(),
+        "compiler": build["compiler"],
+        "openmp": openmp,
+        "numba": _installed("numba"),
+        "cuda": cuda,
+    }
+
+
+def show_config() -> None:
+    """Print the ISA level in use, threads, compiler, OpenMP, Numba and CUDA state.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.show_config()  # doctest: +SKIP
+    fastact            0.1.0
+    cpu level          x86-64-v4
+    """
+    for key, value in config().items():
+        print(f"{key:<18} {value}")

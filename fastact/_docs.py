@@ -1,0 +1,65 @@
+"""Docstrings from a formula's metadata."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ._spec import Spec
+
+_ARRAYS = {
+    "x": "Input, of any shape: float16, float32, float64; integers and bools as `numpy.exp` treats them.",
+    "grad": "Gradient by the output, broadcast against the other arrays.",
+    "y": "Output of the forward pass.",
+}
+
+_KINDS = {
+    "value": ("{summary}", ["x"], "y", "``f(x)``, of the broadcast shape; a NumPy scalar for a scalar."),
+    "derivative": ("Derivative of {name} by x.", ["x"], "d", "``f'(x)``, of the broadcast shape."),
+    "value_and_derivative": (
+        "Value and derivative of {name} in one pass over memory.", ["x"], "y, d", "``f(x)`` and ``f'(x)``.",
+    ),
+    "backward": ("Gradient by the input of {name}: ``grad * f'(x)``, fused.", ["grad", "x"], "g", "``grad * f'(x)``."),
+    "backward_from_output": (
+        "Gradient by the input of {name}, from its output: no transcendental, and x need not be kept.",
+        ["grad", "y"], "g", "``grad * f'(x)`` where ``y = f(x)``.",
+    ),
+}  # fmt: skip
+
+_SATURATED = (
+    "Where y has saturated (rounded to a limit of the function) the derivative is that at the limit: a tail "
+    "that `derivative` still resolves is lost here."
+)
+
+
+def docstring(spec: Spec, kind: str) -> str:
+    """The numpydoc text of one kind of an activation."""
+    summary, arrays, result, meaning = _KINDS[kind]
+    parameters = "".join(f"{a} : array_like\n    {_ARRAYS[a]}\n" for a in arrays)
+    parameters += "".join(f"{n} : array_like, default {d!r}\n    Parameter, broadcast against x.\n" for n, d in spec.params.items())
+    first = summary.format(summary=spec.summary, name=spec.name)
+    notes = [f"Formula: :math:`{spec.latex}`", spec.notes] if spec.notes else [f"Formula: :math:`{spec.latex}`"]
+    if kind == "backward_from_output":
+        notes.append(_SATURATED)
+    if spec.kinks:
+        notes.append("Kinks: " + ", ".join(f"x = {k}" for k in spec.kinks) + ".")
+    notes.append(
+        f"Values in ({spec.range[0]}, {spec.range[1]}) up to rounding; limits {spec.limits[0]} at -inf and {spec.limits[1]} at +inf; "
+        f"the derivative tends to {spec.slopes[0]} and {spec.slopes[1]}. NaN gives NaN. "
+        f"{'Monotonic' if spec.monotonic else 'Not monotonic'}, {'zero-centred' if spec.zero_centred else 'not zero-centred'}, "
+        f"smoothness: {spec.smoothness}; saturation: left {spec.saturates[0]}, right {spec.saturates[1]}."
+    )
+    if spec.alias and kind == "value":
+        notes.append("Also known as " + ", ".join(spec.alias) + ".")
+    body = "\n\n".join(textwrap.fill(n, 96) for n in notes)
+    reference = f"\nReferences\n----------\n{spec.reference}\n" if spec.reference else ""
+    call = spec.name if kind == "value" else f"{spec.name}.{kind}"
+    sample = ", ".join(["x"] * len(arrays))
+    return (
+        f"{first}\n\nParameters\n----------\n{parameters}"
+        "out, where, casting, order, dtype, subok\n    As for any NumPy ufunc.\n"
+        f"\nReturns\n-------\n{result} : ndarray or scalar\n    {meaning}\n"
+        "\nRaises\n------\nTypeError\n    For complex, object, string, structured or extended-precision input.\n"
+        f"\nNotes\n-----\n{body}\n{reference}"
+        f"\nExamples\n--------\n>>> import numpy as np\n>>> import fastact as fa\n>>> x = np.linspace(-2.0, 2.0, 5)\n"
+        f">>> result = fa.{call}({sample})\n"
+    )

@@ -1,0 +1,43 @@
+# What other Cython modules of the package share with _kernels.pyx.
+
+cdef enum:
+    BLOCK = 1024      # elements of a cache-resident block
+    GROUP = 16        # blocks run over multiples of this (fastact/_codegen.py)
+    MAX_PARAMS = 4
+    MAX_OUT = 2
+
+# y[i] (and z[i]) from x[i] for i < n; p points to scalars or, for varying parameters, to arrays.
+ctypedef void (*block_fn)(const void* x, void* y, void* z, Py_ssize_t n, const void* const* p) noexcept nogil
+
+cdef struct Op:
+    block_fn uniform        # parameters are scalars
+    block_fn varying        # parameters change along the loop; NULL: there are none
+    block_fn multiply       # y[i] = x[i] * p[0][i], for backward; NULL: no gradient comes in
+    int nparams
+    int nout
+    int size                # bytes of an element: 4 or 8
+    double cost             # rough nanoseconds an element on one thread
+
+cdef struct Operand:
+    char* data
+    Py_ssize_t stride       # bytes
+    bint half               # float16 in memory; computed in float32
+
+cdef struct Job:
+    const Op* op
+    Py_ssize_t n
+    Operand x
+    Operand grad
+    Operand out[MAX_OUT]
+    Operand params[MAX_PARAMS]
+
+cdef class Kernel:
+    cdef Op f32
+    cdef Op f64
+    cdef readonly object ufunc
+    cdef readonly int nin       # arrays before the parameters: (grad,) x
+    cdef readonly str kind
+    cdef object _keep           # the bytes that the ufunc points to
+    cdef make_ufunc(self, str name, str doc)
+
+cdef void run(Job* job) noexcept nogil

@@ -1,0 +1,316 @@
+# cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
+"""Blocks, threads and ufunc loops: everything between an array and a printed kernel.
+
+The printed kernels (fastact/_codegen.py) run over contiguous, disjoint buffers in multiples of GROUP
+elements. This module cuts any array into such blocks: contiguous data are handed over as they are,
+anything else (strides, float16, remainders, an output that is also an input) goes through a
+cache-resident buffer. It knows no formula.
+"""
+
+from libc.stdint cimport uint16_t, uintptr_t
+from libc.stdlib cimport calloc
+from libc.string cimport memcpy, memset
+from cython.parallel cimport prange
+cimport numpy as cnp
+import numpy as np
+
+cnp.import_array()
+cnp.import_ufunc()
+
+cdef extern from "runtime.h" nogil:
+    int fa_cpu_level()
+    int fa_openmp()
+    int fa_max_threads()
+    const char* fa_compiler()
+    bint fa_team_acquire()
+    void fa_team_release()
+    void fa_watch_fork()
+    void fa_clear_float_status()
+    float fa_half_to_float(uint16_t h)
+    uint16_t fa_float_to_half(float x)
+    void fa_stream_copy(void* dst, const void* src, Py_ssize_t size)
+
+cdef extern from "numpy/ufuncobject.h":
+    ctypedef void (*PyUFuncGenericFunction)(char**, const cnp.npy_intp*, const cnp.npy_intp*, void*) noexcept
+    object PyUFunc_FromFuncAndData(PyUFuncGenericFunction*, void**, char*, int, int, int, int, char*, char*, int)
+
+fa_watch_fork()
+
+# ---------------------------------------------------------------------------------------------------
+# Threads
+# ---------------------------------------------------------------------------------------------------
+
+cdef int thread_limit = fa_max_threads()
+# A second thread pays when it takes over more work than a fork-join of the team costs.
+cdef double serial_below = 6000.0           # nanoseconds of work
+cdef double share = 3000.0                  # nanoseconds of work that a thread must get
+cdef Py_ssize_t stream_above = 32 << 20     # bytes of output
+
+
+def set_num_threads(int n):
+    """Set the number of threads that a large array is divided among.
+
+    Parameters
+    ----------
+    n : int
+        At least 1. Without OpenMP everything runs on one thread.
+
+    Raises
+    ------
+    ValueError
+        If ``n`` is less than 1.
+    """
+    global thread_limit
+    if n < 1:
+        raise ValueError(f"fastact.set_num_threads: n must be at least 1, got {n}")
+    thread_limit = n if fa_openmp() else 1
+
+
+def get_num_threads():
+    """Return the number of threads that a large array is divided among."""
+    return thread_limit
+
+
+def build_info():
+    """Return the compiler, the OpenMP version (0: serial) and the CPU's best ISA level (0, 3 or 4)."""
+    return {"compiler": fa_compiler().decode(), "openmp": fa_openmp(), "cpu_level": fa_cpu_level()}
+
+
+# ---------------------------------------------------------------------------------------------------
+# One block
+# ---------------------------------------------------------------------------------------------------
+
+cdef inline void gather(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer, int size) noexcept nogil:
+    """Copy m elements into a buffer, float16 widened, zeros up to the next multiple of GROUP."""
+    cdef Py_ssize_t j, padded = (m + GROUP - 1) & ~(GROUP - 1)
+    cdef const char* src = a.data + start * a.stride
+    if a.half:
+        for j in range(m):
+            (<float*> buffer)[j] = fa_half_to_float((<const uint16_t*> (src + j * a.stride))[0])
+    elif a.stride == size:
+        memcpy(buffer, src, m * size)
+    elif size == 4:
+        for j in range(m):
+            (<float*> buffer)[j] = (<const float*> (src + j * a.stride))[0]
+    else:
+        for j in range(m):
+            (<double*> buffer)[j] = (<const double*> (src + j * a.stride))[0]
+    memset(buffer + m * size, 0, (padded - m) * size)
+
+
+cdef inline void scatter(const Operand* a, Py_ssize_t start, Py_ssize_t m, const char* buffer, int size, bint stream) noexcept nogil:
+    """The way back: m elements from a buffer to an output."""
+    cdef Py_ssize_t j
+    cdef char* dst = a.data + start * a.stride
+    if a.half:
+        for j in range(m):
+            (<uint16_t*> (dst + j * a.stride))[0] = fa_float_to_half((<const float*> buffer)[j])
+    elif a.stride == size:
+        if stream:
+            fa_stream_copy(dst, buffer, m * size)
+        else:
+            memcpy(dst, buffer, m * size)
+    elif size == 4:
+        for j in range(m):
+            (<float*> (dst + j * a.stride))[0] = (<const float*> buffer)[j]
+    else:
+        for j in range(m):
+            (<double*> (dst + j * a.stride))[0] = (<const double*> buffer)[j]
+
+
+cdef inline const char* source(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer, int size) noexcept nogil:
+    """Where a kernel finds m elements: in place if it can read a multiple of GROUP there, else copied."""
+    if a.stride == size and not a.half and m % GROUP == 0:
+        return a.data + start * size
+    gather(a, start, m, buffer, size)
+    return buffer
+
+
+cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, bint varying, bint buffered, bint stream) noexcept nogil:
+    cdef const Op* op = job.op
+    cdef int j, size = op.size
+    cdef Py_ssize_t padded = (m + GROUP - 1) & ~(GROUP - 1)
+    cdef Py_ssize_t room = BLOCK * 8
+    cdef const void* p[MAX_PARAMS]
+    cdef const void* g[1]
+    cdef char* out[MAX_OUT]
+    cdef char* product = NULL
+    cdef const char* x = source(&job.x, start, m, scratch, size)
+    scratch += room
+    for j in range(op.nout):
+        if buffered or job.out[j].stride != size or job.out[j].half or padded != m:
+            out[j] = scratch + j * room
+        else:
+            out[j] = job.out[j].data + start * size
+    scratch += MAX_OUT * room
+    if op.multiply != NULL:
+        product = out[0]
+        out[0] = scratch
+        g[0] = source(&job.grad, start, m, scratch + room, size)
+    scratch += 2 * room
+    for j in range(op.nparams):
+        if varying:
+            p[j] = source(&job.params[j], start, m, scratch, size)
+            scratch += room
+        else:
+            p[j] = scratch + j * 8
+            gather(&job.params[j], 0, 1, scratch + j * room, size)
+            p[j] = scratch + j * room
+    if varying:
+        op.varying(x, out[0], out[1], padded, p)
+    else:
+        op.uniform(x, out[0], out[1], padded, p)
+    if op.multiply != NULL:
+        op.multiply(out[0], product, NULL, padded, g)
+        out[0] = product
+    for j in range(op.nout):
+        if out[j] != job.out[j].data + start * size or buffered:
+            scatter(&job.out[j], start, m, out[j], size, stream)
+
+
+# ---------------------------------------------------------------------------------------------------
+# A whole loop
+# ---------------------------------------------------------------------------------------------------
+
+cdef enum:
+    SCRATCH = (1 + MAX_OUT + 2 + MAX_PARAMS) * BLOCK * 8 + 64
+
+
+cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil:
+    cdef char memory[SCRATCH]
+    cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef Py_ssize_t m
+    while start < stop:
+        m = min(<Py_ssize_t> BLOCK, stop - start)
+        if m > GROUP:
+            m &= ~(GROUP - 1)  # the remainder is a block of its own
+        block(job, start, m, scratch, varying, buffered, stream)
+        start += m
+
+
+cdef void run(Job* job) noexcept nogil:
+    """Compute a job, on several threads where it is large enough to pay."""
+    cdef const Op* op = job.op
+    cdef int j, k, t, threads
+    cdef bint varying = False, buffered = False, stream
+    cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
+    cdef double work = job.n * op.cost
+    for j in range(op.nparams):
+        varying |= job.params[j].stride != 0 and job.n > 1
+    # Kernels need outputs that are no input; elementwise, an output can only be exactly an input.
+    for k in range(op.nout):
+        buffered |= job.out[k].data == job.x.data
+        if op.multiply != NULL:
+            buffered |= job.out[k].data == job.grad.data
+        for j in range(op.nparams):
+            buffered |= job.out[k].data == job.params[j].data
+    stream = job.n * op.size > stream_above
+    for k in range(op.nout):
+        stream &= job.out[k].stride == op.size and not job.out[k].half
+    buffered |= stream
+    threads = 1
+    if work > serial_below and thread_limit > 1:
+        threads = <int> min(<double> min(<Py_ssize_t> thread_limit, blocks), work / share)
+    if threads > 1 and fa_team_acquire():
+        for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+            run_range(job, blocks * t // threads * BLOCK, min(blocks * (t + 1) // threads * BLOCK, job.n), varying, buffered, stream)
+        fa_team_release()
+    else:
+        run_range(job, 0, job.n, varying, buffered, stream)
+
+
+# ---------------------------------------------------------------------------------------------------
+# ufuncs
+# ---------------------------------------------------------------------------------------------------
+
+cdef struct Loop:
+    const Op* op
+    bint half           # x, grad and outputs are float16
+    bint half_params
+
+
+cdef void ufunc_loop(char** args, const cnp.npy_intp* n, const cnp.npy_intp* steps, void* data) noexcept nogil:
+    """(grad,) x, params... -> outputs, as NumPy calls it."""
+    cdef const Loop* loop = <const Loop*> data
+    cdef Job job
+    cdef int j, i = 0
+    job.op = loop.op
+    job.n = n[0]
+    if job.op.multiply != NULL:
+        job.grad = Operand(args[0], steps[0], loop.half)
+        i = 1
+    job.x = Operand(args[i], steps[i], loop.half)
+    for j in range(job.op.nparams):
+        job.params[j] = Operand(args[i + 1 + j], steps[i + 1 + j], loop.half_params)
+    i += 1 + job.op.nparams
+    for j in range(job.op.nout):
+        job.out[j] = Operand(args[i + j], steps[i + j], loop.half)
+    run(&job)
+    fa_clear_float_status()
+
+
+cdef class Kernel:
+    """One kind (value, derivative, ...) of one activation, both precisions, and its ufunc.
+
+    Parameters
+    ----------
+    name, doc : str
+        Of the ufunc.
+    kind : str
+        For the record.
+    tables : tuple of dict
+        (address, cost) by (key, kind, varying), for float32 and float64.
+    key : tuple
+        (activation, printed kind).
+    nparams, nout : int
+    backward : bool
+        Multiply by an incoming gradient, the first argument.
+    """
+
+    def __init__(self, str name, str doc, str kind, tuple tables, tuple key, int nparams, int nout, bint backward):
+        cdef Op* op
+        cdef int j
+        self.kind = kind
+        self.nin = 2 if backward else 1
+        for j in range(2):
+            op = &self.f32 if j == 0 else &self.f64
+            table = tables[j]
+            cost = 0.0
+            if nparams:
+                address, cost = table[*key, True]
+                op.varying = <block_fn> <uintptr_t> <size_t> address
+            if (*key, False) in table:
+                address, cost = table[*key, False]
+            op.uniform = <block_fn> <uintptr_t> <size_t> address
+            if backward:
+                op.multiply = <block_fn> <uintptr_t> <size_t> table["multiply", "value", True][0]
+            op.nparams = nparams
+            op.nout = nout
+            op.size = 4 if j == 0 else 8
+            op.cost = max(0.1, 0.02 * cost) * (1 + j)
+        self.make_ufunc(name, doc)
+
+    cdef make_ufunc(self, str name, str doc):
+        """NumPy keeps the pointers for good; ufuncs live as long as the process."""
+        cdef int nparams = self.f32.nparams, nout = self.f32.nout, j, k, nargs = self.nin + nparams + nout
+        cdef int nloops = 4 if nparams else 3
+        cdef PyUFuncGenericFunction* functions = <PyUFuncGenericFunction*> calloc(nloops, sizeof(void*))
+        cdef void** data = <void**> calloc(nloops, sizeof(void*))
+        cdef char* types = <char*> calloc(nloops, nargs)
+        cdef Op* ops = <Op*> calloc(2, sizeof(Op))
+        cdef Loop* loop
+        ops[0] = self.f32
+        ops[1] = self.f64
+        # The last loop, float16 with float32 parameters, is only reached when it is asked for.
+        for k, (main, param) in enumerate([("e", "e"), ("f", "f"), ("d", "d"), ("e", "f")][:nloops]):
+            loop = <Loop*> calloc(1, sizeof(Loop))
+            loop.op = &ops[1 if main == "d" else 0]
+            loop.half = main == "e"
+            loop.half_params = param == "e"
+            functions[k] = <PyUFuncGenericFunction> ufunc_loop
+            data[k] = loop
+            for j in range(nargs):
+                letter = param if self.nin <= j < self.nin + nparams else main
+                types[k * nargs + j] = np.dtype(letter).num
+        self._keep = (name.encode(), doc.encode())
+        self.ufunc = PyUFunc_FromFuncAndData(functions, data, types, nloops, self.nin + nparams, nout, -1, self._keep[0], self._keep[1], 0)

@@ -1,0 +1,105 @@
+"""Functions of square roots and quotients: no transcendental but the arc tangent."""
+
+from .._atoms import abs, copysign, fma, select, sqrt
+from .._spec import activation
+from ..primitives.common import hypot_squared, keep_nan
+
+
+@activation(
+    latex=r"f(x) = \frac{x}{1 + |x|}", alias=("elliot",), range=("-1", "1"), limits=("-1", "1"), slopes=("0", "0"),
+    saturates=("soft", "soft"), smoothness="C1",
+    reference="Elliott 1993, A better activation function for artificial neural networks; Turian et al. 2009.",
+)  # fmt: skip
+def softsign(x):
+    """Softsign: x / (1 + |x|)."""
+    a = abs(x)
+    r = 1.0 / (1.0 + a)
+    # Beyond 1e30 the quotient is 1 to the last digit; inf / inf would be NaN.
+    return select(a > 1e30, copysign(1.0, x), x / (1.0 + a)), r * r
+
+
+@softsign.from_output
+def softsign_from_output(y):
+    t = 1.0 - abs(y)
+    return t * t
+
+
+@activation(
+    latex=r"f(x) = \frac{x}{\sqrt{1 + \alpha x^2}}", params={"alpha": 1.0}, range=("-1/sqrt(alpha)", "1/sqrt(alpha)"),
+    limits=("-1/sqrt(alpha)", "1/sqrt(alpha)"), slopes=("0", "0"), saturates=("soft", "soft"),
+    reference="Carlile et al. 2017, Improving deep learning by inverse square root linear units, arXiv:1710.09967.",
+)  # fmt: skip
+def isru(x, alpha):
+    """Inverse square root unit: x / sqrt(1 + alpha x^2)."""
+    d = fma(alpha * x, x, 1.0)
+    s = sqrt(d)
+    # From 1e20 on the 1 has no weight and the value has reached its limit; d may have overflowed.
+    y = select(d > 1e20, copysign(1.0 / sqrt(alpha), x), x / s)
+    return y, (1.0 / d) / s, -0.5 * (y * y * y)
+
+
+@isru.from_output
+def isru_from_output(y, alpha):
+    c = fma(-alpha * y, y, 1.0)
+    return c * sqrt(c)
+
+
+@activation(
+    latex=r"f(x) = x \text{ if } x \ge 0 \text{ else } \frac{x}{\sqrt{1 + \alpha x^2}}", params={"alpha": 1.0},
+    range=("-1/sqrt(alpha)", "inf"), limits=("-1/sqrt(alpha)", "inf"), slopes=("0", "1"), saturates=("soft", "no"),
+    smoothness="C1",
+    reference="Carlile et al. 2017, Improving deep learning by inverse square root linear units, arXiv:1710.09967.",
+)  # fmt: skip
+def isrlu(x, alpha):
+    """Inverse square root linear unit: x for x >= 0, else x / sqrt(1 + alpha x^2)."""
+    n = select(x >= 0.0, 0.0, x)
+    d = fma(alpha * n, n, 1.0)
+    s = sqrt(d)
+    y = select(d > 1e20, copysign(1.0 / sqrt(alpha), n), n / s)
+    return select(x >= 0.0, x, y), select(x >= 0.0, 1.0, (1.0 / d) / s), -0.5 * (y * y * y)
+
+
+@activation(
+    latex=r"f(x) = \tfrac{1}{2} (x + \sqrt{x^2 + b})", params={"b": 4.0}, range=("0", "inf"), limits=("0", "inf"),
+    slopes=("0", "1"), zero_centred=False, saturates=("soft", "no"),
+    reference="Barron 2021, Squareplus: a softplus-like algebraic rectifier, arXiv:2112.11687.",
+)  # fmt: skip
+def squareplus(x, b):
+    """Squareplus: (x + sqrt(x^2 + b)) / 2."""
+    s = hypot_squared(x, b)
+    # On the left x + s cancels; (s + x)(s - x) = b. The derivative is (1 + x/s)/2 = f(x)/s.
+    y = select(x >= 0.0, 0.5 * x + 0.5 * s, (0.25 * b) / (0.5 * s - 0.5 * x))
+    return y, select(y == s, 1.0, y / s), 0.25 / s
+
+
+@activation(
+    latex=r"f(x) = \tfrac{1}{2} (\sqrt{x^2 + 1} - 1) + x", range=("-inf", "inf"), limits=("-inf", "inf"),
+    slopes=("0.5", "1.5"), reference="Godin et al. 2017, Dual rectified linear units, arXiv:1707.08214 (as folklore before).",
+)  # fmt: skip
+def bent_identity(x):
+    """Bent identity: (sqrt(x^2 + 1) - 1) / 2 + x."""
+    a = abs(x)
+    s = select(a > 1e10, a, sqrt(fma(x, x, 1.0)))  # there the 1 has no weight, and x^2 may overflow
+    # sqrt(x^2 + 1) - 1 = x^2 / (sqrt(x^2 + 1) + 1), which keeps its digits at 0
+    h = select(a > 1e10, copysign(0.5, x), (0.5 * x) / (s + 1.0))
+    slope = select(a > 1e10, copysign(0.5, x), (0.5 * x) / s)
+    return select(a > 1e10, x * (1.0 + h), fma(x, h, x)), keep_nan(1.0 + slope, x)
+
+
+@activation(
+    latex=r"f(x) = \tfrac{1}{2} x \left(1 + \frac{x}{\sqrt{1 + x^2}}\right)", range=("-0.15", "inf"), limits=("-0.0", "inf"),
+    slopes=("0", "1"), monotonic=False, saturates=("soft", "no"), reference="thinc.api.Dish (Explosion, 2022).",
+)  # fmt: skip
+def dish(x):
+    """Dish: a swish with an algebraic gate."""
+    a = abs(x)
+    s = select(a > 1e10, a, sqrt(fma(x, x, 1.0)))  # there the 1 has no weight, and x^2 may overflow
+    q = select(a > 1e10, copysign(1.0, x), x / s)
+    r = 1.0 / s
+    # On the left 1 + q = 1 / (s (s - x)), and with it the derivative is (q + 1/s^2) / (2 s (s - x)).
+    left = 0.25 / (0.5 * s - 0.5 * x)  # halved, for the sum may overflow
+    t = fma(r, r, q)
+    return (
+        select(x >= 0.0, 0.5 * x * (1.0 + q), q * left),
+        select(x >= 0.0, fma(0.5 * q, r * r, 0.5 * (1.0 + q)), t * (left * r)),
+    )

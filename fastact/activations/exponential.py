@@ -1,0 +1,179 @@
+"""The exponential, the exponential linear units, and log(1 - exp(-x))."""
+
+from .._atoms import abs, fma, mul_add, select, sqrt
+from .._spec import Constant, activation
+from ..primitives.common import (
+    celu_series,
+    clamp_exp,
+    exp,
+    exp_parts,
+    exp_parts_low,
+    expm1_negative,
+    expm1_negative_low,
+    log_reduce,
+    log_sum,
+    scale_wide,
+)
+
+SELU_SCALE = Constant("1.0507009873554804934193349852946")
+SELU_SCALE_ALPHA = Constant("1.75809934084737685994021752081231925")  # times 1.6732632423543772848170429916717
+
+
+@activation(
+    latex=r"f(x) = e^x", alias=("exp",), range=("0", "inf"), limits=("0", "inf"), slopes=("0", "inf"), zero_centred=False,
+    saturates=("soft", "no"), notes="Overflow to inf gives no warning.", reference="keras.activations.exponential.",
+)  # fmt: skip
+def exponential(x):
+    """Exponential: exp(x)."""
+    e = exp(x)
+    return e, e
+
+
+@exponential.from_output
+def exponential_from_output(y):
+    return y
+
+
+@activation(
+    latex=r"f(x) = x \text{ if } x > 0 \text{ else } \alpha (e^x - 1)", params={"alpha": 1.0}, range=("-alpha", "inf"),
+    limits=("-alpha", "inf"), slopes=("0", "1"), kinks=("0 unless alpha = 1",), saturates=("soft", "no"), smoothness="C1",
+    notes="The derivative at 0 is alpha.",
+    reference="Clevert, Unterthiner and Hochreiter 2015, Fast and accurate deep network learning by ELUs, arXiv:1511.07289.",
+)  # fmt: skip
+def elu(x, alpha):
+    """Exponential linear unit: x for x > 0, else alpha * (exp(x) - 1)."""
+    n = select(x > 0.0, 0.0, x)
+    m, m_low = expm1_negative(n)
+    p, low, k = exp_parts(clamp_exp(n))
+    return (
+        select(x > 0.0, x, mul_add(alpha, m_low, alpha * m)),
+        select(x > 0.0, 1.0, scale_wide(alpha * p, k)),
+        select(x > 0.0, 0.0, m),
+    )
+
+
+@elu.from_output
+def elu_from_output(y, alpha):
+    return select(y > 0.0, 1.0, y + alpha)
+
+
+@activation(
+    latex=r"f(x) = \lambda x \text{ if } x > 0 \text{ else } \lambda \alpha (e^x - 1)", range=("-1.758", "inf"),
+    limits=("-1.7580993408473768", "inf"), slopes=("0", "1.0507009873554805"), kinks=(0.0,), saturates=("soft", "no"),
+    smoothness="C0", notes="The derivative at 0 is that of the left branch.",
+    reference="Klambauer et al. 2017, Self-normalizing neural networks, arXiv:1706.02515.",
+)  # fmt: skip
+def selu(x):
+    """Scaled exponential linear unit, with the self-normalising scale and alpha."""
+    n = select(x > 0.0, 0.0, x)
+    m, m_low = expm1_negative(n)
+    p, low, k = exp_parts(clamp_exp(n))
+    left = fma(SELU_SCALE_ALPHA.hi, m, mul_add(SELU_SCALE_ALPHA.hi, m_low, SELU_SCALE_ALPHA.lo * m))
+    right = select(abs(x) > 1e30, SELU_SCALE.hi * x, fma(SELU_SCALE.hi, x, SELU_SCALE.lo * x))
+    slope = fma(SELU_SCALE_ALPHA.hi, p, mul_add(SELU_SCALE_ALPHA.hi, low, SELU_SCALE_ALPHA.lo * p))
+    return select(x > 0.0, right, left), select(x > 0.0, SELU_SCALE.hi, scale_wide(slope, k))
+
+
+@selu.from_output
+def selu_from_output(y):
+    return select(y > 0.0, SELU_SCALE.hi, y + SELU_SCALE_ALPHA.hi)
+
+
+@activation(
+    latex=r"f(x) = x \text{ if } x > 0 \text{ else } \alpha (e^{x/\alpha} - 1)", params={"alpha": 1.0},
+    range=("-alpha", "inf"), limits=("-alpha", "inf"), slopes=("0", "1"), saturates=("soft", "no"), smoothness="C1",
+    reference="Barron 2017, Continuously differentiable exponential linear units, arXiv:1704.07483.",
+)  # fmt: skip
+def celu(x, alpha):
+    """Continuously differentiable exponential linear unit: x for x > 0, else alpha * (exp(x/alpha) - 1)."""
+    n = select(x > 0.0, 0.0, x)
+    # x / alpha in two parts, for its rounding error is multiplied by |x / alpha| in the exponential
+    inverse = 1.0 / alpha
+    q = n * inverse
+    z = clamp_exp(q)
+    z_low = select(z == q, fma(-q, alpha, n) * inverse, 0.0)
+    m, m_low = expm1_negative_low(z, z_low)
+    p, low, k = exp_parts_low(z, z_low)
+    direct = m - scale_wide(z * p, k)
+    return (
+        select(x > 0.0, x, mul_add(alpha, m_low, alpha * m)),
+        select(x > 0.0, 1.0, scale_wide(p, k)),
+        select(x > 0.0, 0.0, select(z > -1.0, celu_series(select(z > -1.0, z, -1.0)), direct)),
+    )
+
+
+@celu.from_output
+def celu_from_output(y, alpha):
+    return select(y > 0.0, 1.0, y / alpha + 1.0)
+
+
+@activation(
+    latex=r"f(x) = \log(1 - e^{-x})", range=("-inf", "0"), limits=("nan", "-0.0"), slopes=("nan", "0"), zero_centred=False,
+    saturates=("no", "soft"), notes="Defined for x >= 0: -inf at 0, where the derivative is +inf; NaN for x < 0.",
+    reference="Maechler 2012, Accurately computing log(1 - exp(-|a|)).",
+)  # fmt: skip
+def log1mexp(x):
+    """Logarithm of 1 - exp(-x), for x >= 0."""
+    a = abs(x)
+    m, m_low = expm1_negative(-a)
+    p, low, k = exp_parts(clamp_exp(-a))
+    # Up to ln 4 the logarithm of -expm1(-x); from there on 1 - e is within a factor sqrt(2) of 1, and
+    # log1p(-e) keeps its digits.
+    far = a > 1.3862943611198906
+    f, f_low, n = log_reduce(-m, -m_low)
+    f = select(far, -scale_wide(p, k), f)
+    f_low = select(far, -scale_wide(low, k), f_low)
+    value = select(a > 0.0, log_sum(f, f_low, select(far, 0.0, n)), -1.0 / a)
+    # sqrt makes the NaN where x < 0
+    return select(x >= 0.0, value, sqrt(x)), select(x >= 0.0, scale_wide(p / -m, k), sqrt(x))
+
+
+@log1mexp.from_output
+def log1mexp_from_output(y):
+    m, low = expm1_negative(y)
+    return -m * exp(-y)
+
+
+@activation(
+    latex=r"f(x) = x \sigma(x) \text{ if } x \ge 0 \text{ else } (e^x - 1) \sigma(x)", range=("-0.172", "inf"),
+    limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"), smoothness="C1",
+    reference="Basirat and Roth 2018, The quest for the golden activation function, arXiv:1808.00783.",
+)  # fmt: skip
+def elish(x):
+    """Exponential linear sigmoid squashing: x * sigmoid(x) for x >= 0, else expm1(x) * sigmoid(x)."""
+    a = abs(x)
+    m, m_low = expm1_negative(-a)
+    p, low, k = exp_parts(clamp_exp(-a))
+    e = scale_wide(p, k)
+    d = 1.0 + e
+    right = x >= 0.0
+    c = select(a > 1e3, 1e3, a)
+    # On the left e^x is scaled by 2^k last, so that subnormal results are rounded once. The derivative
+    # there is e (e (1 + e) + e - 1) / (1 + e)^2.
+    left_value = scale_wide(p * m / d, k)
+    left_slope = scale_wide(p * mul_add(e, d, m) / (d * d), k)
+    return (
+        select(right, x / d, left_value),
+        select(right, (1.0 + c * (e / d)) / d, left_slope),
+    )
+
+
+@activation(
+    latex=r"f(x) = x h(x) \text{ if } x \ge 0 \text{ else } (e^x - 1) h(x), \quad h(x) = \min(\max((x + 1) / 2, 0), 1)",
+    range=("-0.105", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), kinks=(-1.0, 0.0, 1.0), monotonic=False,
+    saturates=("hard", "no"), smoothness="C0",
+    notes="The derivative at -1 is taken as 0, at 0 as 1/2 and at 1 as 1.",
+    reference="Basirat and Roth 2018, The quest for the golden activation function, arXiv:1808.00783.",
+)  # fmt: skip
+def hard_elish(x):
+    """Hard ELiSH: the exponential linear unit squashed by a hard sigmoid."""
+    n = select(x > 0.0, 0.0, x)
+    m, m_low = expm1_negative(n)
+    gate = 0.5 * (x + 1.0)
+    left = select(x <= -1.0, -0.0, m * gate)
+    # (e^x (x + 2) - 1) / 2 = (expm1(x) (x + 2) + x + 1) / 2
+    left_slope = select(x <= -1.0, 0.0, 0.5 * mul_add(m, x + 2.0, x + 1.0))
+    return (
+        select(x >= 1.0, x, select(x >= 0.0, x * gate, left)),
+        select(x >= 1.0, 1.0, select(x >= 0.0, x + 0.5, left_slope)),
+    )

@@ -1,0 +1,224 @@
+"""x times a gate: SiLU, GELU, Mish and their relatives.
+
+With e = exp(-|x|) every gate is a quotient of polynomials in e on either side of 0. On the left the
+gate vanishes like e^x; there the power of two of e^x = p 2^k is applied last, after the product with
+x, so that results far below the smallest normal e^x keep all their digits.
+"""
+
+from .._atoms import abs, fma, mul_add, select
+from .._spec import Constant, activation
+from ..primitives.common import (
+    clamp_exp,
+    clamp_gelu_tanh,
+    clamp_normal,
+    erf_positive,
+    exp_of_product,
+    exp_parts,
+    exp_parts_low,
+    fast_two_sum,
+    log1p_exp,
+    normal_tail,
+    quotient,
+    scale_wide,
+    sech_squared,
+    tanh_positive,
+    two_product,
+    two_sum,
+)
+
+QUICK = Constant("1.702")
+TANH_A = Constant("1.5957691216057307117597842397375274738")  # 2 sqrt(2/pi)
+TANH_B = Constant("0.0713548162726007527788086272738217219")  # 0.044715 times that
+TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
+
+
+@activation(
+    latex=r"f(x) = x \sigma(\beta x)", params={"beta": 1.0}, alias=("swish", "sil"), range=("-0.2785", "inf"),
+    limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
+    reference="Elfwing, Uchibe and Doya 2017, arXiv:1702.03118; Ramachandran, Zoph and Le 2017, arXiv:1710.05941 (beta).",
+)  # fmt: skip
+def silu(x, beta):
+    """Sigmoid linear unit: x * sigmoid(beta * x)."""
+    s, p, p_low, k = exp_of_product(beta, x)
+    e = scale_wide(p, k)
+    d = 1.0 + e
+    right = s >= 0.0
+    c = clamp_exp(s)
+    n = select(c == s, x, 0.0)  # beyond the clamp x e^s is 0
+    kept = select(right, 0.0, k)
+    value = scale_wide(select(right, x, n * p) / d, kept)
+    # sigma + s sigma (1 - sigma): (1 + s e/(1+e))/(1+e) on the right, e (1 + e + s)/(1+e)^2 on the left
+    slope = scale_wide(select(right, 1.0 + c * (e / d), p * (d + c) / d) / d, kept)
+    # x^2 sigma (1 - sigma)
+    return value, slope, scale_wide((n * p) * n / (d * d), k)
+
+
+@activation(
+    latex=r"f(x) = x \sigma(1.702 x)", range=("-0.1636", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
+    saturates=("soft", "no"), reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
+)  # fmt: skip
+def quick_gelu(x):
+    """Quick GELU: x * sigmoid(1.702 * x), an approximation of gelu."""
+    c = 0.5 * clamp_exp(2.0 * x)
+    s, s_low = two_product(QUICK.hi, c)
+    s_low = s_low + QUICK.lo * c
+    p, p_low, k = exp_parts_low(-abs(s), select(s > 0.0, -s_low, s_low))
+    e = scale_wide(p, k)
+    d = 1.0 + e
+    right = x >= 0.0
+    kept = select(right, 0.0, k)
+    return (
+        scale_wide(select(right, x, c * p) / d, kept),
+        scale_wide(select(right, 1.0 + s * (e / d), p * (d + s) / d) / d, kept),
+    )
+
+
+@activation(
+    latex=r"f(x) = x \Phi(x)", range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
+    saturates=("soft", "no"), variants={"approximate": {"none": "gelu", "tanh": "gelu_tanh"}},
+    notes="The exact form, torch's default; jax's default is the tanh approximation, here gelu_tanh or approximate='tanh'.",
+    reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
+)  # fmt: skip
+def gelu(x):
+    """Gaussian error linear unit: x * Phi(x), Phi the standard normal distribution function."""
+    # With t = |x|, phi the density and M the Mills ratio, Phi(-t) = phi(t) M(t): the value is
+    # -t phi M on the left and t - t phi M on the right; the derivative is phi (M - t), and 1 minus that.
+    t = clamp_normal(abs(x))
+    p, ratio, q, k = normal_tail(t)
+    tail = scale_wide(q, k)
+    slope = scale_wide(p * (ratio - t), k)
+    return select(x > 0.0, x - tail, -tail), select(x > 0.0, 1.0 - slope, slope)
+
+
+@activation(
+    latex=r"f(x) = \tfrac{1}{2} x \left(1 + \tanh\left(\sqrt{2/\pi} (x + 0.044715 x^3)\right)\right)", alias=("gelu_new",),
+    range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
+    reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
+)  # fmt: skip
+def gelu_tanh(x):
+    """Tanh approximation of gelu."""
+    # x sigma(z), z = x (A + B x^2) = 2 u, carried in two parts: its error is multiplied by |z|.
+    c = clamp_gelu_tanh(x)
+    h, h_low = two_product(c, c)
+    b, b_low = two_product(TANH_B.hi, h)
+    w, w_low = two_sum(TANH_A.hi, b)
+    w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
+    z, z_low = two_product(w, c)
+    z_low = mul_add(w_low, c, z_low)
+    p, p_low, k = exp_parts_low(-abs(z), select(z > 0.0, -z_low, z_low))
+    e = scale_wide(p, k)
+    d = 1.0 + e
+    right = x >= 0.0
+    kept = select(right, 0.0, k)
+    g = c * mul_add(3.0, b, TANH_A.hi)  # x z'(x)
+    return (
+        scale_wide(select(right, x, c * p) / d, kept),
+        scale_wide(select(right, 1.0 + g * (e / d), p * (d + g) / d) / d, kept),
+    )
+
+
+@activation(
+    latex=r"f(x) = x \tanh(\log(1 + e^x))", range=("-0.3088", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
+    monotonic=False, saturates=("soft", "no"), reference="Misra 2019, Mish, arXiv:1908.08681.",
+)  # fmt: skip
+def mish(x):
+    """Mish: x * tanh(softplus(x))."""
+    c = clamp_exp(x)
+    p, p_low, k = exp_parts(-abs(c))
+    e = scale_wide(p, k)
+    right = x >= 0.0
+    kept = select(right, 0.0, k)
+    # tanh(log(1 + u)) = (u^2 + 2u)/(u^2 + 2u + 2), u = e^x: numerator and denominator over u^2 on the right
+    n = select(right, 1.0 + 2.0 * e, p * (e + 2.0))
+    d = select(right, mul_add(2.0 * e, 1.0 + e, 1.0), mul_add(e, e + 2.0, 2.0))
+    gate = n / d
+    # gate' = 4 u (1 + u)/(u^2 + 2u + 2)^2
+    rise = 4.0 * (1.0 + e) * select(right, e * e, p)
+    return (
+        scale_wide(select(right, x, c) * gate, kept),
+        scale_wide(gate + (c / d) * (rise / d), kept),
+    )
+
+
+@activation(
+    latex=r"f(x) = x \operatorname{erf}(\log(1 + e^x))", range=("-0.3484", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
+    monotonic=False, saturates=("soft", "no"),
+    reference="Nag and Bhattacharyya 2021, SERF: towards better training of deep neural networks, arXiv:2108.09598.",
+)  # fmt: skip
+def serf(x):
+    """Serf: x * erf(softplus(x))."""
+    c = clamp_exp(x)
+    p, p_low, k = exp_parts(-abs(c))
+    e = scale_wide(p, k)
+    s = select(x > 0.0, c, 0.0) + log1p_exp(e, scale_wide(p_low, k))
+    s = select(s > 30.0, 30.0, s)
+    h, h_low = two_product(s, s)
+    density, density_low, j = exp_parts_low(clamp_exp(-h), -h_low)
+    density = scale_wide(density, j)
+    y = erf_positive(s, density)
+    logistic = select(x >= 0.0, 1.0, e) / (1.0 + e)
+    # Far on the left erf(log(1 + u)) = 2/sqrt(pi) u to the last digit, u = e^x = p 2^k.
+    far = x < -40.0
+    a = TWO_OVER_SQRT_PI.hi * p
+    return (
+        select(far, scale_wide(a * c, k), x * y),
+        select(far, scale_wide(mul_add(a, c, a), k), mul_add(TWO_OVER_SQRT_PI.hi * c, density * logistic, y)),
+    )
+
+
+@activation(
+    latex=r"f(x) = x \tanh(\operatorname{gelu}(x))", range=("0", "inf"), limits=("0", "inf"), slopes=("0", "1"),
+    monotonic=False, saturates=("soft", "no"), reference="Naveen 2022, Phish: a novel hyper-optimizable activation function.",
+)  # fmt: skip
+def phish(x):
+    """Phish: x * tanh(gelu(x))."""
+    t = clamp_normal(abs(x))
+    p, ratio, q, k = normal_tail(t)
+    tail = scale_wide(q, k)
+    g = select(x > 0.0, x - tail, -tail)
+    slope = scale_wide(p * (ratio - t), k)
+    slope = select(x > 0.0, 1.0 - slope, slope)
+    size = abs(g)
+    y = tanh_positive(size)
+    rise = sech_squared(size) * slope
+    # Far on the left tanh(g) = g to the last digit: the value is t^2 phi M, the derivative -t phi (2M - t).
+    far = x < -7.0
+    c = clamp_exp(x)
+    return (
+        select(far, scale_wide(t * q, k), abs(x) * y),
+        select(far, scale_wide(t * p * (t - 2.0 * ratio), k), mul_add(c, rise, select(x >= 0.0, y, -y))),
+    )
+
+
+@activation(
+    latex=r"f(x) = x \tanh(e^x)", range=("-0.3532", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
+    saturates=("soft", "no"), reference="Fernandez and Mali 2024, Stable and robust deep learning by TeLU, arXiv:2412.20269.",
+)  # fmt: skip
+def telu(x):
+    """Hyperbolic tangent exponential linear unit: x * tanh(exp(x))."""
+    c = clamp_exp(x)
+    p, p_low, k = exp_parts(select(c > 6.0, 6.0, c))  # tanh(e^6) is 1 and its derivative 0
+    u = scale_wide(p, k)
+    y = tanh_positive(u)
+    rise = u * sech_squared(u)
+    # Far on the left tanh(u) = u to the last digit.
+    far = x < -20.0
+    return (
+        select(far, scale_wide(p * c, k), x * y),
+        select(far, scale_wide(mul_add(p, c, p), k), mul_add(c, rise, y)),
+    )
+
+
+@activation(
+    latex=r"f(x) = x \min(\max(x + 3, 0), 6) / 6", alias=("hardswish", "hard_silu"), range=("-0.375", "inf"),
+    limits=("-0.0", "inf"), slopes=("0", "1"), kinks=(-3.0, 3.0), monotonic=False, saturates=("hard", "no"), smoothness="C0",
+    notes="At the kinks the derivative is that of the outer branch. thinc's function of this name is another one.",
+    reference="Howard et al. 2019, Searching for MobileNetV3, arXiv:1905.02244.",
+)  # fmt: skip
+def hard_swish(x):
+    """Hard swish: x * relu6(x + 3) / 6."""
+    inside = x * (x + 3.0) / 6.0
+    return (
+        select(x >= 3.0, x, select(x <= -3.0, -0.0, inside)),
+        select(x >= 3.0, 1.0, select(x <= -3.0, 0.0, (2.0 * x + 3.0) / 6.0)),
+    )

@@ -1,0 +1,30 @@
+"""The softplus."""
+
+from .._atoms import abs, select
+from .._spec import activation
+from ..primitives.common import exp_of_product, expm1_negative, log1p_exp, logistic_of, scale_wide
+
+
+@activation(
+    latex=r"f(x) = \frac{1}{\beta} \log(1 + e^{\beta x})", params={"beta": 1.0}, range=("0", "inf"), limits=("0", "inf"),
+    slopes=("0", "1"), zero_centred=False, saturates=("soft", "no"),
+    notes="There is no threshold beyond which x is returned (torch has one at 20): the formula is exact everywhere.",
+    reference="Dugas et al. 2000, Incorporating second-order functional knowledge for better option pricing.",
+)  # fmt: skip
+def softplus(x, beta):
+    """Softplus: log(1 + exp(beta * x)) / beta."""
+    # log(1 + e^s) = max(s, 0) + log1p(e^-|s|); and max(s, 0) / beta is x itself or 0.
+    s, m, m_low, k = exp_of_product(beta, x)
+    e = scale_wide(m, k)
+    e_low = scale_wide(m_low, k)
+    tail = log1p_exp(e, e_low) / beta
+    # The partial derivative is minus the entropy of the logistic at s over beta^2: two positive terms.
+    a = select(abs(s) > 1e3, 1e3, abs(s))
+    entropy = log1p_exp(e, e_low) + a * e / (1.0 + e)
+    return select(s > 0.0, x, 0.0) + tail, logistic_of(s, e, e_low), -(entropy / beta) / beta
+
+
+@softplus.from_output
+def softplus_from_output(y, beta):
+    m, low = expm1_negative(-beta * y)  # 1 - exp(-beta y)
+    return -m

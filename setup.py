@@ -1,0 +1,126 @@
+"""Builds the extension modules: the driver once, the printed kernels once per ISA level.
+
+What is declared and not computed stands in pyproject.toml.
+"""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import types
+from pathlib import Path
+
+import numpy
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HERE = Path(__file__).parent
+PRINTED = Path("build") / "printed"
+
+# No -ffast-math: NaN, infinities, signed zeros and subnormals are results. These two only say that
+# errno and the floating-point flags are not looked at; without them selects are not vectorised.
+# Contraction is off, because formulas say themselves where a product and a sum are fused.
+ARITHMETIC = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"]
+V3 = ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mmovbe"]
+V4 = [*V3, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
+LEVELS = {"x86_64": [], "x86_64_v3": V3, "x86_64_v4": V4}
+if platform.machine().lower() not in ("x86_64", "amd64"):
+    LEVELS = {"generic": []}
+
+# Everything that a block calls must be inlined into its loop, or the loop stays scalar.
+INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
+
+
+def print_kernels() -> list[Extension]:
+    """Print the formulas, run Cython once per precision, and make an extension per level of each."""
+    package = types.ModuleType("fastact")  # the package itself cannot be imported before it is built
+    package.__path__ = [str(HERE / "fastact")]
+    sys.modules["fastact"] = package
+    from fastact import activations  # noqa: F401, PLC0415 (fills the registry)
+    from fastact._codegen import module_text  # noqa: PLC0415
+    from fastact._spec import REGISTRY  # noqa: PLC0415
+
+    PRINTED.mkdir(parents=True, exist_ok=True)
+    extensions = []
+    for name, precision in (("f32", "float32"), ("f64", "float64")):
+        source = PRINTED / f"{name}.pyx"
+        text = module_text(precision, REGISTRY.values())
+        if not source.exists() or source.read_text() != text:
+            source.write_text(text)
+        (extension,) = cythonize([Extension(name, [str(source)])], build_dir=".", language_level=3)
+        for level, flags in LEVELS.items():
+            copy = PRINTED / level / f"{name}.c"
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copy2(extension.sources[0], copy)
+            extensions.append(
+                Extension(
+                    f"fastact._isa.{level}.{name}",
+                    [str(copy)],
+                    include_dirs=["fastact"],
+                    depends=["fastact/atoms.h"],
+                    define_macros=INLINE,
+                    extra_compile_args=[*ARITHMETIC, *flags],
+                )
+            )
+    del sys.modules["fastact"]
+    return extensions
+
+
+class BuildExt(build_ext):
+    """Adds OpenMP where the compiler has it, and compiles on all cores."""
+
+    def build_extensions(self) -> None:
+        """Build; without OpenMP say so and build serial."""
+        if self.compiler.compiler_type == "msvc":
+            raise SystemExit("fastact: MSVC is not supported; build with clang-cl or GCC")
+        flags = self.openmp_flags()
+        if flags is None:
+            print("fastact: the compiler has no OpenMP; building serial kernels", file=sys.stderr)
+        for extension in self.extensions:
+            if extension.name == "fastact._kernels" and flags is not None:
+                extension.extra_compile_args += flags
+                extension.extra_link_args += flags
+        self.parallel = self.parallel or os.cpu_count()
+        super().build_extensions()
+
+    def copy_extensions_to_source(self) -> None:
+        """For an editable install; the folders of the levels hold no source and may not exist."""
+        for level in LEVELS:
+            (HERE / "fastact" / "_isa" / level).mkdir(parents=True, exist_ok=True)
+        super().copy_extensions_to_source()
+
+    def openmp_flags(self) -> list[str] | None:
+        """Try to compile and link an OpenMP program."""
+        if os.environ.get("FASTACT_NO_OPENMP"):
+            return None
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "openmp.c"
+            source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+            try:
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=["-fopenmp"])
+                self.compiler.link_executable(objects, "openmp", output_dir=folder, extra_postargs=["-fopenmp"])
+            except Exception:
+                return None
+        return ["-fopenmp"]
+
+
+def main() -> None:
+    """Run setuptools."""
+    numpy_api = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
+    common = {
+        "include_dirs": ["fastact", numpy.get_include()],
+        "define_macros": numpy_api,
+        "extra_compile_args": ["-O3"],
+        "depends": ["fastact/runtime.h", "fastact/_kernels.pxd"],
+    }
+    hand_written = [Extension(f"fastact.{n}", [f"fastact/{n}.pyx"], **common) for n in ("_kernels", "_call")]
+    # The copies of the flags keep what is added to one extension out of the others.
+    for extension in hand_written:
+        extension.extra_compile_args = list(extension.extra_compile_args)
+    extensions = cythonize(hand_written, build_dir=str(PRINTED), language_level=3)
+    setup(ext_modules=[*print_kernels(), *extensions], cmdclass={"build_ext": BuildExt})
+
+
+main()

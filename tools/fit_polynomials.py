@@ -1,0 +1,538 @@
+"""Minimax fits behind the constants of fastact's primitives.
+
+``python tools/fit_polynomials.py [name ...]`` prints every constant (or those whose name starts
+with an argument) as Python literals that round-trip.  Needs numpy, scipy and mpmath.
+
+A fit is ``f(x) ~ base(x) + factor(x) * P(v) / Q(v)`` with v = v(x), where Q is 1, or
+q0 + q1*v + ..., or (linked) v*P(v) + S(v).  It minimises the largest relative error of the *final*
+function f.  The residual is computed with 60 digits; its linearisation is a linear programme in
+float64 (coefficients rescaled, basis orthogonalised), solved again until the 60-digit residual
+stops falling.  For a polynomial that is iterative refinement, for a rational Gauss-Newton in the
+maximum norm; unlike the exchange algorithm it does not care about zeros of the weight, so the
+coefficients can then be rounded to the working precision one at a time, the lowest order first,
+with the others fitted again after each.
+"""
+
+import sys
+from dataclasses import dataclass, field
+
+import mpmath as mp
+import numpy as np
+from scipy.optimize import linprog
+
+mp.mp.dps = 60
+BITS = {"f32": 24, "f64": 53}
+
+
+def one(_x):
+    """Return 1."""
+    return mp.mpf(1)
+
+
+def zero(_x):
+    """Return 0."""
+    return mp.mpf(0)
+
+
+def identity(x):
+    """Return x."""
+    return x
+
+
+def square(x):
+    """Return x squared."""
+    return x * x
+
+
+def cube(x):
+    """Return x cubed."""
+    return x**3
+
+
+@dataclass
+class Fit:
+    """What to fit: the function, the form, the interval and the degrees per precision.
+
+    `one` is the constant that leads the denominator (or S), `fixed` holds given coefficients,
+    `parameter` maps the Chebyshev grid to x; the interval is then that of the grid.
+    """
+
+    name: str
+    form: str
+    f: object
+    interval: tuple
+    degrees: dict
+    base: object = zero
+    factor: object = one
+    variable: object = identity
+    weight: object = None
+    parameter: object = None
+    linked: bool = False
+    one: dict = field(default_factory=dict)
+    fixed: dict = field(default_factory=dict)
+
+
+def round_to(value, bits):
+    """Round an mpf to the given number of bits, to nearest even."""
+    with mp.workprec(bits):
+        return +value
+
+
+def polynomial(coefficients, v):
+    """Horner's rule, lowest order first."""
+    return mp.polyval(coefficients[::-1], v)
+
+
+class Problem:
+    """A fit on a Chebyshev grid in `parameter` (x itself unless given as a map t -> x)."""
+
+    def __init__(self, fit, interval, degree, points=None, one=1):
+        self.fit = fit
+        self.one = mp.mpf(one)
+        degree = degree if isinstance(degree, tuple) else (degree, 0)
+        self.n_num, self.n_den = degree[0] + 1, degree[1]
+        points = points or 24 * (sum(degree) + 4)
+        lo, hi = (mp.mpf(b) for b in interval)
+        nodes = [mp.cos(mp.pi * i / (points - 1)) for i in range(points)]
+        xs = [(lo + hi) / 2 - (hi - lo) / 2 * c for c in nodes]
+        xs = [fit.parameter(x) for x in xs] if fit.parameter else xs
+        xs = [x for x in xs if fit.factor(x) != 0 and fit.f(x) != 0]
+        self.v = [mp.mpf(fit.variable(x)) for x in xs]
+        f = [mp.mpf(fit.f(x)) for x in xs]
+        self.w = [fit.weight(x) if fit.weight else 1 / y for x, y in zip(xs, f, strict=True)]
+        self.factor = [fit.factor(x) * w for x, w in zip(xs, self.w, strict=True)]
+        self.target = [(y - fit.base(x)) * w for x, y, w in zip(xs, f, self.w, strict=True)]
+        self.scale = max(abs(v) for v in self.v)
+
+    def split(self, c):
+        """Numerator and denominator coefficients (the denominator's first put in)."""
+        return list(c[: self.n_num]), [self.one, *c[self.n_num :]]
+
+    def rational(self, c, v):
+        """Values of P/Q and of 1/Q at v."""
+        num, den = self.split(c)
+        p = polynomial(num, v)
+        q = polynomial(den, v) + (v * p if self.fit.linked else 0)
+        return p / q, 1 / q
+
+    def residual(self, c):
+        """Weighted error at the grid points."""
+        values = zip(self.v, self.target, self.factor, strict=True)
+        return [t - g * self.rational(c, v)[0] for v, t, g in values]
+
+    def jacobian(self, c):
+        """Derivative of the model by each coefficient, float64."""
+        rows = []
+        for v, g in zip(self.v, self.factor, strict=True):
+            r, inverse = self.rational(c, v)
+            top = g * inverse * (1 - v * r if self.fit.linked else 1)
+            bottom = -g * inverse * r
+            powers = [v**k for k in range(max(self.n_num, self.n_den + 1))]
+            rows.append(
+                [top * p for p in powers[: self.n_num]]
+                + [bottom * p for p in powers[1 : self.n_den + 1]]
+            )
+        return np.array(rows, dtype=float)
+
+    def start(self):
+        """Least-squares start from the linear equation target*Q = factor*P."""
+        rows, right = [], []
+        step = max(1, len(self.v) // (3 * (self.n_num + self.n_den)))
+        for v, g, t in list(zip(self.v, self.factor, self.target, strict=True))[::step]:
+            damp = 1 / (1 + abs(v)) ** self.n_den
+            top = damp * (g - v * t if self.fit.linked else g)
+            rows.append(
+                [top * v**k for k in range(self.n_num)]
+                + [-damp * t * v**k for k in range(1, self.n_den + 1)]
+            )
+            right.append(t * damp * self.one)
+        return list(mp.lu_solve(mp.matrix(rows), mp.matrix(right)))
+
+    def improve(self, c, free, steps):
+        """Minimise the maximum residual over the free coefficients."""
+        best, best_error = c, max(abs(r) for r in self.residual(c))
+        for _ in range(steps if free else 0):
+            residual = self.residual(best)
+            norm = max(abs(r) for r in residual)
+            r = np.array([x / norm for x in residual], dtype=float)
+            jac = self.jacobian(best)[:, free]
+            lengths = np.abs(jac).max(axis=0)
+            q, triangle = np.linalg.qr(jac / lengths)
+            q *= np.sqrt(len(r))
+            n = len(free)
+            a = np.vstack([np.c_[-q, -np.ones(len(r))], np.c_[q, -np.ones(len(r))]])
+            answer = linprog(
+                [0.0] * n + [1.0],
+                A_ub=a,
+                b_ub=np.r_[-r, r],
+                bounds=[(None, None)] * n + [(0, None)],
+                method="highs",
+            )
+            if answer.x is None:
+                break
+            delta = np.linalg.solve(triangle, answer.x[:n] * np.sqrt(len(r))) / lengths
+            for shrink in (1, 0.25, 0.05):
+                trial = list(best)
+                for j, k in enumerate(free):
+                    trial[k] = best[k] + norm * mp.mpf(float(delta[j])) * shrink
+                error = max(abs(x) for x in self.residual(trial))
+                if error < best_error:
+                    break
+            if error >= best_error:
+                break
+            gain, best, best_error = error / best_error, trial, error
+            if gain > 0.9999:
+                break
+        return best, best_error
+
+
+def solve(fit, interval, degree, bits, one=1):
+    """Fit, then round one coefficient at a time; return coefficients and both errors."""
+    problem = Problem(fit, interval, degree, one=one)
+    total = problem.n_num + problem.n_den
+    c = problem.start()
+    known = {k: mp.mpf(v) for k, v in fit.fixed.items()}
+    for k, value in known.items():
+        c[k] = value
+    free = [k for k in range(total) if k not in known]
+    c, ideal = problem.improve(c, free, 40 if problem.n_den else 8)
+    while free:
+        k = free.pop(0)
+        c = list(c)
+        c[k] = round_to(c[k], bits)
+        c, _ = problem.improve(c, free, 4)
+    reached = max(abs(r) for r in problem.residual(c))
+    return problem.split(c), ideal, reached
+
+
+def literal(value, precision):
+    """The shortest text that gives this float back in the given precision."""
+    number = np.float32(float(value)) if precision == "f32" else np.float64(float(value))
+    return str(number) if number != 1 else "1.0"
+
+
+def show(fit, precision):
+    """Fit in one precision and print the result."""
+    interval = fit.interval
+    interval = interval[precision] if isinstance(interval, dict) else interval
+    degree = fit.degrees[precision]
+    bits = BITS[precision]
+    (num, den), ideal, reached = solve(fit, interval, degree, bits, fit.one.get(precision, 1))
+    print(f"# {fit.name} {precision}: {fit.form}")
+    interval = [fit.parameter(b) for b in interval] if fit.parameter else interval
+    print(
+        f"#   on [{mp.nstr(mp.mpf(interval[0]), 8)}, {mp.nstr(mp.mpf(interval[1]), 8)}]:"
+        f" 2^{float(mp.log(reached, 2)):.2f} = {float(reached * 2**bits):.4f} ULP"
+        f" (unrounded 2^{float(mp.log(ideal, 2)):.2f})"
+    )
+    name = f"{fit.name}_{precision}".upper()
+    for suffix, values in (("", num), ("_DEN", den if len(den) > 1 else [])):
+        if values:
+            body = ",\n    ".join(literal(v, precision) for v in values)
+            print(f"{name}{suffix} = [\n    {body},\n]")
+    return num, den, reached
+
+
+def half(x):
+    """The argument x/(2+x) of the atanh series."""
+    return x / (2 + x)
+
+
+def mills(t):
+    """Mills' ratio Phi(-t)/phi(t), remembered."""
+    if t not in MILLS:
+        MILLS[t] = mp.sqrt(mp.pi / 2) * mp.erfc(t / mp.sqrt(2)) * mp.exp(t * t / 2)
+    return MILLS[t]
+
+
+MILLS = {}
+HALF_LN2 = mp.mpf("0.34675")  # ln2/2 = 0.34657..., widened for the rounding of k
+ROOT2 = mp.sqrt(2)
+
+
+def solved_mills(precision):
+    """The rounded Mills coefficients P, S (remembered)."""
+    if precision not in SOLVED:
+        fit = next(f for f in FITS if f.name == "mills")
+        SOLVED[precision] = solve(
+            fit,
+            fit.interval[precision],
+            fit.degrees[precision],
+            BITS[precision],
+            fit.one.get(precision, 1),
+        )[0]
+    return SOLVED[precision]
+
+
+def over_mills(precision):
+    """Return t -> (root - t) / (t*P(t) + S(t)), the known factor of M(t) - t."""
+
+    def factor(t):
+        num, den = solved_mills(precision)
+        return (GELU_ROOT - t) / (t * polynomial(num, t) + polynomial(den, t))
+
+    return factor
+
+
+def mills_t(u):
+    """Chebyshev parameter -> t for functions on [0, large]."""
+    return mp.mpf("2.5") * (1 + u) / (1 - u)
+
+
+def celu_part(z):
+    """Partial derivative of celu by alpha: expm1(z) - z*exp(z)."""
+    return mp.expm1(z) - z * mp.exp(z)
+
+
+def snake_part(u):
+    """Partial derivative of snake by a, times a*a: u*sin(2u) - sin(u)^2."""
+    return u * mp.sin(2 * u) - mp.sin(u) ** 2
+
+
+SOLVED = {}
+GELU_ROOT = mp.findroot(lambda t: mills(t) - t, mp.mpf("0.7517916"))
+QUARTER = mp.mpf("0.7854")  # pi/4 = 0.785398..., widened for the rounding of the reduction
+TAN_PI_8 = ROOT2 - 1
+
+FITS = [
+    Fit(
+        "expm1",
+        "expm1(r) = r + r*r*P(r), error relative to expm1; also for exp = 1 + (...)",
+        mp.expm1,
+        (-HALF_LN2, HALF_LN2),
+        {"f32": 4, "f64": 9},
+        base=identity,
+        factor=square,
+    ),
+    Fit(
+        "log1p01",
+        "log1p(e) = e - e*e*P(e), e in [0, 1]",
+        mp.log1p,
+        (0, 1),
+        {"f32": 8, "f64": 19},
+        base=identity,
+        factor=lambda x: -x * x,
+    ),
+    Fit(
+        "log1p01_atanh",
+        "log1p(e) = 2s + s*s*s*P(s*s), s = e/(2+e), e in [0, 1]",
+        mp.log1p,
+        (0, 1),
+        {"f32": 3, "f64": 9},
+        base=lambda x: 2 * half(x),
+        factor=lambda x: half(x) ** 3,
+        variable=lambda x: half(x) ** 2,
+    ),
+    Fit(
+        "log",
+        "log(1+f) = f - f*f*P(f), 1+f in [sqrt(1/2), sqrt(2)]",
+        mp.log1p,
+        (1 / ROOT2 - 1, ROOT2 - 1),
+        {"f32": 8, "f64": 19},
+        base=identity,
+        factor=lambda x: -x * x,
+    ),
+    Fit(
+        "log_atanh",
+        "log(1+f) = 2s + s*s*s*P(s*s), s = f/(2+f), 1+f in [sqrt(1/2), sqrt(2)]",
+        mp.log1p,
+        (0, ROOT2 - 1),
+        {"f32": 2, "f64": 6},
+        base=lambda x: 2 * half(x),
+        factor=lambda x: half(x) ** 3,
+        variable=lambda x: half(x) ** 2,
+    ),
+    Fit(
+        "mills",
+        "Phi(-t)/phi(t) = P(t)/(t*P(t) + S(t)), S is ..._DEN",
+        mills,
+        {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))},
+        {"f32": (5, 4), "f64": (10, 9)},
+        linked=True,
+        one={"f64": 0.890625},
+        parameter=mills_t,
+    ),
+    *(
+        Fit(
+            "gelu_prime",
+            "Phi(-t)/phi(t) - t = (T0 - t) * K(t) / (t*P(t) + S(t)), P and S of mills",
+            lambda t: mills(t) - t,
+            {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))},
+            {precision: degree},
+            factor=over_mills(precision),
+            parameter=mills_t,
+        )
+        for precision, degree in (("f32", 6), ("f64", 11))
+    ),
+    Fit(
+        "erf",
+        "erf(x) = x + x*P(x*x), 0 <= x <= 1",
+        mp.erf,
+        (0, 1),
+        {"f32": 6, "f64": 11},
+        base=identity,
+        factor=identity,
+        variable=square,
+    ),
+    Fit(
+        "tanh_ratio",
+        "tanh(x) = x - x*x*x*P(x*x)/Q(x*x), |x| <= 0.625",
+        mp.tanh,
+        (0, mp.mpf("0.625")),
+        {"f32": (1, 1), "f64": (3, 2)},
+        base=identity,
+        factor=lambda x: -(x**3),
+        variable=square,
+        fixed={0: 1},
+        one={"f32": 3, "f64": 3},
+    ),
+    Fit(
+        "tanh_shrink",
+        "x - tanh(x) = x*x*x*P(x*x)/Q(x*x), |x| <= 1",
+        lambda x: x - mp.tanh(x),
+        (0, 1),
+        {"f32": (1, 2), "f64": (3, 3)},
+        factor=cube,
+        variable=square,
+        fixed={0: 1},
+        one={"f32": 3, "f64": 3},
+    ),
+    Fit(
+        "sin",
+        "sin(r) = r + r*r*r*P(r*r), |r| <= pi/4",
+        mp.sin,
+        (0, QUARTER),
+        {"f32": 2, "f64": 5},
+        base=identity,
+        factor=cube,
+        variable=square,
+    ),
+    Fit(
+        "sin_wide",
+        "sin(r) = r + r*r*r*P(r*r), |r| <= pi/2",
+        mp.sin,
+        (0, 2 * QUARTER),
+        {"f32": 3, "f64": 7},
+        base=identity,
+        factor=cube,
+        variable=square,
+    ),
+    Fit(
+        "cos",
+        "cos(r) = 1 - r*r/2 + r**4*P(r*r), |r| <= pi/4",
+        mp.cos,
+        (0, QUARTER),
+        {"f32": 2, "f64": 5},
+        base=lambda r: 1 - r * r / 2,
+        factor=lambda x: x**4,
+        variable=square,
+    ),
+    Fit(
+        "atan",
+        "atan(x) = x + x*x*x*P(x*x), |x| <= 1",
+        mp.atan,
+        (0, 1),
+        {"f32": 8, "f64": 19},
+        base=identity,
+        factor=cube,
+        variable=square,
+    ),
+    Fit(
+        "atan_reduced",
+        "atan(x) = x + x*x*x*P(x*x), |x| <= tan(pi/8)",
+        mp.atan,
+        (0, TAN_PI_8),
+        {"f32": 4, "f64": 10},
+        base=identity,
+        factor=cube,
+        variable=square,
+    ),
+    Fit(
+        "celu_part",
+        "expm1(z) - z*exp(z) = z*z*P(z), -1 <= z <= 0",
+        celu_part,
+        (-1, 0),
+        {"f32": 6, "f64": 12},
+        factor=square,
+    ),
+    Fit(
+        "snake_part",
+        "u*sin(2u) - sin(u)^2 = u*u + u**4*P(u*u), |u| <= pi/4",
+        snake_part,
+        (0, QUARTER),
+        {"f32": 3, "f64": 7},
+        base=square,
+        factor=lambda u: u**4,
+        variable=square,
+    ),
+]
+
+
+def parts(value, bits, count):
+    """The value as a sum of that many floats, each rounded to nearest from the rest."""
+    out = []
+    for k in range(count):
+        out.append(round_to(value, bits[k] if isinstance(bits, tuple) else bits))
+        value -= out[-1]
+    return out
+
+
+def show_constants(precision):
+    """Split constants: ln 2 and pi for Cody-Waite, and a few in two parts."""
+    bits = BITS[precision]
+    short = {"f32": 15, "f64": 41}[precision]
+    phi_0 = 1 / mp.sqrt(2 * mp.pi)
+    table = {
+        "ln2": parts(mp.log(2), (short, bits), 2),
+        "log2e": parts(1 / mp.log(2), bits, 1),
+        "pi": parts(mp.pi, (bits - 2, bits, bits), 3),
+        "inverse_pi": parts(1 / mp.pi, bits, 2),
+        "two_pi": parts(2 * mp.pi, bits, 2),
+        "gelu_root": parts(GELU_ROOT, bits, 2),
+        "inverse_sqrt_two_pi": parts(phi_0, bits, 2),
+        "inverse_sqrt_two_pi_log": parts(mp.log(phi_0 / round_to(phi_0, bits)), bits, 1),
+    }
+    for name, values in table.items():
+        body = ", ".join(literal(v, precision) for v in values)
+        print(f"{name}_{precision} = [{body}]".upper().replace("E-", "e-").replace("E+", "e+"))
+
+
+def show_reduction(precision):
+    """Windows of 1/(2 pi), four floats each, for the reduction of any finite argument.
+
+    Row 0 serves |x| < threshold[0]; row i serves threshold[i-1] <= |x|, is scaled by 2**shift and
+    is to be multiplied by x * 2**-shift.  Leading bits dropped from a row contribute whole turns.
+    """
+    bits = BITS[precision]
+    first, step, count, shift = {"f32": (62, 39, 3, 64), "f64": (150, 98, 10, 512)}[precision]
+    with mp.workprec(1600):
+        turn = 1 / (2 * mp.pi)
+        rows = [parts(turn, bits, 4)]
+        for i in range(count - 1):
+            start = first + step * i - (bits - 1)
+            rest = mp.ldexp(turn, start)
+            rows.append(parts(mp.ldexp(rest - mp.nint(rest), shift - start), bits, 4))
+    thresholds = [mp.ldexp(1, first + step * i) for i in range(count - 1)]
+    print(f"# turns {precision}: x/(2 pi) mod 1; shift 2^{shift}")
+    print(f"TURNS_THRESHOLD_{precision} = [".upper(), end="")
+    print(", ".join(literal(v, precision) for v in thresholds) + "]")
+    print(f"TURNS_{precision} = [".upper())
+    for row in rows:
+        print("    [" + ", ".join(literal(v, precision) for v in row) + "],")
+    print("]")
+
+
+def main(arguments):
+    """Print the fits whose names start with one of the arguments (all without any)."""
+    for fit in FITS:
+        if not arguments or any(fit.name.startswith(a) for a in arguments):
+            for precision in fit.degrees:
+                show(fit, precision)
+    for name, action in (("constants", show_constants), ("turns", show_reduction)):
+        if not arguments or any(name.startswith(a) for a in arguments):
+            for precision in BITS:
+                action(precision)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
