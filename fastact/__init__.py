@@ -18,6 +18,6 @@ from ._config import show_config
 from ._kernels import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *BY_NAME]  # noqa: PLE0604
+__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *BY_NAME]
 
 globals().update(BY_NAME)

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from . import _cpu
+from . import activations as _formulas  # noqa: F401  (fills the registry)
 from ._call import Call
+from ._docs import docstring
 from ._gradients import parameter_gradients
 from ._kernels import Kernel
-from ._docs import docstring
 from ._spec import REGISTRY, Spec
-from . import activations as _formulas  # noqa: F401  (fills the registry)
 
 #: The loop that np.exp chooses for a dtype; the same is chosen here when parameters are Python scalars.
 _LOOPS = {**dict.fromkeys("?bBe", "e"), **dict.fromkeys("hHf", "f"), **dict.fromkeys("iIlLqQd", "d")}

@@ -7,7 +7,7 @@ the totals of the blocks are added exactly (`math.fsum`) or pairwise again.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 16
 
 
-@lru_cache(maxsize=None)
+@cache
 def partial_ufunc(name: str, index: int, nparams: int) -> np.ufunc:
     """The ufunc of the partial derivative of an activation by its parameter number ``index``."""
     kernel = Kernel(f"{name}_partial{index}", "", "partial", _cpu.tables(), (name, f"partial{index}"), nparams, 1, False)

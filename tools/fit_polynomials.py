@@ -15,6 +15,7 @@ with the others fitted again after each.
 
 import sys
 from dataclasses import dataclass, field
+from functools import cache
 
 import mpmath as mp
 import numpy as np
@@ -24,7 +25,7 @@ mp.mp.dps = 60
 BITS = {"f32": 24, "f64": 53}
 
 
-def one(_x):
+def unity(_x):
     """Return 1."""
     return mp.mpf(1)
 
@@ -53,7 +54,7 @@ def cube(x):
 class Fit:
     """What to fit: the function, the form, the interval and the degrees per precision.
 
-    `one` is the constant that leads the denominator (or S), `fixed` holds given coefficients,
+    `first` is the constant that leads the denominator (or S), `fixed` holds given coefficients,
     `parameter` maps the Chebyshev grid to x; the interval is then that of the grid.
     """
 
@@ -63,12 +64,11 @@ class Fit:
     interval: tuple
     degrees: dict
     base: object = zero
-    factor: object = one
+    factor: object = unity
     variable: object = identity
-    weight: object = None
     parameter: object = None
     linked: bool = False
-    one: dict = field(default_factory=dict)
+    first: dict = field(default_factory=dict)
     fixed: dict = field(default_factory=dict)
 
 
@@ -86,12 +86,12 @@ def polynomial(coefficients, v):
 class Problem:
     """A fit on a Chebyshev grid in `parameter` (x itself unless given as a map t -> x)."""
 
-    def __init__(self, fit, interval, degree, points=None, one=1):
+    def __init__(self, fit, interval, degree, first=1):
         self.fit = fit
-        self.one = mp.mpf(one)
+        self.first = mp.mpf(first)
         degree = degree if isinstance(degree, tuple) else (degree, 0)
         self.n_num, self.n_den = degree[0] + 1, degree[1]
-        points = points or 24 * (sum(degree) + 4)
+        points = 24 * (sum(degree) + 4)
         lo, hi = (mp.mpf(b) for b in interval)
         nodes = [mp.cos(mp.pi * i / (points - 1)) for i in range(points)]
         xs = [(lo + hi) / 2 - (hi - lo) / 2 * c for c in nodes]
@@ -99,14 +99,12 @@ class Problem:
         xs = [x for x in xs if fit.factor(x) != 0 and fit.f(x) != 0]
         self.v = [mp.mpf(fit.variable(x)) for x in xs]
         f = [mp.mpf(fit.f(x)) for x in xs]
-        self.w = [fit.weight(x) if fit.weight else 1 / y for x, y in zip(xs, f, strict=True)]
-        self.factor = [fit.factor(x) * w for x, w in zip(xs, self.w, strict=True)]
-        self.target = [(y - fit.base(x)) * w for x, y, w in zip(xs, f, self.w, strict=True)]
-        self.scale = max(abs(v) for v in self.v)
+        self.factor = [fit.factor(x) / y for x, y in zip(xs, f, strict=True)]
+        self.target = [(y - fit.base(x)) / y for x, y in zip(xs, f, strict=True)]
 
     def split(self, c):
         """Numerator and denominator coefficients (the denominator's first put in)."""
-        return list(c[: self.n_num]), [self.one, *c[self.n_num :]]
+        return list(c[: self.n_num]), [self.first, *c[self.n_num :]]
 
     def rational(self, c, v):
         """Values of P/Q and of 1/Q at v."""
@@ -116,7 +114,7 @@ class Problem:
         return p / q, 1 / q
 
     def residual(self, c):
-        """Weighted error at the grid points."""
+        """Relative error of f at the grid points."""
         values = zip(self.v, self.target, self.factor, strict=True)
         return [t - g * self.rational(c, v)[0] for v, t, g in values]
 
@@ -128,10 +126,8 @@ class Problem:
             top = g * inverse * (1 - v * r if self.fit.linked else 1)
             bottom = -g * inverse * r
             powers = [v**k for k in range(max(self.n_num, self.n_den + 1))]
-            rows.append(
-                [top * p for p in powers[: self.n_num]]
-                + [bottom * p for p in powers[1 : self.n_den + 1]]
-            )
+            row = [top * p for p in powers[: self.n_num]]
+            rows.append(row + [bottom * p for p in powers[1 : self.n_den + 1]])
         return np.array(rows, dtype=float)
 
     def start(self):
@@ -141,11 +137,9 @@ class Problem:
         for v, g, t in list(zip(self.v, self.factor, self.target, strict=True))[::step]:
             damp = 1 / (1 + abs(v)) ** self.n_den
             top = damp * (g - v * t if self.fit.linked else g)
-            rows.append(
-                [top * v**k for k in range(self.n_num)]
-                + [-damp * t * v**k for k in range(1, self.n_den + 1)]
-            )
-            right.append(t * damp * self.one)
+            row = [top * v**k for k in range(self.n_num)]
+            rows.append(row + [-damp * t * v**k for k in range(1, self.n_den + 1)])
+            right.append(t * damp * self.first)
         return list(mp.lu_solve(mp.matrix(rows), mp.matrix(right)))
 
     def improve(self, c, free, steps):
@@ -161,13 +155,8 @@ class Problem:
             q *= np.sqrt(len(r))
             n = len(free)
             a = np.vstack([np.c_[-q, -np.ones(len(r))], np.c_[q, -np.ones(len(r))]])
-            answer = linprog(
-                [0.0] * n + [1.0],
-                A_ub=a,
-                b_ub=np.r_[-r, r],
-                bounds=[(None, None)] * n + [(0, None)],
-                method="highs",
-            )
+            cost, bounds = [0.0] * n + [1.0], [(None, None)] * n + [(0, None)]
+            answer = linprog(cost, A_ub=a, b_ub=np.r_[-r, r], bounds=bounds, method="highs")
             if answer.x is None:
                 break
             delta = np.linalg.solve(triangle, answer.x[:n] * np.sqrt(len(r))) / lengths
@@ -181,14 +170,14 @@ class Problem:
             if error >= best_error:
                 break
             gain, best, best_error = error / best_error, trial, error
-            if gain > 0.9999:
+            if gain > 0.999999:
                 break
         return best, best_error
 
 
-def solve(fit, interval, degree, bits, one=1):
+def solve(fit, interval, degree, bits, first):
     """Fit, then round one coefficient at a time; return coefficients and both errors."""
-    problem = Problem(fit, interval, degree, one=one)
+    problem = Problem(fit, interval, degree, first)
     total = problem.n_num + problem.n_den
     c = problem.start()
     known = {k: mp.mpf(v) for k, v in fit.fixed.items()}
@@ -200,7 +189,7 @@ def solve(fit, interval, degree, bits, one=1):
         k = free.pop(0)
         c = list(c)
         c[k] = round_to(c[k], bits)
-        c, _ = problem.improve(c, free, 4)
+        c, _ = problem.improve(c, free, 12)
     reached = max(abs(r) for r in problem.residual(c))
     return problem.split(c), ideal, reached
 
@@ -213,11 +202,9 @@ def literal(value, precision):
 
 def show(fit, precision):
     """Fit in one precision and print the result."""
-    interval = fit.interval
-    interval = interval[precision] if isinstance(interval, dict) else interval
-    degree = fit.degrees[precision]
     bits = BITS[precision]
-    (num, den), ideal, reached = solve(fit, interval, degree, bits, fit.one.get(precision, 1))
+    (num, den), ideal, reached = solve_named(fit.name, precision)
+    interval = fit.interval[precision] if isinstance(fit.interval, dict) else fit.interval
     print(f"# {fit.name} {precision}: {fit.form}")
     interval = [fit.parameter(b) for b in interval] if fit.parameter else interval
     print(
@@ -230,7 +217,6 @@ def show(fit, precision):
         if values:
             body = ",\n    ".join(literal(v, precision) for v in values)
             print(f"{name}{suffix} = [\n    {body},\n]")
-    return num, den, reached
 
 
 def half(x):
@@ -238,37 +224,30 @@ def half(x):
     return x / (2 + x)
 
 
+@cache
 def mills(t):
-    """Mills' ratio Phi(-t)/phi(t), remembered."""
-    if t not in MILLS:
-        MILLS[t] = mp.sqrt(mp.pi / 2) * mp.erfc(t / mp.sqrt(2)) * mp.exp(t * t / 2)
-    return MILLS[t]
+    """Mills' ratio Phi(-t)/phi(t)."""
+    return mp.sqrt(mp.pi / 2) * mp.erfc(t / mp.sqrt(2)) * mp.exp(t * t / 2)
 
 
-MILLS = {}
 HALF_LN2 = mp.mpf("0.34675")  # ln2/2 = 0.34657..., widened for the rounding of k
 ROOT2 = mp.sqrt(2)
 
 
-def solved_mills(precision):
-    """The rounded Mills coefficients P, S (remembered)."""
-    if precision not in SOLVED:
-        fit = next(f for f in FITS if f.name == "mills")
-        SOLVED[precision] = solve(
-            fit,
-            fit.interval[precision],
-            fit.degrees[precision],
-            BITS[precision],
-            fit.one.get(precision, 1),
-        )[0]
-    return SOLVED[precision]
+@cache
+def solve_named(name, precision):
+    """Fit by name: ((numerator, denominator), unrounded error, error), remembered."""
+    fit = next(f for f in FITS if f.name == name and precision in f.degrees)
+    interval = fit.interval[precision] if isinstance(fit.interval, dict) else fit.interval
+    first = fit.first.get(precision, 1)
+    return solve(fit, interval, fit.degrees[precision], BITS[precision], first)
 
 
 def over_mills(precision):
     """Return t -> (root - t) / (t*P(t) + S(t)), the known factor of M(t) - t."""
 
     def factor(t):
-        num, den = solved_mills(precision)
+        num, den = solve_named("mills", precision)[0]
         return (GELU_ROOT - t) / (t * polynomial(num, t) + polynomial(den, t))
 
     return factor
@@ -289,183 +268,56 @@ def snake_part(u):
     return u * mp.sin(2 * u) - mp.sin(u) ** 2
 
 
-SOLVED = {}
 GELU_ROOT = mp.findroot(lambda t: mills(t) - t, mp.mpf("0.7517916"))
 QUARTER = mp.mpf("0.7854")  # pi/4 = 0.785398..., widened for the rounding of the reduction
-TAN_PI_8 = ROOT2 - 1
+MILLS_RANGE = {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))}  # of u in mills_t
 
+# fmt: off
 FITS = [
-    Fit(
-        "expm1",
-        "expm1(r) = r + r*r*P(r), error relative to expm1; also for exp = 1 + (...)",
-        mp.expm1,
-        (-HALF_LN2, HALF_LN2),
-        {"f32": 4, "f64": 9},
-        base=identity,
-        factor=square,
-    ),
-    Fit(
-        "log1p01",
-        "log1p(e) = e - e*e*P(e), e in [0, 1]",
-        mp.log1p,
-        (0, 1),
-        {"f32": 8, "f64": 19},
-        base=identity,
-        factor=lambda x: -x * x,
-    ),
-    Fit(
-        "log1p01_atanh",
-        "log1p(e) = 2s + s*s*s*P(s*s), s = e/(2+e), e in [0, 1]",
-        mp.log1p,
-        (0, 1),
-        {"f32": 3, "f64": 9},
-        base=lambda x: 2 * half(x),
-        factor=lambda x: half(x) ** 3,
-        variable=lambda x: half(x) ** 2,
-    ),
-    Fit(
-        "log",
-        "log(1+f) = f - f*f*P(f), 1+f in [sqrt(1/2), sqrt(2)]",
-        mp.log1p,
-        (1 / ROOT2 - 1, ROOT2 - 1),
-        {"f32": 8, "f64": 19},
-        base=identity,
-        factor=lambda x: -x * x,
-    ),
-    Fit(
-        "log_atanh",
-        "log(1+f) = 2s + s*s*s*P(s*s), s = f/(2+f), 1+f in [sqrt(1/2), sqrt(2)]",
-        mp.log1p,
-        (0, ROOT2 - 1),
-        {"f32": 2, "f64": 6},
-        base=lambda x: 2 * half(x),
-        factor=lambda x: half(x) ** 3,
-        variable=lambda x: half(x) ** 2,
-    ),
-    Fit(
-        "mills",
-        "Phi(-t)/phi(t) = P(t)/(t*P(t) + S(t)), S is ..._DEN",
-        mills,
-        {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))},
-        {"f32": (5, 4), "f64": (10, 9)},
-        linked=True,
-        one={"f64": 0.890625},
-        parameter=mills_t,
-    ),
-    *(
-        Fit(
-            "gelu_prime",
-            "Phi(-t)/phi(t) - t = (T0 - t) * K(t) / (t*P(t) + S(t)), P and S of mills",
-            lambda t: mills(t) - t,
-            {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))},
-            {precision: degree},
-            factor=over_mills(precision),
-            parameter=mills_t,
-        )
-        for precision, degree in (("f32", 6), ("f64", 11))
-    ),
-    Fit(
-        "erf",
-        "erf(x) = x + x*P(x*x), 0 <= x <= 1",
-        mp.erf,
-        (0, 1),
-        {"f32": 6, "f64": 11},
-        base=identity,
-        factor=identity,
-        variable=square,
-    ),
-    Fit(
-        "tanh_ratio",
-        "tanh(x) = x - x*x*x*P(x*x)/Q(x*x), |x| <= 0.625",
-        mp.tanh,
-        (0, mp.mpf("0.625")),
-        {"f32": (1, 1), "f64": (3, 2)},
-        base=identity,
-        factor=lambda x: -(x**3),
-        variable=square,
-        fixed={0: 1},
-        one={"f32": 3, "f64": 3},
-    ),
-    Fit(
-        "tanh_shrink",
-        "x - tanh(x) = x*x*x*P(x*x)/Q(x*x), |x| <= 1",
-        lambda x: x - mp.tanh(x),
-        (0, 1),
-        {"f32": (1, 2), "f64": (3, 3)},
-        factor=cube,
-        variable=square,
-        fixed={0: 1},
-        one={"f32": 3, "f64": 3},
-    ),
-    Fit(
-        "sin",
-        "sin(r) = r + r*r*r*P(r*r), |r| <= pi/4",
-        mp.sin,
-        (0, QUARTER),
-        {"f32": 2, "f64": 5},
-        base=identity,
-        factor=cube,
-        variable=square,
-    ),
-    Fit(
-        "sin_wide",
-        "sin(r) = r + r*r*r*P(r*r), |r| <= pi/2",
-        mp.sin,
-        (0, 2 * QUARTER),
-        {"f32": 3, "f64": 7},
-        base=identity,
-        factor=cube,
-        variable=square,
-    ),
-    Fit(
-        "cos",
-        "cos(r) = 1 - r*r/2 + r**4*P(r*r), |r| <= pi/4",
-        mp.cos,
-        (0, QUARTER),
-        {"f32": 2, "f64": 5},
-        base=lambda r: 1 - r * r / 2,
-        factor=lambda x: x**4,
-        variable=square,
-    ),
-    Fit(
-        "atan",
-        "atan(x) = x + x*x*x*P(x*x), |x| <= 1",
-        mp.atan,
-        (0, 1),
-        {"f32": 8, "f64": 19},
-        base=identity,
-        factor=cube,
-        variable=square,
-    ),
-    Fit(
-        "atan_reduced",
-        "atan(x) = x + x*x*x*P(x*x), |x| <= tan(pi/8)",
-        mp.atan,
-        (0, TAN_PI_8),
-        {"f32": 4, "f64": 10},
-        base=identity,
-        factor=cube,
-        variable=square,
-    ),
-    Fit(
-        "celu_part",
-        "expm1(z) - z*exp(z) = z*z*P(z), -1 <= z <= 0",
-        celu_part,
-        (-1, 0),
-        {"f32": 6, "f64": 12},
-        factor=square,
-    ),
-    Fit(
-        "snake_part",
-        "u*sin(2u) - sin(u)^2 = u*u + u**4*P(u*u), |u| <= pi/4",
-        snake_part,
-        (0, QUARTER),
-        {"f32": 3, "f64": 7},
-        base=square,
-        factor=lambda u: u**4,
-        variable=square,
-    ),
+    Fit("expm1", "expm1(r) = r + r*r*P(r), error relative to expm1; also for exp = 1 + (...)",
+        mp.expm1, (-HALF_LN2, HALF_LN2), {"f32": 4, "f64": 9}, base=identity, factor=square),
+    Fit("log1p01", "log1p(e) = e - e*e*P(e), e in [0, 1]",
+        mp.log1p, (0, 1), {"f32": 8, "f64": 19}, base=identity, factor=lambda x: -x * x),
+    Fit("log1p01_atanh", "log1p(e) = 2s + s*s*s*P(s*s), s = e/(2+e), e in [0, 1]",
+        mp.log1p, (0, 1), {"f32": 3, "f64": 9}, base=lambda x: 2 * half(x),
+        factor=lambda x: half(x) ** 3, variable=lambda x: half(x) ** 2),
+    Fit("log", "log(1+f) = f - f*f*P(f), 1+f in [sqrt(1/2), sqrt(2)]",
+        mp.log1p, (1 / ROOT2 - 1, ROOT2 - 1), {"f32": 8, "f64": 19},
+        base=identity, factor=lambda x: -x * x),
+    Fit("log_atanh", "log(1+f) = 2s + s*s*s*P(s*s), s = f/(2+f), 1+f in [sqrt(1/2), sqrt(2)]",
+        mp.log1p, (0, ROOT2 - 1), {"f32": 2, "f64": 6}, base=lambda x: 2 * half(x),
+        factor=lambda x: half(x) ** 3, variable=lambda x: half(x) ** 2),
+    Fit("mills", "Phi(-t)/phi(t) = P(t)/(t*P(t) + S(t)), S is ..._DEN", mills, MILLS_RANGE,
+        {"f32": (5, 4), "f64": (10, 9)}, linked=True, first={"f64": 1.25}, parameter=mills_t),
+    *(Fit("gelu_prime", "Phi(-t)/phi(t) - t = (T0 - t) * K(t) / (t*P(t) + S(t)), P and S of mills",
+          lambda t: mills(t) - t, MILLS_RANGE, {precision: degree},
+          factor=over_mills(precision), parameter=mills_t)
+      for precision, degree in (("f32", 6), ("f64", 11))),
+    Fit("erf", "erf(x) = x + x*P(x*x), 0 <= x <= 1",
+        mp.erf, (0, 1), {"f32": 6, "f64": 11}, base=identity, factor=identity, variable=square),
+    Fit("tanh_ratio", "tanh(x) = x - x*x*x*P(x*x)/Q(x*x), |x| <= 0.625",
+        mp.tanh, (0, mp.mpf("0.625")), {"f32": (1, 1), "f64": (3, 2)}, base=identity,
+        factor=lambda x: -(x**3), variable=square, fixed={0: 1}, first={"f32": 3, "f64": 3}),
+    Fit("tanh_shrink", "x - tanh(x) = x*x*x*P(x*x)/Q(x*x), |x| <= 1",
+        lambda x: x - mp.tanh(x), (0, 1), {"f32": (1, 2), "f64": (3, 3)},
+        factor=cube, variable=square, fixed={0: 1}, first={"f32": 3, "f64": 3}),
+    Fit("sin", "sin(r) = r + r*r*r*P(r*r), |r| <= pi/4",
+        mp.sin, (0, QUARTER), {"f32": 2, "f64": 5}, base=identity, factor=cube, variable=square),
+    Fit("sin_wide", "sin(r) = r + r*r*r*P(r*r), |r| <= pi/2", mp.sin, (0, 2 * QUARTER),
+        {"f32": 3, "f64": 7}, base=identity, factor=cube, variable=square),
+    Fit("cos", "cos(r) = 1 - r*r/2 + r**4*P(r*r), |r| <= pi/4",
+        mp.cos, (0, QUARTER), {"f32": 2, "f64": 5},
+        base=lambda r: 1 - r * r / 2, factor=lambda x: x**4, variable=square),
+    Fit("atan", "atan(x) = x + x*x*x*P(x*x), |x| <= 1",
+        mp.atan, (0, 1), {"f32": 8, "f64": 19}, base=identity, factor=cube, variable=square),
+    Fit("atan_reduced", "atan(x) = x + x*x*x*P(x*x), |x| <= tan(pi/8)", mp.atan, (0, ROOT2 - 1),
+        {"f32": 4, "f64": 10}, base=identity, factor=cube, variable=square),
+    Fit("celu_part", "expm1(z) - z*exp(z) = z*z*P(z), -1 <= z <= 0",
+        celu_part, (-1, 0), {"f32": 6, "f64": 12}, factor=square),
+    Fit("snake_part", "u*sin(2u) - sin(u)^2 = u*u + u**4*P(u*u), |u| <= pi/4", snake_part,
+        (0, QUARTER), {"f32": 3, "f64": 7}, base=square, factor=lambda u: u**4, variable=square),
 ]
+# fmt: on
 
 
 def parts(value, bits, count):
@@ -494,7 +346,7 @@ def show_constants(precision):
     }
     for name, values in table.items():
         body = ", ".join(literal(v, precision) for v in values)
-        print(f"{name}_{precision} = [{body}]".upper().replace("E-", "e-").replace("E+", "e+"))
+        print(f"{name.upper()}_{precision.upper()} = [{body}]")
 
 
 def show_reduction(precision):

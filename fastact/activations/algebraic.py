@@ -2,7 +2,7 @@
 
 from .._atoms import abs, copysign, fma, select, sqrt
 from .._spec import activation
-from ..primitives.common import hypot_squared, keep_nan
+from ..primitives.common import atan, hypot_squared, keep_nan, two_product, two_sum
 
 
 @activation(
@@ -67,8 +67,14 @@ def isrlu(x, alpha):
 def squareplus(x, b):
     """Squareplus: (x + sqrt(x^2 + b)) / 2."""
     s = hypot_squared(x, b)
-    # On the left x + s cancels; (s + x)(s - x) = b. The derivative is (1 + x/s)/2 = f(x)/s.
+    # On the left x + s cancels; (s + x)(s - x) = b.
     y = select(x >= 0.0, 0.5 * x + 0.5 * s, (0.25 * b) / (0.5 * s - 0.5 * x))
+    # One Newton step for y (y - x) = b/4, the product in two parts, removes what sqrt and the sum rounded.
+    t, t_low = two_sum(y, -x)
+    p, p_low = two_product(y, t)
+    step = ((p - 0.25 * b) + (p_low + y * t_low)) / s
+    y = y - select(step == step, step, 0.0)
+    # (1 + x/s)/2 = y/s
     return y, select(y == s, 1.0, y / s), 0.25 / s
 
 
@@ -81,9 +87,9 @@ def bent_identity(x):
     a = abs(x)
     s = select(a > 1e10, a, sqrt(fma(x, x, 1.0)))  # there the 1 has no weight, and x^2 may overflow
     # sqrt(x^2 + 1) - 1 = x^2 / (sqrt(x^2 + 1) + 1), which keeps its digits at 0
-    h = select(a > 1e10, copysign(0.5, x), (0.5 * x) / (s + 1.0))
-    slope = select(a > 1e10, copysign(0.5, x), (0.5 * x) / s)
-    return select(a > 1e10, x * (1.0 + h), fma(x, h, x)), keep_nan(1.0 + slope, x)
+    h = select(a > 1e30, copysign(0.5, x), (0.5 * x) / (s + 1.0))
+    slope = select(a > 1e30, copysign(0.5, x), (0.5 * x) / s)
+    return select(a > 1e30, x * (1.0 + h), fma(x, h, x)), keep_nan(1.0 + slope, x)
 
 
 @activation(
@@ -93,13 +99,25 @@ def bent_identity(x):
 def dish(x):
     """Dish: a swish with an algebraic gate."""
     a = abs(x)
-    s = select(a > 1e10, a, sqrt(fma(x, x, 1.0)))  # there the 1 has no weight, and x^2 may overflow
-    q = select(a > 1e10, copysign(1.0, x), x / s)
+    c = fma(x, x, 1.0)
+    large = a > 1e10  # there the 1 has no weight, and x^2 may overflow
+    s = select(large, a, sqrt(c))
+    q = select(large, copysign(1.0, x), x / s)
     r = 1.0 / s
     # On the left 1 + q = 1 / (s (s - x)), and with it the derivative is (q + 1/s^2) / (2 s (s - x)).
-    left = 0.25 / (0.5 * s - 0.5 * x)  # halved, for the sum may overflow
-    t = fma(r, r, q)
+    left = select(large, -0.25, 0.5 * x) / select(large, a, fma(s, a, c))
     return (
-        select(x >= 0.0, 0.5 * x * (1.0 + q), q * left),
-        select(x >= 0.0, fma(0.5 * q, r * r, 0.5 * (1.0 + q)), t * (left * r)),
+        select(x >= 0.0, 0.5 * x * (1.0 + q), left),
+        select(x >= 0.0, fma(0.5 * q, r * r, 0.5 * (1.0 + q)), fma(r, r, q) * (select(large, 0.25 / a, 0.5) / select(large, a, fma(s, a, c)))),
     )
+
+
+@activation(
+    latex=r"f(x) = \arctan(x)", alias=("atan",), range=("-pi/2", "pi/2"), limits=("-pi/2", "pi/2"), slopes=("0", "0"),
+    saturates=("soft", "soft"), reference="LeCun et al. 1998, Efficient backprop (sigmoid shapes).",
+)  # fmt: skip
+def arctan(x):
+    """Arc tangent."""
+    r = 1.0 / x
+    # Where x^2 overflows, 1 / x^2 may still be a subnormal number.
+    return atan(x), select(abs(x) > 1e10, r * r, 1.0 / fma(x, x, 1.0))

@@ -1,8 +1,16 @@
-"""Bells and waves."""
+"""A bell and a wave."""
 
-from .._atoms import select
+from .._atoms import abs, fma, select
 from .._spec import activation
-from ..primitives.common import clamp_exp, exp_parts_low, scale_wide, two_product
+from ..primitives.common import (
+    clamp_low,
+    exp_parts_low,
+    scale_down,
+    sine_squared,
+    two_product,
+    two_sum,
+)
+from ..primitives.float64 import snake_series
 
 
 @activation(
@@ -14,6 +22,29 @@ def gaussian(x):
     """Gaussian: exp(-x^2)."""
     c = select(x > 40.0, 40.0, select(x < -40.0, -40.0, x))  # exp(-1600) is 0
     h, h_low = two_product(c, c)
-    n = clamp_exp(-h)
+    n = clamp_low(-h)
     p, p_low, k = exp_parts_low(n, select(n == -h, -h_low, 0.0))
-    return scale_wide(p, k), scale_wide(-2.0 * c * p, k)
+    return scale_down(p, k), scale_down(-2.0 * c * p, k)
+
+
+@activation(
+    latex=r"f(x) = x + \frac{1}{a} \sin^2(a x)", params={"a": 1.0}, range=("-inf", "inf"), limits=("-inf", "inf"),
+    slopes=("nan", "nan"), notes="The derivative oscillates between 0 and 2 and has no limit; it is NaN at +-inf.",
+    reference="Ziyin, Hartwig and Ueda 2020, Neural networks fail to learn periodic functions, arXiv:2006.08195.",
+)  # fmt: skip
+def snake(x, a):
+    """Snake: x + sin(a x)^2 / a."""
+    u, u_low = two_product(a, x)
+    h, h_low, sine = sine_squared(u, u_low)
+    # For x < 0 the two terms cancel in part: the square and its quotient by a carry what they round.
+    inverse = 1.0 / a
+    q = h * inverse
+    q_low = (fma(-q, a, h) + h_low) * inverse
+    y, y_low = two_sum(x, q)
+    value = y + (y_low + q_low)
+    # d/da = x sin(2u)/a - sin(u)^2/a^2, which is x^2 (1 + u^2 P(u^2)) near 0
+    small = abs(u) < 0.785
+    far = (x * sine - q) * inverse
+    near = x * (x * snake_series(select(small, u, 0.0)))
+    # An infinite x has no sine: the value is x. So it is for a = 0.
+    return select(value == value, value, x), 1.0 + sine, select(small, near, far)

@@ -3,8 +3,7 @@
 from .._atoms import abs, fma, mul_add, select, sqrt
 from .._spec import Constant, activation
 from ..primitives.common import (
-    celu_series,
-    clamp_exp,
+    clamp_low,
     exp,
     exp_parts,
     exp_parts_low,
@@ -12,11 +11,13 @@ from ..primitives.common import (
     expm1_negative_low,
     log_reduce,
     log_sum,
+    scale_down,
     scale_wide,
 )
+from ..primitives.float64 import celu_series
 
 SELU_SCALE = Constant("1.0507009873554804934193349852946")
-SELU_SCALE_ALPHA = Constant("1.75809934084737685994021752081231925")  # times 1.6732632423543772848170429916717
+SELU_SCALE_ALPHA = Constant("1.7580993408473768599402175208123193421")  # times 1.6732632423543772848170429916717
 
 
 @activation(
@@ -44,10 +45,10 @@ def elu(x, alpha):
     """Exponential linear unit: x for x > 0, else alpha * (exp(x) - 1)."""
     n = select(x > 0.0, 0.0, x)
     m, m_low = expm1_negative(n)
-    p, low, k = exp_parts(clamp_exp(n))
+    p, low, k = exp_parts(clamp_low(n))
     return (
         select(x > 0.0, x, mul_add(alpha, m_low, alpha * m)),
-        select(x > 0.0, 1.0, scale_wide(alpha * p, k)),
+        select(x > 0.0, 1.0, scale_down(alpha * p, k)),
         select(x > 0.0, 0.0, m),
     )
 
@@ -67,11 +68,11 @@ def selu(x):
     """Scaled exponential linear unit, with the self-normalising scale and alpha."""
     n = select(x > 0.0, 0.0, x)
     m, m_low = expm1_negative(n)
-    p, low, k = exp_parts(clamp_exp(n))
+    p, low, k = exp_parts(clamp_low(n))
     left = fma(SELU_SCALE_ALPHA.hi, m, mul_add(SELU_SCALE_ALPHA.hi, m_low, SELU_SCALE_ALPHA.lo * m))
     right = select(abs(x) > 1e30, SELU_SCALE.hi * x, fma(SELU_SCALE.hi, x, SELU_SCALE.lo * x))
     slope = fma(SELU_SCALE_ALPHA.hi, p, mul_add(SELU_SCALE_ALPHA.hi, low, SELU_SCALE_ALPHA.lo * p))
-    return select(x > 0.0, right, left), select(x > 0.0, SELU_SCALE.hi, scale_wide(slope, k))
+    return select(x > 0.0, right, left), select(x > 0.0, SELU_SCALE.hi, scale_down(slope, k))
 
 
 @selu.from_output
@@ -90,14 +91,14 @@ def celu(x, alpha):
     # x / alpha in two parts, for its rounding error is multiplied by |x / alpha| in the exponential
     inverse = 1.0 / alpha
     q = n * inverse
-    z = clamp_exp(q)
+    z = clamp_low(q)
     z_low = select(z == q, fma(-q, alpha, n) * inverse, 0.0)
     m, m_low = expm1_negative_low(z, z_low)
     p, low, k = exp_parts_low(z, z_low)
-    direct = m - scale_wide(z * p, k)
+    direct = m - scale_down(z * p, k)
     return (
         select(x > 0.0, x, mul_add(alpha, m_low, alpha * m)),
-        select(x > 0.0, 1.0, scale_wide(p, k)),
+        select(x > 0.0, 1.0, scale_down(p, k)),
         select(x > 0.0, 0.0, select(z > -1.0, celu_series(select(z > -1.0, z, -1.0)), direct)),
     )
 
@@ -116,13 +117,13 @@ def log1mexp(x):
     """Logarithm of 1 - exp(-x), for x >= 0."""
     a = abs(x)
     m, m_low = expm1_negative(-a)
-    p, low, k = exp_parts(clamp_exp(-a))
+    p, low, k = exp_parts(clamp_low(-a))
     # Up to ln 4 the logarithm of -expm1(-x); from there on 1 - e is within a factor sqrt(2) of 1, and
     # log1p(-e) keeps its digits.
     far = a > 1.3862943611198906
     f, f_low, n = log_reduce(-m, -m_low)
-    f = select(far, -scale_wide(p, k), f)
-    f_low = select(far, -scale_wide(low, k), f_low)
+    f = select(far, -scale_down(p, k), f)
+    f_low = select(far, -scale_down(low, k), f_low)
     value = select(a > 0.0, log_sum(f, f_low, select(far, 0.0, n)), -1.0 / a)
     # sqrt makes the NaN where x < 0
     return select(x >= 0.0, value, sqrt(x)), select(x >= 0.0, scale_wide(p / -m, k), sqrt(x))
@@ -143,15 +144,15 @@ def elish(x):
     """Exponential linear sigmoid squashing: x * sigmoid(x) for x >= 0, else expm1(x) * sigmoid(x)."""
     a = abs(x)
     m, m_low = expm1_negative(-a)
-    p, low, k = exp_parts(clamp_exp(-a))
-    e = scale_wide(p, k)
+    p, low, k = exp_parts(clamp_low(-a))
+    e = scale_down(p, k)
     d = 1.0 + e
     right = x >= 0.0
     c = select(a > 1e3, 1e3, a)
     # On the left e^x is scaled by 2^k last, so that subnormal results are rounded once. The derivative
     # there is e (e (1 + e) + e - 1) / (1 + e)^2.
-    left_value = scale_wide(p * m / d, k)
-    left_slope = scale_wide(p * mul_add(e, d, m) / (d * d), k)
+    left_value = scale_down(p * m / d, k)
+    left_slope = scale_down(p * mul_add(e, d, m) / (d * d), k)
     return (
         select(right, x / d, left_value),
         select(right, (1.0 + c * (e / d)) / d, left_slope),

@@ -5,30 +5,33 @@ gate vanishes like e^x; there the power of two of e^x = p 2^k is applied last, a
 x, so that results far below the smallest normal e^x keep all their digits.
 """
 
-from .._atoms import abs, fma, mul_add, select
+from .._atoms import abs, mul_add, select
 from .._spec import Constant, activation
 from ..primitives.common import (
     clamp_exp,
-    clamp_gelu_tanh,
+    clamp_low,
     clamp_normal,
     erf_positive,
     exp_of_product,
     exp_parts,
     exp_parts_low,
-    fast_two_sum,
     log1p_exp,
+    logistic_gate,
+    logistic_gate_slope,
     normal_tail,
-    quotient,
+    scale_down,
     scale_wide,
     sech_squared,
+    square,
     tanh_positive,
     two_product,
     two_sum,
 )
+from ..primitives.float64 import clamp_gelu_tanh
 
 QUICK = Constant("1.702")
-TANH_A = Constant("1.5957691216057307117597842397375274738")  # 2 sqrt(2/pi)
-TANH_B = Constant("0.0713548162726007527788086272738217219")  # 0.044715 times that
+TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)
+TANH_B = Constant("0.0713548162726002487763387522798635409956")  # 0.044715 times that
 TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 
 
@@ -39,18 +42,9 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 )  # fmt: skip
 def silu(x, beta):
     """Sigmoid linear unit: x * sigmoid(beta * x)."""
-    s, p, p_low, k = exp_of_product(beta, x)
-    e = scale_wide(p, k)
-    d = 1.0 + e
-    right = s >= 0.0
-    c = clamp_exp(s)
-    n = select(c == s, x, 0.0)  # beyond the clamp x e^s is 0
-    kept = select(right, 0.0, k)
-    value = scale_wide(select(right, x, n * p) / d, kept)
-    # sigma + s sigma (1 - sigma): (1 + s e/(1+e))/(1+e) on the right, e (1 + e + s)/(1+e)^2 on the left
-    slope = scale_wide(select(right, 1.0 + c * (e / d), p * (d + c) / d) / d, kept)
-    # x^2 sigma (1 - sigma)
-    return value, slope, scale_wide((n * p) * n / (d * d), k)
+    s, p, p_low, k = exp_of_product(beta, 0.0, x)
+    c = select(clamp_exp(s) == s, x, 0.0)  # beyond the clamp x e^s is 0 or the gate is 1
+    return logistic_gate(x, c, s, p, k), logistic_gate_slope(clamp_exp(s), s, p, k), scale_down((c * p) * c / square(1.0 + scale_down(p, k)), k)
 
 
 @activation(
@@ -59,18 +53,9 @@ def silu(x, beta):
 )  # fmt: skip
 def quick_gelu(x):
     """Quick GELU: x * sigmoid(1.702 * x), an approximation of gelu."""
-    c = 0.5 * clamp_exp(2.0 * x)
-    s, s_low = two_product(QUICK.hi, c)
-    s_low = s_low + QUICK.lo * c
-    p, p_low, k = exp_parts_low(-abs(s), select(s > 0.0, -s_low, s_low))
-    e = scale_wide(p, k)
-    d = 1.0 + e
-    right = x >= 0.0
-    kept = select(right, 0.0, k)
-    return (
-        scale_wide(select(right, x, c * p) / d, kept),
-        scale_wide(select(right, 1.0 + s * (e / d), p * (d + s) / d) / d, kept),
-    )
+    s, p, p_low, k = exp_of_product(QUICK.hi, QUICK.lo, x)
+    c = select(clamp_exp(s) == s, x, 0.0)
+    return logistic_gate(x, c, s, p, k), logistic_gate_slope(clamp_exp(s), s, p, k)
 
 
 @activation(
@@ -85,8 +70,8 @@ def gelu(x):
     # -t phi M on the left and t - t phi M on the right; the derivative is phi (M - t), and 1 minus that.
     t = clamp_normal(abs(x))
     p, ratio, q, k = normal_tail(t)
-    tail = scale_wide(q, k)
-    slope = scale_wide(p * (ratio - t), k)
+    tail = scale_down(q, k)
+    slope = scale_down(p * (ratio - t), k)
     return select(x > 0.0, x - tail, -tail), select(x > 0.0, 1.0 - slope, slope)
 
 
@@ -106,15 +91,8 @@ def gelu_tanh(x):
     z, z_low = two_product(w, c)
     z_low = mul_add(w_low, c, z_low)
     p, p_low, k = exp_parts_low(-abs(z), select(z > 0.0, -z_low, z_low))
-    e = scale_wide(p, k)
-    d = 1.0 + e
-    right = x >= 0.0
-    kept = select(right, 0.0, k)
-    g = c * mul_add(3.0, b, TANH_A.hi)  # x z'(x)
-    return (
-        scale_wide(select(right, x, c * p) / d, kept),
-        scale_wide(select(right, 1.0 + g * (e / d), p * (d + g) / d) / d, kept),
-    )
+    g = c * mul_add(3.0, b, TANH_A.hi)  # x z'(x), which stands where s stands in the slope of x sigma(s)
+    return logistic_gate(x, c, x, p, k), logistic_gate_slope(g, x, p, k)
 
 
 @activation(
@@ -125,19 +103,17 @@ def mish(x):
     """Mish: x * tanh(softplus(x))."""
     c = clamp_exp(x)
     p, p_low, k = exp_parts(-abs(c))
-    e = scale_wide(p, k)
+    e = scale_down(p, k)
     right = x >= 0.0
-    kept = select(right, 0.0, k)
     # tanh(log(1 + u)) = (u^2 + 2u)/(u^2 + 2u + 2), u = e^x: numerator and denominator over u^2 on the right
     n = select(right, 1.0 + 2.0 * e, p * (e + 2.0))
     d = select(right, mul_add(2.0 * e, 1.0 + e, 1.0), mul_add(e, e + 2.0, 2.0))
-    gate = n / d
+    r = 1.0 / d
     # gate' = 4 u (1 + u)/(u^2 + 2u + 2)^2
     rise = 4.0 * (1.0 + e) * select(right, e * e, p)
-    return (
-        scale_wide(select(right, x, c) * gate, kept),
-        scale_wide(gate + (c / d) * (rise / d), kept),
-    )
+    value = select(right, x, c) * n / d
+    slope = mul_add(c * r, rise * r, n * r)
+    return select(right, value, scale_down(value, k)), select(right, slope, scale_down(slope, k))
 
 
 @activation(
@@ -149,20 +125,20 @@ def serf(x):
     """Serf: x * erf(softplus(x))."""
     c = clamp_exp(x)
     p, p_low, k = exp_parts(-abs(c))
-    e = scale_wide(p, k)
-    s = select(x > 0.0, c, 0.0) + log1p_exp(e, scale_wide(p_low, k))
+    e = scale_down(p, k)
+    s = select(x > 0.0, c, 0.0) + log1p_exp(e, scale_down(p_low, k))
     s = select(s > 30.0, 30.0, s)
     h, h_low = two_product(s, s)
-    density, density_low, j = exp_parts_low(clamp_exp(-h), -h_low)
-    density = scale_wide(density, j)
+    density, density_low, j = exp_parts_low(clamp_low(-h), -h_low)
+    density = scale_down(density, j)
     y = erf_positive(s, density)
     logistic = select(x >= 0.0, 1.0, e) / (1.0 + e)
     # Far on the left erf(log(1 + u)) = 2/sqrt(pi) u to the last digit, u = e^x = p 2^k.
     far = x < -40.0
     a = TWO_OVER_SQRT_PI.hi * p
     return (
-        select(far, scale_wide(a * c, k), x * y),
-        select(far, scale_wide(mul_add(a, c, a), k), mul_add(TWO_OVER_SQRT_PI.hi * c, density * logistic, y)),
+        select(far, scale_down(a * c, k), x * y),
+        select(far, scale_down(mul_add(a, c, a), k), mul_add(TWO_OVER_SQRT_PI.hi * c, density * logistic, y)),
     )
 
 
@@ -174,9 +150,9 @@ def phish(x):
     """Phish: x * tanh(gelu(x))."""
     t = clamp_normal(abs(x))
     p, ratio, q, k = normal_tail(t)
-    tail = scale_wide(q, k)
+    tail = scale_down(q, k)
     g = select(x > 0.0, x - tail, -tail)
-    slope = scale_wide(p * (ratio - t), k)
+    slope = scale_down(p * (ratio - t), k)
     slope = select(x > 0.0, 1.0 - slope, slope)
     size = abs(g)
     y = tanh_positive(size)
@@ -185,8 +161,8 @@ def phish(x):
     far = x < -7.0
     c = clamp_exp(x)
     return (
-        select(far, scale_wide(t * q, k), abs(x) * y),
-        select(far, scale_wide(t * p * (t - 2.0 * ratio), k), mul_add(c, rise, select(x >= 0.0, y, -y))),
+        select(far, scale_down(t * q, k), abs(x) * y),
+        select(far, scale_down(t * p * (t - 2.0 * ratio), k), mul_add(c, rise, select(x >= 0.0, y, -y))),
     )
 
 

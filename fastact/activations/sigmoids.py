@@ -9,6 +9,8 @@ from ..primitives.common import (
     logistic,
     logistic_slope,
     sech_squared,
+    square,
+    tanh_parts,
     tanh_positive,
     tanh_shrink_unit,
 )
@@ -66,9 +68,11 @@ def tanh_from_output(y):
 def tanh_shrink(x):
     """Tanh shrinkage: x - tanh(x)."""
     a = abs(x)
-    t = tanh_positive(a)
-    # Up to 0.6 the difference loses digits; the series x^3 P(x^2) does not.
-    return copysign(select(a > 0.6, a - t, tanh_shrink_unit(select(a > 0.6, 0.6, a))), x), t * t
+    t, t_low = tanh_parts(a)
+    # Up to 1 the difference loses digits; the series does not.
+    near = a <= 1.0
+    y = select(near, tanh_shrink_unit(select(near, a, 1.0)), (a - t) - t_low)
+    return copysign(y, x), square(t + t_low)
 
 
 @activation(

@@ -2,7 +2,7 @@
 
 from .._atoms import abs, select
 from .._spec import activation
-from ..primitives.common import exp_of_product, expm1_negative, log1p_exp, logistic_of, scale_wide
+from ..primitives.common import exp_of_product, expm1_negative, log1p_exp, logistic_of, scale_down
 
 
 @activation(
@@ -14,9 +14,9 @@ from ..primitives.common import exp_of_product, expm1_negative, log1p_exp, logis
 def softplus(x, beta):
     """Softplus: log(1 + exp(beta * x)) / beta."""
     # log(1 + e^s) = max(s, 0) + log1p(e^-|s|); and max(s, 0) / beta is x itself or 0.
-    s, m, m_low, k = exp_of_product(beta, x)
-    e = scale_wide(m, k)
-    e_low = scale_wide(m_low, k)
+    s, m, m_low, k = exp_of_product(beta, 0.0, x)
+    e = scale_down(m, k)
+    e_low = scale_down(m_low, k)
     tail = log1p_exp(e, e_low) / beta
     # The partial derivative is minus the entropy of the logistic at s over beta^2: two positive terms.
     a = select(abs(s) > 1e3, 1e3, abs(s))

@@ -4,12 +4,13 @@ Several return a number in two parts, ``high + low`` with ``high`` the rounded s
 needs to divide or add without the error of a first rounding.
 """
 
-from .._atoms import abs, copysign, exponent, fma, mul_add, round_small, scale_by_pow2, select, sqrt
+from .._atoms import abs, copysign, exponent, fma, mul_add, round_small, round_to_int, scale_by_pow2, select, sqrt
 from .._spec import Constant, primitive
 from . import float32  # noqa: F401  (registers the other text of each of these)
 from .float64 import (
+    atan_unit,
     clamp_exp,
-    clamp_gelu_tanh,
+    clamp_low,
     clamp_normal,
     erf_unit,
     exp_reduce,
@@ -19,10 +20,17 @@ from .float64 import (
     log1p_unit,
     log_drop,
     mills,
+    scale_down,
+    sin_tail,
     square_scale,
+    tanh_shrink_rest,
+    turns_window,
 )
 
 SQRT_HALF_PI_INVERSE = Constant("0.3989422804014326779399460599343818684758586311649")  # 1 / sqrt(2 pi)
+PI = Constant("3.1415926535897932384626433832795028841971693993751")
+HALF_PI = Constant("1.5707963267948966192313216916397514420985846996876")
+THIRD = Constant("0.33333333333333333333333333333333333333333333333333")
 SQRT2 = Constant("1.4142135623730950488016887242096980785696718753769")
 
 
@@ -58,11 +66,24 @@ def two_product(a, b):
 
 
 @primitive
-def quotient(n, n_low, d, d_low):
-    """(n + n_low) / (d + d_low): the residual of the rounded quotient is divided once more."""
+def quotient_parts(n, n_low, d, d_low):
+    """(n + n_low) / (d + d_low) in two parts: the residual of a rounded quotient is divided once more."""
     r = 1.0 / d
     q = n * r
-    return mul_add(mul_add(-q, d, n) + (n_low - q * d_low), r, q)
+    return q, (mul_add(-q, d, n) + (n_low - q * d_low)) * r
+
+
+@primitive
+def quotient(n, n_low, d, d_low):
+    """(n + n_low) / (d + d_low)."""
+    high, low = quotient_parts(n, n_low, d, d_low)
+    return high + low
+
+
+@primitive
+def square(x):
+    """x^2."""
+    return x * x
 
 
 @primitive
@@ -104,8 +125,8 @@ def exp(x):
 @primitive
 def exp_negative(x):
     """exp(x) in two parts, for x <= 0."""
-    m, low, k = exp_parts(clamp_exp(x))
-    return scale_wide(m, k), scale_wide(low, k)
+    m, low, k = exp_parts(clamp_low(x))
+    return scale_down(m, k), scale_down(low, k)
 
 
 @primitive
@@ -162,10 +183,11 @@ def log_sum(f, f_low, k):
 
 
 @primitive
-def exp_of_product(b, x):
-    """s = b x and exp(-|b x|) = (high + low) 2^k; the product's rounding error goes into the exponent."""
-    s, s_low = two_product(b, x)
-    n = clamp_exp(-abs(s))
+def exp_of_product(b, b_low, x):
+    """s = b x and exp(-|s|) = (high + low) 2^k; the product's low part goes into the exponent."""
+    s = b * x
+    s_low = mul_add(b_low, x, fma(b, x, -s))
+    n = clamp_low(-abs(s))
     low = select(n == -abs(s), select(s > 0.0, -s_low, s_low), 0.0)
     m, m_low, k = exp_parts_low(n, low)
     return s, m, m_low, k
@@ -186,6 +208,32 @@ def logistic(x):
 
 
 @primitive
+def logistic_gate(x, c, s, p, k):
+    """x sigma(s), given exp(-|s|) = p 2^k, and c = x where neither the gate nor the tail has run out.
+
+    x/(1+e) on the right, x e/(1+e) on the left, where 2^k is applied last.
+    """
+    d, d_low = fast_two_sum(1.0, scale_down(p, k))
+    right = s >= 0.0
+    q = quotient(c * select(right, 1.0, p), 0.0, d, d_low)
+    return select(right, select(c == x, q, x), scale_down(q, k))
+
+
+@primitive
+def logistic_gate_slope(g, s, p, k):
+    """The derivative of x sigma(s), g = x s'(x) clamped: sigma(s) + g sigma(s) sigma(-s), exp(-|s|) = p 2^k.
+
+    (1 + g e/(1+e))/(1+e) on the right, e (1 + e + g)/(1+e)^2 on the left.
+    """
+    e = scale_down(p, k)
+    d = 1.0 + e
+    r = 1.0 / d
+    right = mul_add(g, e * r, 1.0) * r
+    left = scale_down(p * (d + g) * (r * r), k)
+    return select(s >= 0.0, right, left)
+
+
+@primitive
 def logistic_slope(x):
     """e/(1+e)^2, e = exp(-|x|): the plain product, and what the roundings of e and 1/(1+e) took from it."""
     e, e_low = exp_negative(-abs(x))
@@ -197,11 +245,28 @@ def logistic_slope(x):
 
 
 @primitive
-def tanh_positive(x):
-    """tanh(x) for x >= 0: -m/(2 + m), m = expm1(-2x)."""
-    m, low = expm1_negative(-2.0 * x)
+def tanh_parts(x):
+    """tanh(x) in two parts for x >= 0: -m/(2 + m), m = expm1(-2x)."""
+    m, m_low = expm1_negative(-2.0 * x)
     d, d_low = fast_two_sum(2.0, m)
-    return quotient(-m, -low, d, d_low + low)
+    high, low = quotient_parts(-m, -m_low, d, d_low + m_low)
+    return high, low
+
+
+@primitive
+def tanh_shrink_unit(x):
+    """x - tanh(x) for 0 <= x <= 1: x^3/3 with its rounding errors, and the rest of the series."""
+    z, z_low = two_product(x, x)
+    c, c_low = two_product(x, z)
+    c_low = mul_add(x, z_low, c_low)
+    return mul_add(c, THIRD.hi, mul_add(c, tanh_shrink_rest(z), mul_add(c, THIRD.lo, c_low * THIRD.hi)))
+
+
+@primitive
+def tanh_positive(x):
+    """tanh(x) for x >= 0."""
+    high, low = tanh_parts(x)
+    return high + low
 
 
 @primitive
@@ -241,16 +306,72 @@ def erf_positive(s, e):
 @primitive
 def hypot_squared(x, b):
     """sqrt(x^2 + b), the square scaled where it would overflow or underflow."""
-    f = square_scale(abs(x), b)
+    f, inverse = square_scale(abs(x), b)
     u = x * f
-    return sqrt(fma(u, u, (b * f) * f)) / f
+    return sqrt(fma(u, u, (b * f) * f)) * inverse
+
+
+# -- trigonometry --------------------------------------------------------------------------------
 
 
 @primitive
-def celu_series(z):
-    return z
+def fraction(x):
+    """x minus the nearest integer."""
+    return x - round_to_int(x)
 
 
 @primitive
-def tanh_shrink_unit(z):
-    return z
+def half_turns(u, u_low):
+    """(u + u_low)/pi minus the nearest integer, in two parts, for any u, and |u_low| up to 2^10.
+
+    2u/(2 pi) is summed modulo 1 from exact products with the digits of 1/(2 pi) that matter.
+    """
+    w0, w1, w2, w3, factor = turns_window(abs(u))
+    v0, v1, v2, v3, one = turns_window(0.0)
+    y = (2.0 * factor) * u
+    p0, e0 = two_product(y, w0)
+    p1, e1 = two_product(y, w1)
+    p2, e2 = two_product(y, w2)
+    q0, g0 = two_product(2.0 * u_low, v0)
+    s, a = two_sum(fraction(p0), fraction(e0))
+    s, b = two_sum(s, fraction(p1))
+    s, c = two_sum(s, fraction(e1))
+    s, d = two_sum(s, fraction(p2))
+    s, e = two_sum(s, fraction(q0))
+    low = ((a + b) + (c + d)) + ((e + e2) + (mul_add(2.0 * u_low, v1, g0) + y * w3))
+    high, low = two_sum(fraction(s), low)
+    return high, low
+
+
+@primitive
+def sine_squared(u, u_low):
+    """sin(u + u_low)^2 in two parts, and sin(2u).
+
+    With w the angle to the nearest multiple of pi/2 the square is sin(w)^2 or 1 - sin(w)^2.
+    """
+    s, s_low = half_turns(u, u_low)
+    t = abs(s)
+    t_low = select(s < 0.0, -s_low, s_low)
+    far = t > 0.25
+    m = select(far, 0.5 - t, t)
+    m_low = select(far, -t_low, t_low)
+    w, w_low = two_product(PI.hi, m)
+    w_low = w_low + mul_add(PI.hi, m_low, PI.lo * m)
+    half = 0.5 * w
+    g = half + sin_tail(half)
+    cosine = 1.0 - 2.0 * (g * g)
+    sine, sine_low = fast_two_sum(w, mul_add(w_low, cosine, sin_tail(w)))
+    h, h_low = two_product(sine, sine)
+    h_low = mul_add(2.0 * sine, sine_low, h_low)
+    a, b = fast_two_sum(1.0, -h)
+    return select(far, a, h), select(far, b - h_low, h_low), copysign(2.0 * sine * cosine, s)
+
+
+@primitive
+def atan(x):
+    """atan(x): a polynomial up to 1, pi/2 - atan(1/x) beyond."""
+    a = abs(x)
+    far = a > 1.0
+    t = select(far, 1.0 / a, a)
+    y = atan_unit(t)
+    return copysign(select(far, HALF_PI.hi - (t + (y - HALF_PI.lo)), t + y), x)

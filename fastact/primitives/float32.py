@@ -1,7 +1,13 @@
 """Primitives whose polynomials are fitted to float32. The fits: tools/fit_polynomials.py."""
 
-from .._atoms import mul_add, round_small, select
+from .._atoms import mul_add, round_small, scale_by_pow2, select
 from .._spec import primitive
+
+
+@primitive
+def clamp_low(x):
+    """Clamp to where exp has long underflowed."""
+    return select(x < -128.0, -128.0, x)
 
 
 @primitive
@@ -73,6 +79,12 @@ def ln2_times(k):
 
 
 @primitive
+def scale_down(x, k):
+    """x * 2^k for k <= 0 down to where clamp_low stands, rounded once also where the result is subnormal."""
+    return scale_by_pow2(x, k + 64.0) * 5.421010862427522e-20
+
+
+@primitive
 def clamp_gelu_tanh(x):
     """Clamp to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
     low = select(x < -11.5, -11.5, x)
@@ -115,6 +127,83 @@ def erf_unit(x):
 
 @primitive
 def square_scale(a, b):
-    """A power of two f for which (a f)^2 + b f^2 neither overflows nor loses digits: 2^-100, 1 or 2^60."""
+    """f and 1/f, a power of two for which (a f)^2 + b f^2 neither overflows nor loses digits: 2^-100, 1 or 2^60."""
     small = (a < 8.881784197001252e-16) & (b < 7.888609052210118e-31)
-    return select(a > 1125899906842624.0, 7.888609052210118e-31, select(small, 1.152921504606847e+18, 1.0))
+    large = a > 1125899906842624.0
+    return select(large, 7.888609052210118e-31, select(small, 1.152921504606847e+18, 1.0)), select(large, 1.2676506002282294e+30, select(small, 8.673617379884035e-19, 1.0))
+
+
+@primitive
+def sin_tail(r):
+    """sin(r) - r for |r| <= pi/4: r^3 P(r^2), fit SIN_F32."""
+    z = r * r
+    p = mul_add(z, -0.0001951829, 0.008332189)
+    p = mul_add(z, p, -0.16666655)
+    return r * (z * p)
+
+
+@primitive
+def turns_window(a):
+    """Digits of 1/(2 pi) in four parts that matter for |x| = a, and the factor for x; fit TURNS_F32.
+
+    The digits before them make whole turns. Rows after the first are scaled by 2^64, and x by its inverse.
+    """
+    w0 = 2.8011504e-05
+    w0 = select(a < 2.5353012e+30, -7273141.5, w0)
+    w0 = select(a < 4.611686e+18, 0.15915494, w0)
+    w1 = -6.351664e-13
+    w1 = select(a < 2.5353012e+30, -0.0037561683, w1)
+    w1 = select(a < 4.611686e+18, 6.4206382e-09, w1)
+    w2 = 1.16141506e-20
+    w2 = select(a < 2.5353012e+30, 1.1396117e-10, w2)
+    w2 = select(a < 4.611686e+18, 7.342739e-17, w2)
+    w3 = -3.2426789e-28
+    w3 = select(a < 2.5353012e+30, -8.557476e-19, w3)
+    w3 = select(a < 4.611686e+18, 1.5185067e-24, w3)
+    return w0, w1, w2, w3, select(a < 4.611686e+18, 1.0, 5.421010862427522e-20)
+
+
+@primitive
+def atan_unit(x):
+    """atan(x) - x for 0 <= x <= 1: x^3 P(x^2), fit ATAN_F32."""
+    z = x * x
+    p = mul_add(z, -0.0017824693, 0.010867556)
+    p = mul_add(z, p, -0.031095592)
+    p = mul_add(z, p, 0.057880573)
+    p = mul_add(z, p, -0.08399284)
+    p = mul_add(z, p, 0.10950878)
+    p = mul_add(z, p, -0.14264016)
+    p = mul_add(z, p, 0.1999853)
+    p = mul_add(z, p, -0.333333)
+    return x * (z * p)
+
+
+@primitive
+def celu_series(z):
+    """expm1(z) - z exp(z) for -1 <= z <= 0: z^2 P(z), fit CELU_PART_F32."""
+    p = mul_add(z, -0.00011208425, -0.0011124647)
+    p = mul_add(z, p, -0.0068936157)
+    p = mul_add(z, p, -0.033316255)
+    p = mul_add(z, p, -0.12499733)
+    p = mul_add(z, p, -0.3333332)
+    p = mul_add(z, p, -0.5)
+    return z * z * p
+
+
+@primitive
+def snake_series(u):
+    """(u sin(2u) - sin(u)^2) / u^2 for |u| <= pi/4: 1 + u^2 P(u^2), fit SNAKE_PART_F32."""
+    z = u * u
+    p = mul_add(z, 0.0011976878, -0.022182994)
+    p = mul_add(z, p, 0.22221366)
+    p = mul_add(z, p, -0.9999994)
+    return mul_add(z, p, 1.0)
+
+
+@primitive
+def tanh_shrink_rest(z):
+    """(x - tanh(x)) / x^3 - 1/3 for z = x^2 <= 1: z (3P - Q)/z / (3Q), fit TANH_SHRINK_F32 of P/Q."""
+    n = mul_add(z, -0.047259197, -1.1999998)
+    q = mul_add(z, 0.14177759, 3.9972942)
+    q = mul_add(z, q, 9.0)
+    return z * n / q

@@ -1,7 +1,13 @@
 """Primitives whose polynomials are fitted to float64. The fits: tools/fit_polynomials.py."""
 
-from .._atoms import mul_add, round_small, select
+from .._atoms import mul_add, round_small, scale_by_pow2, select
 from .._spec import primitive
+
+
+@primitive
+def clamp_low(x):
+    """Clamp to where exp has long underflowed."""
+    return select(x < -800.0, -800.0, x)
 
 
 @primitive
@@ -98,6 +104,12 @@ def ln2_times(k):
 
 
 @primitive
+def scale_down(x, k):
+    """x * 2^k for k <= 0 down to where clamp_low stands, rounded once also where the result is subnormal."""
+    return scale_by_pow2(x, k + 192.0) * 1.5930919111324523e-58
+
+
+@primitive
 def clamp_gelu_tanh(x):
     """Clamp to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
     low = select(x < -22.0, -22.0, x)
@@ -155,6 +167,137 @@ def erf_unit(x):
 
 @primitive
 def square_scale(a, b):
-    """A power of two f for which (a f)^2 + b f^2 neither overflows nor loses digits: 2^-600, 1 or 2^500."""
+    """f and 1/f, a power of two for which (a f)^2 + b f^2 neither overflows nor loses digits: 2^-600, 1 or 2^500."""
     small = (a < 3.8725919148493183e-121) & (b < 1.499696813895631e-241)
-    return select(a > 3.273390607896142e+150, 2.409919865102884e-181, select(small, 3.273390607896142e+150, 1.0))
+    large = a > 3.273390607896142e+150
+    return select(large, 2.409919865102884e-181, select(small, 3.273390607896142e+150, 1.0)), select(large, 4.149515568880993e+180, select(small, 3.054936363499605e-151, 1.0))
+
+
+@primitive
+def sin_tail(r):
+    """sin(r) - r for |r| <= pi/4: r^3 P(r^2), fit SIN_F64."""
+    z = r * r
+    p = mul_add(z, 1.5895431416661762e-10, -2.5050734364671856e-08)
+    p = mul_add(z, p, 2.7557313538411243e-06)
+    p = mul_add(z, p, -0.00019841269829358392)
+    p = mul_add(z, p, 0.00833333333332184)
+    p = mul_add(z, p, -0.1666666666666663)
+    return r * (z * p)
+
+
+@primitive
+def turns_window(a):
+    """Digits of 1/(2 pi) in four parts that matter for |x| = a, and the factor for x; fit TURNS_F64.
+
+    The digits before them make whole turns. Rows after the first are scaled by 2^512, and x by its inverse.
+    """
+    w0 = 1.578161815699516e-113
+    w0 = select(a < 1.452164949685335e+281, -3.0686605716984858e-83, w0)
+    w0 = select(a < 4.582224626955994e+251, -1.786066619666572e-53, w0)
+    w0 = select(a < 1.4458951468586074e+222, 3.68856690567014e-24, w0)
+    w0 = select(a < 4.562440617622195e+192, -1126110.7718641735, w0)
+    w0 = select(a < 1.439652414253823e+163, -6.257776857994277e+35, w0)
+    w0 = select(a < 4.542742026847543e+133, 6.065985231993996e+64, w0)
+    w0 = select(a < 1.4334366349937947e+104, -3.508677614432054e+93, w0)
+    w0 = select(a < 4.523128485832664e+74, -1.7837754640445005e+123, w0)
+    w0 = select(a < 1.42724769270596e+45, 0.15915494309189535, w0)
+    w1 = -7.232479751269196e-130
+    w1 = select(a < 1.452164949685335e+281, -1.274260656801519e-99, w1)
+    w1 = select(a < 4.582224626955994e+251, 1.0874730114377938e-69, w1)
+    w1 = select(a < 1.4458951468586074e+222, -2.8550197030672624e-40, w1)
+    w1 = select(a < 4.562440617622195e+192, -7.540324526300361e-11, w1)
+    w1 = select(a < 1.439652414253823e+163, -5.034868814120038e+18, w1)
+    w1 = select(a < 4.542742026847543e+133, 3.667767718563092e+48, w1)
+    w1 = select(a < 1.4334366349937947e+104, 4.965742694628591e+76, w1)
+    w1 = select(a < 4.523128485832664e+74, 5.7877368591148225e+106, w1)
+    w1 = select(a < 1.42724769270596e+45, -9.839338337591243e-18, w1)
+    w2 = -6.288350312813818e-147
+    w2 = select(a < 1.452164949685335e+281, -5.513890785449051e-116, w2)
+    w2 = select(a < 4.582224626955994e+251, -5.863805965008723e-86, w2)
+    w2 = select(a < 1.4458951468586074e+222, 2.3547844802423138e-57, w2)
+    w2 = select(a < 4.562440617622195e+192, 5.0282403949385166e-27, w2)
+    w2 = select(a < 1.439652414253823e+163, 289.22813582645637, w2)
+    w2 = select(a < 4.542742026847543e+133, -1.0591434598094825e+32, w2)
+    w2 = select(a < 1.4334366349937947e+104, 1.1550252515950291e+60, w2)
+    w2 = select(a < 4.523128485832664e+74, 3.17240876859991e+90, w2)
+    w2 = select(a < 1.42724769270596e+45, -5.360718141446502e-34, w2)
+    w3 = -3.672621529457355e-164
+    w3 = select(a < 1.452164949685335e+281, -1.9215206124089764e-132, w3)
+    w3 = select(a < 4.582224626955994e+251, -2.687183999988175e-102, w3)
+    w3 = select(a < 1.4458951468586074e+222, -5.7447935051737184e-74, w3)
+    w3 = select(a < 4.562440617622195e+192, 4.902555952768249e-44, w3)
+    w3 = select(a < 1.439652414253823e+163, 2.7971565288628405e-14, w3)
+    w3 = select(a < 4.542742026847543e+133, -8851629974564575.0, w3)
+    w3 = select(a < 1.4334366349937947e+104, -8.04457296365981e+43, w3)
+    w3 = select(a < 4.523128485832664e+74, -9.69863978733912e+73, w3)
+    w3 = select(a < 1.42724769270596e+45, 4.026781963297056e-50, w3)
+    return w0, w1, w2, w3, select(a < 1.42724769270596e+45, 1.0, 7.458340731200207e-155)
+
+
+@primitive
+def atan_unit(x):
+    """atan(x) - x for 0 <= x <= 1: x^3 P(x^2), fit ATAN_F64."""
+    z = x * x
+    p = mul_add(z, 1.323035743146841e-05, -0.00015221479861795615)
+    p = mul_add(z, p, 0.0008315769721302395)
+    p = mul_add(z, p, -0.002885660323964195)
+    p = mul_add(z, p, 0.007197987039558517)
+    p = mul_add(z, p, -0.013902724428745423)
+    p = mul_add(z, p, 0.02198723481339588)
+    p = mul_add(z, p, -0.02990587555386994)
+    p = mul_add(z, p, 0.036643241038296026)
+    p = mul_add(z, p, -0.042192475842104525)
+    p = mul_add(z, p, 0.04722349911185334)
+    p = mul_add(z, p, -0.052535272471720615)
+    p = mul_add(z, p, 0.05880529915766605)
+    p = mul_add(z, p, -0.06666404442036968)
+    p = mul_add(z, p, 0.0769227989127072)
+    p = mul_add(z, p, -0.09090907008003356)
+    p = mul_add(z, p, 0.11111111007353294)
+    p = mul_add(z, p, -0.1428571428258843)
+    p = mul_add(z, p, 0.19999999999951754)
+    p = mul_add(z, p, -0.3333333333333307)
+    return x * (z * p)
+
+
+@primitive
+def celu_series(z):
+    """expm1(z) - z exp(z) for -1 <= z <= 0: z^2 P(z), fit CELU_PART_F64."""
+    p = mul_add(z, -9.27827101539328e-11, -1.7743230126742614e-09)
+    p = mul_add(z, p, -2.2712735931797746e-08)
+    p = mul_add(z, p, -2.502488780723482e-07)
+    p = mul_add(z, p, -2.479958299230439e-06)
+    p = mul_add(z, p, -2.2045753622200574e-05)
+    p = mul_add(z, p, -0.00017361107568883907)
+    p = mul_add(z, p, -0.001190476182218331)
+    p = mul_add(z, p, -0.006944444443213652)
+    p = mul_add(z, p, -0.03333333333322536)
+    p = mul_add(z, p, -0.12499999999999523)
+    p = mul_add(z, p, -0.33333333333333326)
+    p = mul_add(z, p, -0.5)
+    return z * z * p
+
+
+@primitive
+def snake_series(u):
+    """(u sin(2u) - sin(u)^2) / u^2 for |u| <= pi/4: 1 + u^2 P(u^2), fit SNAKE_PART_F64."""
+    z = u * u
+    p = mul_add(z, 3.364836548910358e-10, -2.3478352430132916e-08)
+    p = mul_add(z, p, 1.221579680972658e-06)
+    p = mul_add(z, p, -4.703115482109696e-05)
+    p = mul_add(z, p, 0.0012698412691099083)
+    p = mul_add(z, p, -0.022222222222132496)
+    p = mul_add(z, p, 0.22222222222221685)
+    p = mul_add(z, p, -0.9999999999999999)
+    return mul_add(z, p, 1.0)
+
+
+@primitive
+def tanh_shrink_rest(z):
+    """(x - tanh(x)) / x^3 - 1/3 for z = x^2 <= 1: z (3P - Q)/z / (3Q), fit TANH_SHRINK_F64 of P/Q."""
+    n = mul_add(z, -0.0007626479254311841, -0.07135768688675177)
+    n = mul_add(z, n, -1.1999999999999986)
+    q = mul_add(z, 0.0022884094368932576, 0.22064072864771786)
+    q = mul_add(z, q, 4.178039794507563)
+    q = mul_add(z, q, 9.0)
+    return z * n / q

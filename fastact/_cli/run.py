@@ -1,0 +1,186 @@
+"""Report the configuration, then time every activation and its derivative over an array.
+
+Beside each stands the speed-up over the plain NumPy or SciPy expression. Results are fresh arrays on
+both sides, as users get them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import math
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import fastact as fa
+
+from .. import _config, _cpu
+from . import CommandError, Progress, find, load, replacing, result_dtype
+
+SIZE = 4_000_000
+ROUNDS = 5
+
+_HEAD = (
+    f"{'':<18}{'value':>17}{'derivative':>21}{'NumPy/SciPy':>17}{'speed-up':>11}\n"
+    f"{'function':<18}{'ns/el':>9}{'GB/s':>8}{'ns/el':>12}{'GB/s':>9}{'ns/el':>17}{'of value':>11}"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("names", metavar="NAME", nargs="*", help="run only these activations (default: all)")
+    parser.add_argument("--only", metavar="NAME[,NAME]", action="append", default=[], help="the same as NAME")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--input", metavar="FILE.npy", help="run over this array")
+    source.add_argument("--size", type=_count, default=SIZE, help=f"number of random elements (default: {SIZE:,})")
+    parser.add_argument("--dtype", choices=("float32", "float64"), help="default: float32, or that of the input")
+    parser.add_argument("--seed", type=int, default=0, help="of the random elements (default: 0)")
+    parser.add_argument("--rounds", type=_count, default=ROUNDS, help=f"times are medians of so many (default: {ROUNDS})")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to this file as well")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Time the activations, print the table, and return the exit status.
+
+    Raises
+    ------
+    CommandError
+        For an unknown activation, an input that cannot be used, a JSON file that cannot be written.
+    """
+    from .expressions import expressions
+
+    started = time.perf_counter()
+    names = select_names([*args.names, *(n for group in args.only for n in group.split(",") if n)])
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(replacing(args.json)) if args.json else None
+        try:
+            x, origin = make_input(args)
+        except (MemoryError, ValueError) as error:
+            raise CommandError(f"cannot make the input array: {error}") from error
+        fa.show_config()
+        print(f"\n{x.size:,} {x.dtype} elements, {origin}; each figure the median of {args.rounds} rounds,")
+        print("fastact and the expression in turn; GB/s counts bytes read and written\n")
+        print(_HEAD, flush=True)
+        plain = expressions()
+        figures = {}
+        with Progress(len(names) * args.rounds, "rounds") as progress:
+            for name in names:
+                figures[name] = measure(name, plain.get(name), x, args.rounds, progress)
+                progress.write(row(name, figures[name]))
+        summary = summarize(figures, x, time.perf_counter() - started)
+        if target:
+            source = {"elements": x.size, "shape": x.shape, "dtype": str(x.dtype), "origin": origin}
+            report = {"config": _config.config(), "input": source, "rounds": args.rounds}
+            report |= {"functions": figures, "summary": summary}
+            with open(target, "w", encoding="utf-8") as file:
+                json.dump(report, file, indent=1)
+                file.write("\n")
+    print(f"\n{summary['line']}")
+    return 0
+
+
+def select_names(wanted: list[str]) -> list[str]:
+    """Return the canonical names of the wanted activations, of all where none is wanted.
+
+    Raises
+    ------
+    CommandError
+        If there is no activation of some name.
+    """
+    return list(dict.fromkeys(find(name).__name__ for name in wanted)) or fa.activations()
+
+
+def make_input(args: argparse.Namespace) -> tuple[npt.NDArray[Any], str]:
+    """Return the array to run over and a phrase about where it comes from."""
+    if args.input is None:
+        x = np.random.default_rng(args.seed).standard_normal(args.size, np.dtype(args.dtype or "float32"))
+        x *= 3
+        return x, f"normal with standard deviation 3, seed {args.seed}"
+    mapped = load(args.input, "fastact")
+    result_dtype(fa.get("identity"), mapped.dtype, args.input, "fastact")
+    if mapped.size == 0:
+        raise CommandError(f"{args.input}: has no elements, its shape is {mapped.shape}")
+    return np.array(mapped, args.dtype, order="K"), args.input
+
+
+def measure(name: str, expression: Any, x: npt.NDArray[Any], rounds: int, progress: Progress) -> dict[str, Any]:
+    """Return the figures of one activation.
+
+    Parameters
+    ----------
+    name : str
+        The canonical name.
+    expression : callable or None
+        What to compare the value with.
+    x : numpy.ndarray
+        The input.
+    rounds : int
+        How often each is called; the calls alternate.
+    progress : Progress
+        Advanced by one step a round.
+    """
+    activation = fa.get(name)
+    calls = {"value": activation, "derivative": activation.derivative}
+    if expression is not None:
+        calls["expression"] = expression
+    times: dict[str, list[int]] = {kind: [] for kind in calls}
+    few = x.reshape(-1, order="A")[:1000]
+    with np.errstate(all="ignore"):
+        for call in calls.values():
+            call(few)
+        for _ in range(rounds):
+            for kind, call in calls.items():
+                start = time.perf_counter_ns()
+                call(x)
+                times[kind].append(time.perf_counter_ns() - start)
+            progress.update(1, name)
+    moved = x.itemsize + activation(few).itemsize
+    figures: dict[str, Any] = {}
+    for kind, taken in times.items():
+        ns = max(statistics.median(taken), 1) / x.size
+        figures[kind] = {"ns_per_element": ns, "gb_per_s": moved / ns}
+    if expression is not None:
+        figures["speed_up"] = figures["expression"]["ns_per_element"] / figures["value"]["ns_per_element"]
+    return figures
+
+
+def row(name: str, figures: dict[str, Any]) -> str:
+    """Return the line of the table for one activation."""
+    value, derivative = figures["value"], figures["derivative"]
+    line = f"{name:<18}{value['ns_per_element']:>9.3f}{value['gb_per_s']:>8.1f}"
+    line += f"{derivative['ns_per_element']:>12.3f}{derivative['gb_per_s']:>9.1f}"
+    if "expression" in figures:
+        return line + f"{figures['expression']['ns_per_element']:>17.3f}{figures['speed_up']:>10.2f}x"
+    return line + f"{'-':>17}{'-':>11}"
+
+
+def summarize(figures: dict[str, Any], x: npt.NDArray[Any], seconds: float) -> dict[str, Any]:
+    """Return the totals, and the line that tells them."""
+    ratios = [f["speed_up"] for f in figures.values() if "speed_up" in f]
+    mean = math.exp(statistics.fmean(map(math.log, ratios))) if ratios else None
+    compared = f"geometric-mean speed-up {mean:.2f}x over {len(ratios)} NumPy/SciPy expressions" if mean else "none compared"
+    threads = fa.get_num_threads()
+    line = (
+        f"{len(figures)} function{'s' * (len(figures) != 1)}, {compared}; {x.size:,} {x.dtype} elements, "
+        f"{threads} thread{'s' * (threads != 1)}, {_cpu.LEVEL}, {seconds:.0f} s"
+    )
+    return {
+        "functions": len(figures), "compared": len(ratios), "geometric_mean_speed_up": mean, "threads": threads,
+        "cpu_level": _cpu.LEVEL, "seconds": seconds, "line": line,
+    }  # fmt: skip
+
+
+def _count(text: str) -> int:
+    """A positive whole number; 1e6 is one, too."""
+    try:
+        number = int(text) if text.isdigit() else float(text)
+    except ValueError:
+        number = 0
+    if not (1 <= number < math.inf and number == int(number)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
+    return int(number)
