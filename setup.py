@@ -38,9 +38,9 @@ def print_kernels() -> list[Extension]:
     package = types.ModuleType("fastact")  # the package itself cannot be imported before it is built
     package.__path__ = [str(HERE / "fastact")]
     sys.modules["fastact"] = package
-    from fastact import activations  # noqa: F401, PLC0415 (fills the registry)
-    from fastact._codegen import module_text  # noqa: PLC0415
-    from fastact._spec import REGISTRY  # noqa: PLC0415
+    from fastact import activations  # noqa: F401 (fills the registry)
+    from fastact._codegen import module_text
+    from fastact._spec import REGISTRY
 
     PRINTED.mkdir(parents=True, exist_ok=True)
     extensions = []

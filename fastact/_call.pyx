@@ -8,8 +8,7 @@ path in Python (fastact/_activation.py), which ends in the real ufunc.
 
 cimport numpy as cnp
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
-from cpython.object cimport PyObject
-from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Op, Operand, run
+from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
 cnp.import_array()
 

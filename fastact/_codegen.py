@@ -110,7 +110,7 @@ class Printer:
     def expression(self, node: ast.expr, scope: dict[str, Any]) -> str:
         """Print an expression, fully parenthesised, literals typed."""
         match node:
-            case ast.Constant(value=value):
+            case ast.Constant(value=float(value)):
                 return self.literal(value)
             case ast.Name(id=name):
                 return name
@@ -149,14 +149,15 @@ class Printer:
 
     def declarations(self, body: list[tuple[list[str], ast.expr]], indent: str) -> list[str]:
         """``cdef`` lines for the names that a body assigns."""
-        numbers, conditions = [], []
+        numbers: list[str] = []
+        conditions: list[str] = []
         for targets, expr in body:
             for name in targets:
                 group = conditions if self.is_bool(expr) else numbers
                 if name not in group:
                     group.append(name)
-        lines = [f"{indent}cdef {self.type} {', '.join(numbers)}"] if numbers else []
-        return lines + ([f"{indent}cdef bint {', '.join(conditions)}"] if conditions else [])
+        groups = ((self.type, numbers), ("bint", conditions))
+        return [f"{indent}cdef {kind} {', '.join(names)}" for kind, names in groups if names]
 
     def statements(self, body: list[tuple[list[str], ast.expr]], scope: dict[str, Any], indent: str) -> list[str]:
         return [f"{indent}{', '.join(targets)} = {self.expression(expr, scope)}" for targets, expr in body]
@@ -217,11 +218,11 @@ class Printer:
                 lines += [f"    cdef fa_in_{self.suffix} p{j}_ = <fa_in_{self.suffix}> p_[{j}]", f"    cdef {self.type} {param}"]
             elif param in used:
                 lines += [f"    cdef {self.type} {param} = (<const {self.type}*> p_[{j}])[0]"]
-        lines += [f"    cdef {self.type} {argument}"] + self.declarations(body, "    ")
+        lines += [f"    cdef {self.type} {argument}", *self.declarations(body, "    ")]
         lines += ["    cdef Py_ssize_t i_", f"    for i_ in range(n_ & ~{GROUP - 1}):", f"        {argument} = in_[i_]"]
         if vary:
             lines += [f"        {param} = p{j}_[i_]" for j, param in enumerate(params) if param in used]
-        lines += statements + [f"        out{j}_[i_] = {value}" for j, value in enumerate(values)]
+        lines += [*statements, *(f"        out{j}_[i_] = {value}" for j, value in enumerate(values))]
         self.lines += [*lines, "", ""]
         entry = f"<size_t> &{name}, {self.cost(body, results)}"
         self.table.append(f'    table["{key}", "{kind}", {vary}] = ({entry})')
@@ -232,7 +233,8 @@ class Printer:
         params = list(spec.params)
         wanted = 2 + len(params)
         if len(text.results) != wanted:
-            raise SyntaxError(f"{spec.name}: returns {len(text.results)} expressions; value, derivative and one per parameter are {wanted}")
+            found = len(text.results)
+            raise SyntaxError(f"{spec.name}: returns {found} expressions; value, derivative and one per parameter are {wanted}")
         value, derivative, *partials = text.results
         for vary in (False, True) if params else (False,):
             self.block(spec.name, text, [value], params, "value", vary)

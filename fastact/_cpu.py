@@ -49,4 +49,5 @@ LEVEL = pick_level()
 def tables() -> tuple[dict[Any, Any], dict[Any, Any]]:
     """The kernel tables of the picked level: for float32 and for float64."""
     folder = LEVEL.replace("-", "_")
-    return tuple(importlib.import_module(f"fastact._isa.{folder}.{n}").table for n in ("f32", "f64"))  # type: ignore[return-value]
+    f32, f64 = (importlib.import_module(f"fastact._isa.{folder}.{n}").table for n in ("f32", "f64"))
+    return f32, f64

@@ -35,7 +35,8 @@ def docstring(spec: Spec, kind: str) -> str:
     """The numpydoc text of one kind of an activation."""
     summary, arrays, result, meaning = _KINDS[kind]
     parameters = "".join(f"{a} : array_like\n    {_ARRAYS[a]}\n" for a in arrays)
-    parameters += "".join(f"{n} : array_like, default {d!r}\n    Parameter, broadcast against x.\n" for n, d in spec.params.items())
+    for name, default in spec.params.items():
+        parameters += f"{name} : array_like, default {default!r}\n    Parameter, broadcast against x.\n"
     first = summary.format(summary=spec.summary, name=spec.name)
     notes = [f"Formula: :math:`{spec.latex}`", spec.notes] if spec.notes else [f"Formula: :math:`{spec.latex}`"]
     if kind == "backward_from_output":
@@ -43,7 +44,8 @@ def docstring(spec: Spec, kind: str) -> str:
     if spec.kinks:
         notes.append("Kinks: " + ", ".join(f"x = {k}" for k in spec.kinks) + ".")
     notes.append(
-        f"Values in ({spec.range[0]}, {spec.range[1]}) up to rounding; limits {spec.limits[0]} at -inf and {spec.limits[1]} at +inf; "
+        f"Values in ({spec.range[0]}, {spec.range[1]}) up to rounding; "
+        f"limits {spec.limits[0]} at -inf and {spec.limits[1]} at +inf; "
         f"the derivative tends to {spec.slopes[0]} and {spec.slopes[1]}. NaN gives NaN. "
         f"{'Monotonic' if spec.monotonic else 'Not monotonic'}, {'zero-centred' if spec.zero_centred else 'not zero-centred'}, "
         f"smoothness: {spec.smoothness}; saturation: left {spec.saturates[0]}, right {spec.saturates[1]}."

@@ -340,6 +340,8 @@ def show_constants(precision):
         "pi": parts(mp.pi, (bits - 2, bits, bits), 3),
         "inverse_pi": parts(1 / mp.pi, bits, 2),
         "two_pi": parts(2 * mp.pi, bits, 2),
+        "half_pi": parts(mp.pi / 2, bits, 2),
+        "quarter_pi": parts(mp.pi / 4, bits, 2),
         "gelu_root": parts(GELU_ROOT, bits, 2),
         "inverse_sqrt_two_pi": parts(phi_0, bits, 2),
         "inverse_sqrt_two_pi_log": parts(mp.log(phi_0 / round_to(phi_0, bits)), bits, 1),

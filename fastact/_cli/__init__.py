@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
     if not arguments or arguments[0] not in (*COMMANDS, "-h", "--help", "--version"):
         near = difflib.get_close_matches(arguments[0], COMMANDS, n=1) if arguments else []
-        if near and arguments[0] not in fa.__all__:
+        if near and arguments[0] not in dir(fa):
             parser.error(f"there is no command {arguments[0]!r}; did you mean {near[0]}?")
         arguments.insert(0, COMMANDS[0])
     args = parser.parse_args(arguments)
@@ -146,7 +146,7 @@ def load(path: str, function: str) -> npt.NDArray[Any]:
             array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror or error}") from error
-    except CommandError:
+    except (CommandError, ImportError):
         raise
     except Exception as error:  # a damaged header can surface as almost anything
         raise CommandError(f"{path}: damaged or truncated .npy file: {error}") from error

@@ -21,8 +21,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import fastact as fa
-
 from . import CommandError, Progress, find, load, replacing, result_dtype
 
 #: Elements per step: few calls, and Ctrl-C is heard within milliseconds.
@@ -70,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def parse_params(activation: fa.Activation, texts: list[str]) -> dict[str, Any]:
+def parse_params(activation: Any, texts: list[str]) -> dict[str, Any]:
     """Return the parameters given as ``name=value``.
 
     Raises

@@ -22,7 +22,7 @@ import fastact as fa
 from .. import _config, _cpu
 from . import CommandError, Progress, find, load, replacing, result_dtype
 
-SIZE = 4_000_000
+SIZE = 10_000_000
 ROUNDS = 5
 
 _HEAD = (

@@ -106,9 +106,10 @@ def dish(x):
     r = 1.0 / s
     # On the left 1 + q = 1 / (s (s - x)), and with it the derivative is (q + 1/s^2) / (2 s (s - x)).
     left = select(large, -0.25, 0.5 * x) / select(large, a, fma(s, a, c))
+    half = select(large, 0.25 / a, 0.5) / select(large, a, fma(s, a, c))
     return (
         select(x >= 0.0, 0.5 * x * (1.0 + q), left),
-        select(x >= 0.0, fma(0.5 * q, r * r, 0.5 * (1.0 + q)), fma(r, r, q) * (select(large, 0.25 / a, 0.5) / select(large, a, fma(s, a, c)))),
+        select(x >= 0.0, fma(0.5 * q, r * r, 0.5 * (1.0 + q)), fma(r, r, q) * half),
     )
 
 

@@ -44,7 +44,8 @@ def silu(x, beta):
     """Sigmoid linear unit: x * sigmoid(beta * x)."""
     s, p, p_low, k = exp_of_product(beta, 0.0, x)
     c = select(clamp_exp(s) == s, x, 0.0)  # beyond the clamp x e^s is 0 or the gate is 1
-    return logistic_gate(x, c, s, p, k), logistic_gate_slope(clamp_exp(s), s, p, k), scale_down((c * p) * c / square(1.0 + scale_down(p, k)), k)
+    rise = (c * p) * c / square(1.0 + scale_down(p, k))  # x^2 sigma (1 - sigma)
+    return logistic_gate(x, c, s, p, k), logistic_gate_slope(clamp_exp(s), s, p, k), scale_down(rise, k)
 
 
 @activation(

@@ -155,8 +155,8 @@ def squared_relu_from_output(y):
     latex=r"f(x) = y_0 + m (x - x_0), \quad m = m_\text{left} \text{ if } x \le x_0 \text{ else } m_\text{right}",
     params={"x0": 1.0, "y0": 1.0, "slope_left": 1.0, "slope_right": -1.0}, alias=("reflected_linear_unit",),
     range=("-inf", "1"), limits=("-inf", "-inf"), slopes=("slope_left", "slope_right"), kinks=("x0",), monotonic=False,
-    smoothness="C0", notes="Two straight lines that meet at (x0, y0), all four parameters trainable. At x0 the left slope counts.",
-    reference="The reflected linear unit of this package's design notes; a tent map with free slopes.",
+    smoothness="C0", notes="All four parameters are trainable. At x0 the left slope counts.",
+    reference="None known: a tent map with free slopes.",
 )  # fmt: skip
 def reflu(x, x0, y0, slope_left, slope_right):
     """Reflected linear unit: two lines that meet at (x0, y0)."""
@@ -192,7 +192,7 @@ def star_relu(x, scale, bias):
 
 
 @activation(
-    latex=r"f(x) = \max(x, 0) \text{ smoothed: } (x + \beta)^2 / 4 \beta \text{ on } |x| < \beta", params={"beta": 1.0},
+    latex=r"f(x) = \max(x, 0); (x + \beta)^2 / 4 \beta \text{ on } |x| < \beta", params={"beta": 1.0},
     range=("0", "inf"), limits=("0", "inf"), slopes=("0", "1"), zero_centred=False, saturates=("hard", "no"), smoothness="C1",
     reference="Shamir, Lin and Coviello 2020, Smooth activations and reproducibility in deep networks, arXiv:2010.09931.",
 )  # fmt: skip

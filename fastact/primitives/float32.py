@@ -130,7 +130,8 @@ def square_scale(a, b):
     """f and 1/f, a power of two for which (a f)^2 + b f^2 neither overflows nor loses digits: 2^-100, 1 or 2^60."""
     small = (a < 8.881784197001252e-16) & (b < 7.888609052210118e-31)
     large = a > 1125899906842624.0
-    return select(large, 7.888609052210118e-31, select(small, 1.152921504606847e+18, 1.0)), select(large, 1.2676506002282294e+30, select(small, 8.673617379884035e-19, 1.0))
+    f = select(large, 7.888609052210118e-31, select(small, 1.152921504606847e+18, 1.0))
+    return f, select(large, 1.2676506002282294e+30, select(small, 8.673617379884035e-19, 1.0))
 
 
 @primitive

@@ -125,25 +125,25 @@ def clamp_normal(t):
 @primitive
 def mills(t):
     """Mills ratio Phi(-t)/phi(t) = P / (t P + S) for t >= 0: numerator and denominator; fit MILLS_F64."""
-    p = mul_add(t, 6.434919563225017e-07, 1.929688869197644e-05)
-    p = mul_add(t, p, 0.00028570424581639015)
-    p = mul_add(t, p, 0.002711112454737068)
-    p = mul_add(t, p, 0.018112384672476948)
-    p = mul_add(t, p, 0.08861729061684324)
-    p = mul_add(t, p, 0.32100002183183035)
-    p = mul_add(t, p, 0.8507843172451159)
-    p = mul_add(t, p, 1.5853581081299122)
-    p = mul_add(t, p, 1.8915869065879138)
-    p = mul_add(t, p, 1.1162329035466174)
-    s = mul_add(t, 6.434919562767699e-07, 1.9296888700867284e-05)
-    s = mul_add(t, s, 0.00028441726112617534)
-    s = mul_add(t, s, 0.0026725187182503195)
-    s = mul_add(t, s, 0.01754740963987367)
-    s = mul_add(t, s, 0.08338807251831698)
-    s = mul_add(t, s, 0.28758392813423334)
-    s = mul_add(t, s, 0.69924446188294)
-    s = mul_add(t, s, 1.1036510216017832)
-    s = mul_add(t, s, 0.890625)
+    p = mul_add(t, 9.037769079567128e-07, 2.7090220662299356e-05)
+    p = mul_add(t, p, 0.0004009895016938634)
+    p = mul_add(t, p, 0.003804522261114486)
+    p = mul_add(t, p, 0.02541519374530497)
+    p = mul_add(t, p, 0.1243430290173553)
+    p = mul_add(t, p, 0.4504098974554602)
+    p = mul_add(t, p, 1.1938060426083654)
+    p = mul_add(t, p, 2.224657269894713)
+    p = mul_add(t, p, 2.654567740481937)
+    p = mul_add(t, p, 1.5666426716443753)
+    s = mul_add(t, 9.037769078871589e-07, 2.7090220675606545e-05)
+    s = mul_add(t, s, 0.00039918194672983214)
+    s = mul_add(t, s, 0.0037503418794986158)
+    s = mul_add(t, s, 0.024622250398205574)
+    s = mul_add(t, s, 0.11700494115866068)
+    s = mul_add(t, s, 0.4035214570733574)
+    s = mul_add(t, s, 0.9811769743842842)
+    s = mul_add(t, s, 1.5487516450950924)
+    s = mul_add(t, s, 1.25)
     return p, mul_add(t, p, s)
 
 
@@ -170,7 +170,8 @@ def square_scale(a, b):
     """f and 1/f, a power of two for which (a f)^2 + b f^2 neither overflows nor loses digits: 2^-600, 1 or 2^500."""
     small = (a < 3.8725919148493183e-121) & (b < 1.499696813895631e-241)
     large = a > 3.273390607896142e+150
-    return select(large, 2.409919865102884e-181, select(small, 3.273390607896142e+150, 1.0)), select(large, 4.149515568880993e+180, select(small, 3.054936363499605e-151, 1.0))
+    f = select(large, 2.409919865102884e-181, select(small, 3.273390607896142e+150, 1.0))
+    return f, select(large, 4.149515568880993e+180, select(small, 3.054936363499605e-151, 1.0))
 
 
 @primitive

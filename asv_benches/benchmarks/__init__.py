@@ -1,0 +1,1 @@
+"""Benchmarks of fastact for airspeed velocity."""

@@ -1,0 +1,122 @@
+"""Types of the public names; written by tools/generate.py, do not edit."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+__version__: str
+
+class KindCall(Protocol):
+    ufunc: np.ufunc
+    def __call__(self, x: ArrayLike, /, *args: Any, **kwargs: Any) -> Any: ...
+
+class Activation:
+    __name__: str
+    ufunc: np.ufunc
+    derivative: KindCall
+    value_and_derivative: KindCall
+    backward: KindCall
+    backward_from_output: KindCall | None
+    aliases: tuple[str, ...]
+    params: dict[str, float]
+    latex: str
+    range: tuple[str, str]
+    limits: tuple[str, str]
+    slopes: tuple[str, str]
+    kinks: tuple[Any, ...]
+    monotonic: bool
+    zero_centred: bool
+    saturates: tuple[str, str]
+    smoothness: str
+    reference: str
+    family: str
+    def __call__(self, x: ArrayLike, /, *args: Any, **kwargs: Any) -> Any: ...
+    def parameter_gradients(self, grad: ArrayLike, x: ArrayLike, *params: ArrayLike, **named: ArrayLike) -> dict[str, Any]: ...
+
+def activations() -> list[str]: ...
+def get(name: str) -> Activation: ...
+def get_num_threads() -> int: ...
+def set_num_threads(n: int) -> None: ...
+def show_config() -> None: ...
+
+arctan: Activation
+atan: Activation
+bent_identity: Activation
+celu: Activation
+dish: Activation
+elish: Activation
+elu: Activation
+exponential: Activation
+exp: Activation
+gaussian: Activation
+rbf: Activation
+gaussian_activation: Activation
+gelu: Activation
+gelu_tanh: Activation
+gelu_new: Activation
+hard_elish: Activation
+hard_shrink: Activation
+hard_threshold: Activation
+hard_sigmoid: Activation
+hard_swish: Activation
+hardswish: Activation
+hard_silu: Activation
+hard_tanh: Activation
+identity: Activation
+linear: Activation
+isrlu: Activation
+isru: Activation
+leaky_relu: Activation
+lrelu: Activation
+lisht: Activation
+log1mexp: Activation
+log_sigmoid: Activation
+logsigmoid: Activation
+mish: Activation
+phish: Activation
+prelu: Activation
+parametric_relu: Activation
+quick_gelu: Activation
+reflu: Activation
+reflected_linear_unit: Activation
+relu: Activation
+rectifier: Activation
+ramp: Activation
+relu6: Activation
+selu: Activation
+serf: Activation
+sigmoid: Activation
+logistic: Activation
+expit: Activation
+sign: Activation
+signum: Activation
+silu: Activation
+swish: Activation
+sil: Activation
+smelu: Activation
+snake: Activation
+soft_shrink: Activation
+soft_threshold: Activation
+softplus: Activation
+softsign: Activation
+elliot: Activation
+sparse_plus: Activation
+sparse_sigmoid: Activation
+squared_relu: Activation
+relu2: Activation
+relu_squared: Activation
+srelu: Activation
+squareplus: Activation
+star_relu: Activation
+step: Activation
+heaviside: Activation
+binary_step: Activation
+perceptron: Activation
+tanh: Activation
+tanh_shrink: Activation
+tanhshrink: Activation
+telu: Activation
+threshold: Activation
+thresholded_relu: Activation
+trec: Activation
