@@ -80,10 +80,10 @@ def assert_same_bits(got, want, message=""):
 
 
 def run_python(code, *args, timeout=120, **environment):
-    """Run code in a new interpreter that imports the package under test; returns the finished process."""
+    """Run code (or a script: None and its path) in a new interpreter that imports the package under test."""
     path = os.pathsep.join([str(PACKAGE.parent), str(TESTS)])
     env = {**os.environ, "PYTHONPATH": path, **environment}
-    command = [sys.executable, "-c", code, *args]
+    command = [sys.executable, *(["-c", code] if code else []), *args]
     return subprocess.run(command, env=env, cwd=TESTS, capture_output=True, text=True, timeout=timeout, check=False)
 
 

@@ -156,9 +156,10 @@ def test_repr_and_dir(name):
 
 
 def test_dir_of_the_package():
-    """Tab completion: the public names, sorted, nothing that is only plumbing."""
+    """Tab completion: the public names, and beside them nothing but modules."""
     public = [n for n in dir(fa) if not n.startswith("_")]
     assert set(fa.__all__) <= set(public)
+    assert [n for n in public if n not in fa.__all__ and not inspect.ismodule(getattr(fa, n))] == []
     assert {"get", "activations", "set_num_threads", "get_num_threads", "show_config"} <= set(fa.__all__)
     assert len(fa.__all__) == len(set(fa.__all__))
     assert re.fullmatch(r"\d+\.\d+\.\d+.*", fa.__version__)

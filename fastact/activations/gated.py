@@ -9,6 +9,7 @@ from .._atoms import abs, mul_add, select
 from .._spec import Constant, activation
 from ..primitives.common import (
     clamp_exp,
+    clamp_for,
     clamp_low,
     clamp_normal,
     erf_positive,
@@ -42,10 +43,10 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 )  # fmt: skip
 def silu(x, beta):
     """Sigmoid linear unit: x * sigmoid(beta * x)."""
-    s, p, p_low, k = exp_of_product(beta, 0.0, x)
-    c = select(clamp_exp(s) == s, x, 0.0)  # beyond the clamp x e^s is 0 or the gate is 1
+    c = clamp_for(beta, x)
+    s, p, p_low, k = exp_of_product(beta, c)
     rise = (c * p) * c / square(1.0 + scale_down(p, k))  # x^2 sigma (1 - sigma)
-    return logistic_gate(x, c, s, p, k), logistic_gate_slope(clamp_exp(s), s, p, k), scale_down(rise, k)
+    return logistic_gate(x, c, s, p, k), logistic_gate_slope(s, s, p, k), scale_down(rise, k)
 
 
 @activation(
@@ -54,9 +55,11 @@ def silu(x, beta):
 )  # fmt: skip
 def quick_gelu(x):
     """Quick GELU: x * sigmoid(1.702 * x), an approximation of gelu."""
-    s, p, p_low, k = exp_of_product(QUICK.hi, QUICK.lo, x)
-    c = select(clamp_exp(s) == s, x, 0.0)
-    return logistic_gate(x, c, s, p, k), logistic_gate_slope(clamp_exp(s), s, p, k)
+    c = clamp_for(QUICK.hi, x)
+    s, s_low = two_product(QUICK.hi, c)
+    s_low = mul_add(QUICK.lo, c, s_low)
+    p, p_low, k = exp_parts_low(-abs(s), select(s > 0.0, -s_low, s_low))
+    return logistic_gate(x, c, s, p, k), logistic_gate_slope(s, s, p, k)
 
 
 @activation(

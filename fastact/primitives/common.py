@@ -183,14 +183,20 @@ def log_sum(f, f_low, k):
 
 
 @primitive
-def exp_of_product(b, b_low, x):
-    """s = b x and exp(-|s|) = (high + low) 2^k; the product's low part goes into the exponent."""
+def exp_of_product(b, x):
+    """s = b x and exp(-|s|) = (high + low) 2^k, for |s| within clamp_exp; the product's error goes into the exponent."""
     s = b * x
-    s_low = mul_add(b_low, x, fma(b, x, -s))
-    n = clamp_low(-abs(s))
-    low = select(n == -abs(s), select(s > 0.0, -s_low, s_low), 0.0)
-    m, m_low, k = exp_parts_low(n, low)
+    s_low = fma(b, x, -s)
+    m, m_low, k = exp_parts_low(-abs(s), select(s > 0.0, -s_low, s_low))
     return s, m, m_low, k
+
+
+@primitive
+def clamp_for(b, x):
+    """x clamped so that b x is within clamp_exp."""
+    bound = clamp_exp(1e30) / abs(b)
+    bound = select(bound < 1e30, bound, 1e30)
+    return select(abs(x) > bound, copysign(bound, x), x)
 
 
 @primitive
@@ -209,7 +215,7 @@ def logistic(x):
 
 @primitive
 def logistic_gate(x, c, s, p, k):
-    """x sigma(s), given exp(-|s|) = p 2^k, and c = x where neither the gate nor the tail has run out.
+    """x sigma(s), given exp(-|s|) = p 2^k and c, which is x where e is not negligible.
 
     x/(1+e) on the right, x e/(1+e) on the left, where 2^k is applied last.
     """
