@@ -182,7 +182,7 @@ def test_parameter_gradient_errors(name):
         activation.parameter_gradients(np.ones(3), np.ones(4))
     with pytest.raises(TypeError, match=r"nonsense"):
         activation.parameter_gradients(np.ones(3), np.ones(3), nonsense=1.0)
-    with pytest.raises(TypeError, match="parameter_gradients.*'x'"):
+    with pytest.raises(TypeError, match=r"parameter_gradients.*'x'"):
         activation.parameter_gradients(np.ones(3))
     with pytest.raises(TypeError, match=name):
         activation.parameter_gradients(np.ones(3), np.ones(3), *[1.0] * 9)

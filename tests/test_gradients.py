@@ -46,7 +46,15 @@ def test_backward_is_the_product(name, dtype):
     x = numbers((9, 131), dtype)
     grad = np.random.default_rng(3).normal(size=x.shape).astype(dtype)
     for params in parameter_sets(name):
-        for g, data in ((grad, x), (grad[:, ::2], x[:, ::2]), (np.asfortranarray(grad), x), (grad[:1], x), (grad, x[:, :1]), (dtype(-2), x)):
+        pairs = [
+            (grad, x),
+            (grad[:, ::2], x[:, ::2]),
+            (np.asfortranarray(grad), x),
+            (grad[:1], x),
+            (grad, x[:, :1]),
+            (dtype(-2), x),
+        ]
+        for g, data in pairs:
             with np.errstate(all="ignore"):
                 want = g * activation.derivative(data, *params)
             assert_same_bits(activation.backward(g, data, *params), want)
@@ -128,7 +136,8 @@ def test_parameter_gradients_take_any_arrays(name):
     defaults = list(activation.params.values())
     x, grad = smooth_points(name, (6, 50)), np.linspace(-1, 2, 300).reshape(6, 50)
     want = activation.parameter_gradients(grad, x)
-    for g, data in ((np.asfortranarray(grad), x), (grad, np.asfortranarray(x)), (grad.astype(">f8"), x), (grad.tolist(), x.tolist())):
+    fortran = np.asfortranarray
+    for g, data in ((fortran(grad), x), (grad, fortran(x)), (grad.astype(">f8"), x), (grad.tolist(), x.tolist())):
         for key, value in activation.parameter_gradients(g, data, *defaults).items():
             np.testing.assert_allclose(value, want[key], rtol=1e-13, atol=1e-14)
     named = activation.parameter_gradients(grad, x, **activation.params)

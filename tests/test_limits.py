@@ -22,10 +22,10 @@ from reference import evaluate
 import fastact as fa
 
 INF = np.inf
-KEEPS_ZERO_SIGN = (
-    "identity sign tanh arctan softsign isru isrlu silu gelu gelu_tanh quick_gelu mish serf telu dish leaky_relu prelu "
-    "elu selu celu hard_swish elish hard_elish hard_tanh snake"
-).split()
+KEEPS_ZERO_SIGN = {  # odd functions, and x times a positive gate
+    "identity", "sign", "tanh", "arctan", "softsign", "isru", "isrlu", "silu", "gelu", "gelu_tanh", "quick_gelu", "mish", "serf",
+    "telu", "dish", "leaky_relu", "prelu", "elu", "selu", "celu", "hard_swish", "elish", "hard_elish", "hard_tanh",
+}  # fmt: skip
 NEGATIVE_ZERO_AT_MINUS_INFINITY = ["silu", "mish", "gelu", "hard_swish"]
 
 RIGHT_VALUES = [  # name, kind, dtype, x, value, digits that count
@@ -210,9 +210,10 @@ def test_no_spurious_overflow(name, dtype):
 def awkward(dtype):
     """Inputs that would raise every floating-point flag in a careless formula."""
     info = np.finfo(dtype)
-    each = [0.0, 1.0, info.eps, info.tiny, info.smallest_subnormal, info.max, info.max / 2, float(info.max) ** 0.5, INF, 3.0, 88.0, 103.0]
+    each = [0.0, 1.0, 3.0, 88.0, 103.0, 700.0, 745.0, INF, np.nan]
+    each += [info.eps, info.tiny, info.smallest_subnormal, info.max, info.max / 2, float(info.max) ** 0.5]
     with np.errstate(all="ignore"):
-        return np.array([s * v for v in each for s in (1, -1)] + [np.nan, -np.nan, 0.5, 700.0, -745.0], dtype)
+        return np.array([s * v for v in each for s in (1, -1)] + [0.5], dtype)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, *DTYPES])

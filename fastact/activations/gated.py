@@ -16,6 +16,8 @@ from ..primitives.common import (
     exp_of_product,
     exp_parts,
     exp_parts_low,
+    exp_short,
+    exp_short_low,
     log1p_exp,
     logistic_gate,
     logistic_gate_slope,
@@ -44,7 +46,7 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 def silu(x, beta):
     """Sigmoid linear unit: x * sigmoid(beta * x)."""
     c = clamp_for(beta, x)
-    s, p, p_low, k = exp_of_product(beta, c)
+    s, p, k = exp_of_product(beta, c)
     rise = (c * p) * c / square(1.0 + scale_down(p, k))  # x^2 sigma (1 - sigma)
     return logistic_gate(x, c, s, p, k), logistic_gate_slope(s, s, p, k), scale_down(rise, k)
 
@@ -58,7 +60,7 @@ def quick_gelu(x):
     c = clamp_for(QUICK.hi, x)
     s, s_low = two_product(QUICK.hi, c)
     s_low = mul_add(QUICK.lo, c, s_low)
-    p, p_low, k = exp_parts_low(-abs(s), select(s > 0.0, -s_low, s_low))
+    p, k = exp_short_low(-abs(s), select(s > 0.0, -s_low, s_low))
     return logistic_gate(x, c, s, p, k), logistic_gate_slope(s, s, p, k)
 
 
@@ -94,7 +96,7 @@ def gelu_tanh(x):
     w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
     z, z_low = two_product(w, c)
     z_low = mul_add(w_low, c, z_low)
-    p, p_low, k = exp_parts_low(-abs(z), select(z > 0.0, -z_low, z_low))
+    p, k = exp_short_low(-abs(z), select(z > 0.0, -z_low, z_low))
     g = c * mul_add(3.0, b, TANH_A.hi)  # x z'(x), which stands where s stands in the slope of x sigma(s)
     return logistic_gate(x, c, x, p, k), logistic_gate_slope(g, x, p, k)
 
@@ -106,7 +108,7 @@ def gelu_tanh(x):
 def mish(x):
     """Mish: x * tanh(softplus(x))."""
     c = clamp_exp(x)
-    p, p_low, k = exp_parts(-abs(c))
+    p, k = exp_short(-abs(c))
     e = scale_down(p, k)
     right = x >= 0.0
     # tanh(log(1 + u)) = (u^2 + 2u)/(u^2 + 2u + 2), u = e^x: numerator and denominator over u^2 on the right

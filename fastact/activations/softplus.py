@@ -14,13 +14,12 @@ from ..primitives.common import clamp_for, exp_of_product, expm1_negative, log1p
 def softplus(x, beta):
     """Softplus: log(1 + exp(beta * x)) / beta."""
     # log(1 + e^s) = max(s, 0) + log1p(e^-|s|); and max(s, 0) / beta is x itself or 0.
-    s, m, m_low, k = exp_of_product(beta, clamp_for(beta, x))
+    s, m, k = exp_of_product(beta, clamp_for(beta, x))
     e = scale_down(m, k)
-    e_low = scale_down(m_low, k)
-    tail = log1p_exp(e, e_low) / beta
+    tail = log1p_exp(e, 0.0) / beta
     # The partial derivative is minus the entropy of the logistic at s over beta^2: two positive terms.
-    entropy = log1p_exp(e, e_low) + abs(s) * e / (1.0 + e)
-    return select(s > 0.0, x, 0.0) + tail, logistic_of(s, e, e_low), -(entropy / beta) / beta
+    entropy = log1p_exp(e, 0.0) + abs(s) * e / (1.0 + e)
+    return select(s > 0.0, x, 0.0) + tail, logistic_of(s, e), -(entropy / beta) / beta
 
 
 @softplus.from_output

@@ -19,7 +19,7 @@ def clamp_exp(x):
 
 @primitive
 def exp_reduce(x):
-    """x = k ln 2 + r + r_low with |r| <= ln(2)/2: k ln2_hi is exact for |k| < 2^9."""
+    """x = k ln 2 + r + r_low with |r| <= ln(2)/2: k ln2_hi is exact."""
     k = round_small(x * 1.442695)
     a = mul_add(k, -0.69314575, x)
     b = k * 1.4286068e-06
@@ -28,13 +28,20 @@ def exp_reduce(x):
 
 
 @primitive
-def exp_tail(r, r_low):
-    """exp(r + r_low) - 1 - r: fit EXP_F32."""
+def exp_reduce_short(x):
+    """x = k ln 2 + r with |r| <= ln(2)/2, rounded."""
+    k = round_small(x * 1.442695)
+    return mul_add(k, -1.4286068e-06, mul_add(k, -0.69314575, x)), k
+
+
+@primitive
+def exp_series(r):
+    """(exp(r) - 1 - r) / r^2: fit EXP_F32."""
     q = mul_add(r, 0.0013820906, 0.008368672)
     q = mul_add(r, q, 0.041668262)
     q = mul_add(r, q, 0.16666521)
     q = mul_add(r, q, 0.49999994)
-    return mul_add(r, mul_add(r, q, r_low), r_low)
+    return q
 
 
 @primitive

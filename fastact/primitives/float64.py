@@ -19,7 +19,7 @@ def clamp_exp(x):
 
 @primitive
 def exp_reduce(x):
-    """x = k ln 2 + r + r_low with |r| <= ln(2)/2: k ln2_hi is exact for |k| < 2^12."""
+    """x = k ln 2 + r + r_low with |r| <= ln(2)/2: k ln2_hi is exact."""
     k = round_small(x * 1.4426950408889634)
     a = mul_add(k, -0.6931471805601177, x)
     b = k * -1.7239444525614835e-13
@@ -28,8 +28,15 @@ def exp_reduce(x):
 
 
 @primitive
-def exp_tail(r, r_low):
-    """exp(r + r_low) - 1 - r: fit EXP_F64."""
+def exp_reduce_short(x):
+    """x = k ln 2 + r with |r| <= ln(2)/2, rounded."""
+    k = round_small(x * 1.4426950408889634)
+    return mul_add(k, 1.7239444525614835e-13, mul_add(k, -0.6931471805601177, x)), k
+
+
+@primitive
+def exp_series(r):
+    """(exp(r) - 1 - r) / r^2: fit EXP_F64."""
     q = mul_add(r, 2.5006610419988034e-08, 2.7630282640612767e-07)
     q = mul_add(r, q, 2.75575614558343e-06)
     q = mul_add(r, q, 2.480149294626561e-05)
@@ -39,7 +46,7 @@ def exp_tail(r, r_low):
     q = mul_add(r, q, 0.0416666666665283)
     q = mul_add(r, q, 0.16666666666666458)
     q = mul_add(r, q, 0.5000000000000011)
-    return mul_add(r, mul_add(r, q, r_low), r_low)
+    return q
 
 
 @primitive
