@@ -128,7 +128,7 @@ def test_shapes_that_do_not_broadcast(name):
     with pytest.raises(ValueError, match="broadcast"):
         activation.backward(np.ones(3), np.ones(4))
     with pytest.raises(ValueError, match="broadcast"):
-        activation(np.ones(3), where=np.ones(4, bool))
+        activation(np.ones(3), out=np.ones(3), where=np.ones(4, bool))
     if activation.params:
         with pytest.raises(ValueError, match="broadcast"):
             activation(np.ones((2, 3)), np.ones(4))

@@ -191,6 +191,7 @@ def test_lists_and_other_array_likes(name):
     assert_same_bits(out, want[0])
 
 
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.parametrize("kind", ["value", "derivative"])
 @pytest.mark.parametrize("name", NAMES)
 def test_masked_arrays_and_subclasses(name, kind):
@@ -215,7 +216,7 @@ def test_array_ufunc(name, kind):
     mine = Overriding()
     given = [mine] * len(arrays(name, kind, np.ones(1)))
     params = parameter_sets(name)[-1]
-    assert call(*given, *params, where=True) == "mine"
+    assert call(*given, *params, casting="same_kind") == "mine"
     ufunc, method, inputs, _ = mine.calls[0]
     assert ufunc is call.ufunc
     assert method == "__call__"
