@@ -13,11 +13,12 @@ Every activation is an object that is called like a NumPy ufunc::
 `activations` lists their names, `get` finds one by any of its names, `show_config` tells what runs.
 """
 
-from ._activation import BY_NAME, Activation, activations, get
+from ._activation import BY_NAME as _BY_NAME
+from ._activation import Activation, activations, get
 from ._config import show_config
 from ._kernels import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *BY_NAME]
+__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME]
 
-globals().update(BY_NAME)
+globals().update(_BY_NAME)

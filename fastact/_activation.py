@@ -165,12 +165,19 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     named = {k: kwargs.pop(k) for k in [k for k in kwargs if k not in _UFUNC_KEYWORDS]}
     values = _bind(call, params, named)
     dtypes = [_dtype(call, name, a) for name, a in zip([*_array_names(call), *spec.params], [*arrays, *values], strict=True)]
-    weak = all(isinstance(v, float | int) and not isinstance(v, np.generic) for v in values)
-    if values and weak and None not in dtypes[:nin] and not {"dtype", "signature"} & kwargs.keys():
-        loop = _LOOPS[np.result_type(*dtypes[:nin]).char]
+    ufunc = call.ufunc
+    if values and all(map(_weak, values)) and None not in dtypes and not {"dtype", "signature"} & kwargs.keys():
+        # Python scalars have no say in the dtype; float16 arrays take them as float32.
+        loop = _LOOPS[np.result_type(*(a if _weak(a) else d for a, d in zip(arrays, dtypes, strict=False))).char]
         param = "f" if loop == "e" else loop
-        kwargs["signature"] = loop * nin + param * len(values) + "->" + loop * call.ufunc.nout
-    return call.ufunc(*arrays, *values, **kwargs)
+        kwargs["signature"] = loop * nin + param * len(values) + "->" + loop * ufunc.nout
+        ufunc = call.mixed_ufunc if loop == "e" else ufunc
+    return ufunc(*arrays, *values, **kwargs)
+
+
+def _weak(value: Any) -> bool:
+    """Whether a value is a Python scalar, which NumPy promotes to the dtype of the others."""
+    return type(value) in (float, int, bool)
 
 
 def _title(call: Any) -> str:
@@ -218,7 +225,7 @@ def _variant(call: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         if keyword in kwargs:
             kwargs = dict(kwargs)
             choice = kwargs.pop(keyword)
-            if choice not in choices:
+            if not isinstance(choice, str) or choice not in choices:
                 raise ValueError(f"{_title(call)}: {keyword} is {choice!r}; expected one of {', '.join(map(repr, choices))}")
             target = get(choices[choice])
             return target if isinstance(call, Activation) else getattr(target, call.__name__), kwargs

@@ -54,6 +54,11 @@ cdef class Call:
         """The NumPy ufunc underneath: ``ufunc(*arrays, *parameters)``."""
         return self.kernel.ufunc
 
+    @property
+    def mixed_ufunc(self):
+        """The same for float16 arrays with float32 parameters; None without parameters."""
+        return self.kernel.mixed_ufunc
+
     def __call__(self, *args, **kwargs):
         cdef object out = None
         cdef Py_ssize_t given = len(args)

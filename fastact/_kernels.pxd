@@ -35,9 +35,10 @@ cdef class Kernel:
     cdef Op f32
     cdef Op f64
     cdef readonly object ufunc
+    cdef readonly object mixed_ufunc    # float16 arrays with float32 parameters; None without parameters
     cdef readonly int nin       # arrays before the parameters: (grad,) x
     cdef readonly str kind
     cdef object _keep           # the bytes that the ufunc points to
-    cdef make_ufunc(self, str name, str doc)
+    cdef make_ufunc(self, tuple loops)
 
 cdef void run(Job* job) noexcept nogil

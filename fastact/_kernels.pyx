@@ -13,6 +13,7 @@ from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 cimport numpy as cnp
 import numpy as np
+from operator import index
 
 cnp.import_array()
 cnp.import_ufunc()
@@ -47,7 +48,7 @@ cdef double share = 3000.0                  # nanoseconds of work that a thread 
 cdef Py_ssize_t stream_above = 32 << 20     # bytes of output
 
 
-def set_num_threads(int n):
+def set_num_threads(n):
     """Set the number of threads that a large array is divided among.
 
     Parameters
@@ -57,13 +58,13 @@ def set_num_threads(int n):
 
     Raises
     ------
-    ValueError
-        If ``n`` is less than 1.
+    TypeError, ValueError
+        If ``n`` is no integer, or less than 1.
     """
     global thread_limit
-    if n < 1:
+    if index(n) < 1:
         raise ValueError(f"fastact.set_num_threads: n must be at least 1, got {n}")
-    thread_limit = n if fa_openmp() else 1
+    thread_limit = min(index(n), 4096) if fa_openmp() else 1
 
 
 def get_num_threads():
@@ -188,28 +189,41 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint vary
         start += m
 
 
+cdef inline int meets(const Operand* a, const Operand* b, Py_ssize_t n) noexcept nogil:
+    """Whether two operands are the same memory (1), share some otherwise (2), or none (0)."""
+    cdef Py_ssize_t a_span = (n - 1) * a.stride, b_span = (n - 1) * b.stride
+    cdef char* a_low = a.data + min(a_span, <Py_ssize_t> 0)
+    cdef char* b_low = b.data + min(b_span, <Py_ssize_t> 0)
+    if a.data == b.data and a.stride == b.stride:
+        return 1
+    # 8: no element is larger
+    return 2 if a_low < b_low + (b_span if b_span > 0 else -b_span) + 8 and b_low < a_low + (a_span if a_span > 0 else -a_span) + 8 else 0
+
+
 cdef void run(Job* job) noexcept nogil:
     """Compute a job, on several threads where it is large enough to pay."""
     cdef const Op* op = job.op
-    cdef int j, k, t, threads
-    cdef bint varying = False, buffered = False, stream
+    cdef int j, k, t, threads, shared = 0
+    cdef bint varying = op.uniform == NULL, buffered, stream
     cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
     cdef double work = job.n * op.cost
     for j in range(op.nparams):
         varying |= job.params[j].stride != 0 and job.n > 1
-    # Kernels need outputs that are no input; elementwise, an output can only be exactly an input.
+    # Kernels need outputs that are no input. An output may be exactly an input, or, since NumPy knows that
+    # it goes forward, lie somewhat before it: then blocks must be finished in order.
     for k in range(op.nout):
-        buffered |= job.out[k].data == job.x.data
+        shared |= meets(&job.out[k], &job.x, job.n)
         if op.multiply != NULL:
-            buffered |= job.out[k].data == job.grad.data
+            shared |= meets(&job.out[k], &job.grad, job.n)
         for j in range(op.nparams):
-            buffered |= job.out[k].data == job.params[j].data
+            shared |= meets(&job.out[k], &job.params[j], job.n)
+    buffered = shared != 0
     stream = job.n * op.size > stream_above
     for k in range(op.nout):
         stream &= job.out[k].stride == op.size and not job.out[k].half
     buffered |= stream
     threads = 1
-    if work > serial_below and thread_limit > 1:
+    if work > serial_below and thread_limit > 1 and shared < 2:
         threads = <int> min(<double> min(<Py_ssize_t> thread_limit, blocks), work / share)
     if threads > 1 and fa_team_acquire():
         for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
@@ -275,25 +289,30 @@ cdef class Kernel:
         for j in range(2):
             op = &self.f32 if j == 0 else &self.f64
             table = tables[j]
-            cost = 0.0
+            op.uniform = op.varying = NULL
             if nparams:
                 address, cost = table[*key, True]
                 op.varying = <block_fn> <uintptr_t> <size_t> address
-            if (*key, False) in table:
+            if (*key, False) in table:  # a partial derivative has none
                 address, cost = table[*key, False]
-            op.uniform = <block_fn> <uintptr_t> <size_t> address
+                op.uniform = <block_fn> <uintptr_t> <size_t> address
             if backward:
                 op.multiply = <block_fn> <uintptr_t> <size_t> table["multiply", "value", True][0]
             op.nparams = nparams
             op.nout = nout
             op.size = 4 if j == 0 else 8
             op.cost = max(0.1, 0.02 * cost) * (1 + j)
-        self.make_ufunc(name, doc)
+        self._keep = (name.encode(), doc.encode())
+        self.ufunc = self.make_ufunc(("ee", "ff", "dd"))
+        self.mixed_ufunc = self.make_ufunc(("ef",)) if nparams else None
 
-    cdef make_ufunc(self, str name, str doc):
-        """NumPy keeps the pointers for good; ufuncs live as long as the process."""
+    cdef make_ufunc(self, tuple loops):
+        """A ufunc with a loop for each pair of letters: dtype of the arrays, dtype of the parameters.
+
+        NumPy keeps the pointers for good; ufuncs live as long as the process.
+        """
         cdef int nparams = self.f32.nparams, nout = self.f32.nout, j, k, nargs = self.nin + nparams + nout
-        cdef int nloops = 4 if nparams else 3
+        cdef int nloops = len(loops)
         cdef PyUFuncGenericFunction* functions = <PyUFuncGenericFunction*> calloc(nloops, sizeof(void*))
         cdef void** data = <void**> calloc(nloops, sizeof(void*))
         cdef char* types = <char*> calloc(nloops, nargs)
@@ -301,8 +320,7 @@ cdef class Kernel:
         cdef Loop* loop
         ops[0] = self.f32
         ops[1] = self.f64
-        # The last loop, float16 with float32 parameters, is only reached when it is asked for.
-        for k, (main, param) in enumerate([("e", "e"), ("f", "f"), ("d", "d"), ("e", "f")][:nloops]):
+        for k, (main, param) in enumerate(loops):
             loop = <Loop*> calloc(1, sizeof(Loop))
             loop.op = &ops[1 if main == "d" else 0]
             loop.half = main == "e"
@@ -312,5 +330,6 @@ cdef class Kernel:
             for j in range(nargs):
                 letter = param if self.nin <= j < self.nin + nparams else main
                 types[k * nargs + j] = np.dtype(letter).num
-        self._keep = (name.encode(), doc.encode())
-        self.ufunc = PyUFunc_FromFuncAndData(functions, data, types, nloops, self.nin + nparams, nout, -1, self._keep[0], self._keep[1], 0)
+        return PyUFunc_FromFuncAndData(
+            functions, data, types, nloops, self.nin + nparams, nout, -1, self._keep[0], self._keep[1], 0
+        )

@@ -2,7 +2,7 @@
 
 from .._atoms import abs, copysign, fma, select, sqrt
 from .._spec import activation
-from ..primitives.common import atan, hypot_squared, keep_nan, two_product, two_sum
+from ..primitives.common import atan, fast_two_sum, hypot_squared, keep_nan, quotient, two_product, two_sum
 
 
 @activation(
@@ -41,6 +41,7 @@ def isru(x, alpha):
 @isru.from_output
 def isru_from_output(y, alpha):
     c = fma(-alpha * y, y, 1.0)
+    c = select(c < 0.0, 0.0, c)
     return c * sqrt(c)
 
 
@@ -99,17 +100,22 @@ def bent_identity(x):
 def dish(x):
     """Dish: a swish with an algebraic gate."""
     a = abs(x)
-    c = fma(x, x, 1.0)
-    large = a > 1e10  # there the 1 has no weight, and x^2 may overflow
-    s = select(large, a, sqrt(c))
-    q = select(large, copysign(1.0, x), x / s)
-    r = 1.0 / s
-    # On the left 1 + q = 1 / (s (s - x)), and with it the derivative is (q + 1/s^2) / (2 s (s - x)).
-    left = select(large, -0.25, 0.5 * x) / select(large, a, fma(s, a, c))
-    half = select(large, 0.25 / a, 0.5) / select(large, a, fma(s, a, c))
+    large = a > 1e9  # there the 1 has no weight, and powers of x may overflow
+    t = select(large, 1e9, a)
+    h, h_low = two_product(t, t)
+    c, c_low = two_sum(h, 1.0)
+    c_low = c_low + h_low
+    s = sqrt(c)
+    q = t / s
+    # 1 - a/s = 1/(s (s + a)), s (s + a) = c + a s; what the roundings of c, s and this sum took is in d_low.
+    d, e = fast_two_sum(c, t * s)
+    d_low = e + c_low + fma(t, s, -(t * s)) + 0.5 * q * (fma(-s, s, c) + c_low)
+    left = select(large, -0.25 / a, quotient(-0.5 * t, d, d_low))
+    # On the left the derivative is (1 + x s)/(2 s^3 (s - x)).
+    slope = select(large, -0.25 / a, 0.5 * fma(-t, s, 1.0)) / select(large, a, c * d)
     return (
-        select(x >= 0.0, 0.5 * x * (1.0 + q), left),
-        select(x >= 0.0, fma(0.5 * q, r * r, 0.5 * (1.0 + q)), fma(r, r, q) * half),
+        select(x >= 0.0, 0.5 * x * (1.0 + q), select(x == x, copysign(left, x), x)),
+        select(x >= 0.0, fma(0.5 * q, 1.0 / c, 0.5 * (1.0 + q)), keep_nan(slope, x)),
     )
 
 

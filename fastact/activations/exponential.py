@@ -47,7 +47,7 @@ def elu(x, alpha):
     m, m_low = expm1_negative(n)
     p, low, k = exp_parts(clamp_low(n))
     return (
-        select(x > 0.0, x, mul_add(alpha, m_low, alpha * m)),
+        select(x < 0.0, mul_add(alpha, m_low, alpha * m), x),  # x is also -0.0 or NaN
         select(x > 0.0, 1.0, scale_down(alpha * p, k)),
         select(x > 0.0, 0.0, m),
     )
@@ -72,12 +72,12 @@ def selu(x):
     left = fma(SELU_SCALE_ALPHA.hi, m, mul_add(SELU_SCALE_ALPHA.hi, m_low, SELU_SCALE_ALPHA.lo * m))
     right = select(abs(x) > 1e30, SELU_SCALE.hi * x, fma(SELU_SCALE.hi, x, SELU_SCALE.lo * x))
     slope = fma(SELU_SCALE_ALPHA.hi, p, mul_add(SELU_SCALE_ALPHA.hi, low, SELU_SCALE_ALPHA.lo * p))
-    return select(x > 0.0, right, left), select(x > 0.0, SELU_SCALE.hi, scale_down(slope, k))
+    return select(x < 0.0, left, right), select(x > 0.0, SELU_SCALE.hi, scale_down(slope, k))
 
 
 @selu.from_output
 def selu_from_output(y):
-    return select(y > 0.0, SELU_SCALE.hi, y + SELU_SCALE_ALPHA.hi)
+    return select(y > 0.0, SELU_SCALE.hi, (y + SELU_SCALE_ALPHA.hi) + SELU_SCALE_ALPHA.lo)
 
 
 @activation(
@@ -97,7 +97,7 @@ def celu(x, alpha):
     p, low, k = exp_parts_low(z, z_low)
     direct = m - scale_down(z * p, k)
     return (
-        select(x > 0.0, x, mul_add(alpha, m_low, alpha * m)),
+        select(x < 0.0, mul_add(alpha, m_low, alpha * m), x),  # x is also -0.0 or NaN
         select(x > 0.0, 1.0, scale_down(p, k)),
         select(x > 0.0, 0.0, select(z > -1.0, celu_series(select(z > -1.0, z, -1.0)), direct)),
     )

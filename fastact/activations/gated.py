@@ -21,6 +21,7 @@ from ..primitives.common import (
     log1p_exp,
     logistic_gate,
     logistic_gate_slope,
+    logistic_of,
     normal_tail,
     scale_down,
     scale_wide,
@@ -78,7 +79,7 @@ def gelu(x):
     p, ratio, q, k = normal_tail(t)
     tail = scale_down(q, k)
     slope = scale_down(p * (ratio - t), k)
-    return select(x > 0.0, x - tail, -tail), select(x > 0.0, 1.0 - slope, slope)
+    return select(x >= 0.0, x - tail, -tail), select(x > 0.0, 1.0 - slope, slope)
 
 
 @activation(
@@ -114,11 +115,12 @@ def mish(x):
     # tanh(log(1 + u)) = (u^2 + 2u)/(u^2 + 2u + 2), u = e^x: numerator and denominator over u^2 on the right
     n = select(right, 1.0 + 2.0 * e, p * (e + 2.0))
     d = select(right, mul_add(2.0 * e, 1.0 + e, 1.0), mul_add(e, e + 2.0, 2.0))
-    r = 1.0 / d
-    # gate' = 4 u (1 + u)/(u^2 + 2u + 2)^2
-    rise = 4.0 * (1.0 + e) * select(right, e * e, p)
     value = select(right, x, c) * n / d
-    slope = mul_add(c * r, rise * r, n * r)
+    # gate' = 4 u (1 + u)/(u^2 + 2u + 2)^2; on the left gate + x gate' is u ((u^3 + 4u^2 + 6u + 4) + 4x (1 + u))
+    # over the square of the denominator, on the right that over u^4.
+    g = mul_add(c, e, c)
+    left = p * mul_add(4.0, g, mul_add(e, mul_add(e, e + 4.0, 6.0), 4.0))
+    slope = select(right, mul_add(1.0 + 2.0 * e, d, 4.0 * (e * e * g)), left) / (d * d)
     return select(right, value, scale_down(value, k)), select(right, slope, scale_down(slope, k))
 
 
@@ -138,13 +140,13 @@ def serf(x):
     density, density_low, j = exp_parts_low(clamp_low(-h), -h_low)
     density = scale_down(density, j)
     y = erf_positive(s, density)
-    logistic = select(x >= 0.0, 1.0, e) / (1.0 + e)
+    gate = logistic_of(x, e)
     # Far on the left erf(log(1 + u)) = 2/sqrt(pi) u to the last digit, u = e^x = p 2^k.
     far = x < -40.0
     a = TWO_OVER_SQRT_PI.hi * p
     return (
         select(far, scale_down(a * c, k), x * y),
-        select(far, scale_down(mul_add(a, c, a), k), mul_add(TWO_OVER_SQRT_PI.hi * c, density * logistic, y)),
+        select(far, scale_down(mul_add(a, c, a), k), mul_add(TWO_OVER_SQRT_PI.hi * c, density * gate, y)),
     )
 
 
@@ -157,7 +159,7 @@ def phish(x):
     t = clamp_normal(abs(x))
     p, ratio, q, k = normal_tail(t)
     tail = scale_down(q, k)
-    g = select(x > 0.0, x - tail, -tail)
+    g = select(x >= 0.0, x - tail, -tail)
     slope = scale_down(p * (ratio - t), k)
     slope = select(x > 0.0, 1.0 - slope, slope)
     size = abs(g)

@@ -188,7 +188,8 @@ def star_relu(x, scale, bias):
     p, p_low = two_product(scale, q)
     y, y_low = two_sum(p, bias)
     low = y_low + (p_low + scale * q_low)
-    return y + select(low == low, low, 0.0), 2.0 * (scale * positive), positive * positive, keep_nan(1.0, x)
+    value = select(q < 1e30, y + low, (scale * positive) * positive + bias)  # the square may overflow before its product
+    return value, 2.0 * (scale * positive), positive * positive, keep_nan(1.0, x)
 
 
 @activation(
@@ -258,7 +259,7 @@ def hard_tanh_from_output(y, min_val, max_val):
 def hard_sigmoid(x, slope, offset):
     """Hard sigmoid: slope * x + offset clamped to [0, 1]."""
     u = fma(slope, x, offset)  # rounded once: the sum vanishes at the lower kink
-    inside = (u > 0.0) & (u < 1.0)
+    inside = (u > 0.0) & (fma(slope, x, offset - 1.0) < 0.0)  # below 1, though it may round to 1
     zero = keep_nan(0.0, x)
     return (
         select(u <= 0.0, 0.0, select(u >= 1.0, 1.0, u)),

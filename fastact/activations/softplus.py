@@ -18,8 +18,11 @@ def softplus(x, beta):
     e = scale_down(m, k)
     tail = log1p_exp(e, 0.0) / beta
     # The partial derivative is minus the entropy of the logistic at s over beta^2: two positive terms.
-    entropy = log1p_exp(e, 0.0) + abs(s) * e / (1.0 + e)
-    return select(s > 0.0, x, 0.0) + tail, logistic_of(s, e), -(entropy / beta) / beta
+    # Far out both are multiples of e = m 2^k, and the power of two comes last.
+    a = abs(s)
+    entropy = log1p_exp(e, 0.0) + a * e / (1.0 + e)
+    slope = -(select(a > 40.0, m * (1.0 + a), entropy) / beta) / beta
+    return select(s > 0.0, x, 0.0) + tail, logistic_of(s, e), select(a > 40.0, scale_down(slope, k), slope)
 
 
 @softplus.from_output

@@ -239,21 +239,20 @@ def logistic_gate(x, c, s, p, k):
     d, d_low = fast_two_sum(1.0, scale_down(p, k))
     right = s >= 0.0
     q = quotient(c * select(right, 1.0, p), d, d_low)
-    return select(right, select(c == x, q, x), scale_down(q, k))
+    return copysign(select(right, select(c == x, q, x), scale_down(q, k)), x)
 
 
 @primitive
 def logistic_gate_slope(g, s, p, k):
     """The derivative of x sigma(s), g = x s'(x) clamped: sigma(s) + g sigma(s) sigma(-s), exp(-|s|) = p 2^k.
 
-    (1 + g e/(1+e))/(1+e) on the right, e (1 + e + g)/(1+e)^2 on the left.
+    (1 + e + g e)/(1+e)^2 on the right, e (1 + e + g)/(1+e)^2 on the left.
     """
     e = scale_down(p, k)
     d = 1.0 + e
-    r = 1.0 / d
-    right = mul_add(g, e * r, 1.0) * r
-    left = scale_down(p * (d + g) * (r * r), k)
-    return select(s >= 0.0, right, left)
+    right = s >= 0.0
+    slope = select(right, mul_add(g, e, d), p * (d + g)) / (d * d)
+    return select(right, slope, scale_down(slope, k))
 
 
 @primitive
@@ -307,7 +306,7 @@ def normal_tail(t):
     """For a clamped t >= 0: p, M, q, k with phi(t) = p 2^k, M(t) = M and t Phi(-t) = q 2^k."""
     h = t * t
     h_low = fma(t, t, -h)
-    m, k = exp_short_low(-0.5 * h, -0.5 * h_low)
+    m, low, k = exp_parts_low(-0.5 * h, -0.5 * h_low)
     p = SQRT_HALF_PI_INVERSE.hi * m
     n, d = mills(t)
     ratio = n / d
@@ -346,7 +345,7 @@ def fraction(x):
 
 @primitive
 def half_turns(u, u_low):
-    """(u + u_low)/pi minus the nearest integer, in two parts, for any u, and |u_low| up to 2^10.
+    """(u + u_low)/pi minus the nearest integer, in two parts, for any u; u_low counts while it is below 2^10.
 
     2u/(2 pi) is summed modulo 1 from exact products with the digits of 1/(2 pi) that matter.
     """
@@ -362,7 +361,9 @@ def half_turns(u, u_low):
     s, c = two_sum(s, fraction(e1))
     s, d = two_sum(s, fraction(p2))
     s, e = two_sum(s, fraction(q0))
-    low = ((a + b) + (c + d)) + ((e + e2) + (mul_add(2.0 * u_low, v1, g0) + y * w3))
+    s, f = two_sum(s, fraction(g0))
+    s, g = two_sum(s, fraction(2.0 * u_low * v1))
+    low = ((a + b) + (c + d)) + ((e + e2) + (f + (g + y * w3)))
     high, low = two_sum(fraction(s), low)
     return high, low
 
