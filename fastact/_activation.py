@@ -166,7 +166,8 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     values = _bind(call, params, named)
     dtypes = [_dtype(call, name, a) for name, a in zip([*_array_names(call), *spec.params], [*arrays, *values], strict=True)]
     ufunc = call.ufunc
-    if values and all(map(_weak, values)) and None not in dtypes and not {"dtype", "signature"} & kwargs.keys():
+    plain = all(d is not None for d in dtypes)
+    if values and plain and all(map(_weak, values)) and not {"dtype", "signature"} & kwargs.keys():
         # Python scalars have no say in the dtype; float16 arrays take them as float32.
         loop = _LOOPS[np.result_type(*(a if _weak(a) else d for a, d in zip(arrays, dtypes, strict=False))).char]
         param = "f" if loop == "e" else loop

@@ -257,7 +257,7 @@ _define("exponential", exp, exp, from_output=lambda y: y)
 _define("log1mexp", log1mexp,
         lambda x: 1 / expm1(x) if x > 0 else mp.inf if x == 0 else mp.nan,
         from_output=lambda y: expm1(-y), small=1)
-_define("arctan", mp.atan, lambda x: 1 / (1 + x**2), from_output=lambda y: cos(y) ** 2)
+_define("arctan", mp.atan, lambda x: 1 / (1 + x**2))
 _define("elish", lambda x: (x if x >= 0 else expm1(x)) * sig(x),
         lambda x: sig(x) + x * dsig(x) if x >= 0 else exp(x) * sig(x) + expm1(x) * dsig(x))
 _define("hard_elish", lambda x: (x if x >= 0 else expm1(x)) * sparse_sigmoid(x), hard_elish_slope,

@@ -1,7 +1,8 @@
 """Every activation against the mpmath reference, in units in the last place.
 
 Values keep within 2 ULP (4 where two transcendental functions meet), derivatives within 4. Near the
-roots listed here the bound is absolute: there errors count in ULP of max(|exact|, 1/8).
+roots listed here the bound is absolute: there errors count in ULP of max(|exact|, 1/4), so that they are
+at most 2^-23 in float32 and 2^-52 in float64.
 """
 
 import ast
@@ -47,7 +48,8 @@ def root(name, kind, params):
     if kind != "derivative" or name not in ROOTS:
         return None
     scale = params[0] if name == "silu" else 1.0
-    return ROOTS[name] / scale, 0.5 / scale
+    # Within 1 of the root the two terms of the derivative cancel to less than half of either.
+    return ROOTS[name] / scale, 1.0 / scale
 
 
 def absolute(name, kind, params, x):
@@ -90,7 +92,8 @@ def measure(name, kind, dtype, params, x):
     assert got.dtype == dtype
     want, exact = evaluate(name, kind, x, params, dtype)
     error = ulp_error(got, exact, dtype)
-    least = dtype(0.125 / params[0] ** 2 if name == "snake" and kind == "partial0" else 0.125)
+    # The terms of snake's partial derivative that cancel are of the size of 1/a^2.
+    least = dtype(0.25 / params[0] ** 2 if name == "snake" and kind == "partial0" else 0.25)
     for i in np.flatnonzero(absolute(name, kind, params, x) & np.isfinite(got) & np.isfinite(want)):
         unit = np.spacing(max(abs(want[i]), least))
         error[i] = float(abs(mpf(float(got[i])) - exact[i]) / mpf(float(unit)))
@@ -112,7 +115,10 @@ def inputs(name, dtype, params, n=SAMPLES):
     info = np.finfo(dtype)
     huge = np.array([m * info.max**p for p in (0.1, 0.25, 0.5, 0.75, 0.9, 1.0) for m in (-1.0, 1.0, 0.71)], dtype)
     least = np.array([m * s * info.smallest_subnormal for m in (1, 2, 3, 1001) for s in (-1, 1)], dtype)
-    return np.concatenate([samples(dtype, n, rng, switch_points(name, params)), huge, least])
+    x = np.concatenate([samples(dtype, n, rng, switch_points(name, params)), huge, least])
+    if name == "snake" and params[0] != 1.0:  # farther out the phase is that of the rounded product a x, by contract
+        x = x[np.abs(x) < (2.0**33 if dtype == np.float32 else 2.0**62) / params[0]]
+    return x
 
 
 @pytest.mark.parametrize("name", ROOTS)

@@ -145,9 +145,10 @@ def test_parameter_gradients_take_any_arrays(name):
     ones = activation.parameter_gradients(1.0, x)
     for key, value in activation.parameter_gradients(np.ones_like(x), x).items():
         np.testing.assert_allclose(ones[key], value, rtol=1e-14)
-    whole = activation.parameter_gradients(np.ones(5, np.int64), np.arange(1, 6))
+    integers = np.array([1, 2, 4, 5, 6])  # not 3: a kink of hard_sigmoid, on a side that depends on how 1/6 is rounded
+    whole = activation.parameter_gradients(np.ones(5, np.int64), integers)
     assert all(v.dtype == np.float64 for v in whole.values())
-    half = activation.parameter_gradients(np.ones(5, np.float16), np.arange(1, 6).astype(np.float16))
+    half = activation.parameter_gradients(np.ones(5, np.float16), integers.astype(np.float16))
     for key, value in half.items():
         assert value.dtype == np.float16
         assert float(value) == pytest.approx(float(whole[key]), rel=2e-3, abs=1e-6)

@@ -40,7 +40,8 @@ def isru(x, alpha):
 
 @isru.from_output
 def isru_from_output(y, alpha):
-    c = fma(-alpha * y, y, 1.0)
+    p, p_low = two_product(alpha, y)
+    c = fma(-p, y, 1.0) - p_low * y
     c = select(c < 0.0, 0.0, c)
     return c * sqrt(c)
 

@@ -5,6 +5,7 @@ from .._spec import activation
 from ..primitives.common import (
     clamp_low,
     exp_parts_low,
+    half_turns,
     scale_down,
     sine_squared,
     two_product,
@@ -29,13 +30,19 @@ def gaussian(x):
 
 @activation(
     latex=r"f(x) = x + \frac{1}{a} \sin^2(a x)", params={"a": 1.0}, range=("-inf", "inf"), limits=("-inf", "inf"),
-    slopes=("nan", "nan"), notes="The derivative oscillates between 0 and 2 and has no limit; it is NaN at +-inf.",
+    slopes=("nan", "nan"), notes="The derivative oscillates between 0 and 2 and has no limit; it is NaN at +-inf. The phase is "
+    "that of the exact product a x up to 2^33 (float32) or 2^62 (float64), beyond that of the rounded one.",
     reference="Ziyin, Hartwig and Ueda 2020, Neural networks fail to learn periodic functions, arXiv:2006.08195.",
 )  # fmt: skip
 def snake(x, a):
     """Snake: x + sin(a x)^2 / a."""
     u, u_low = two_product(a, x)
-    h, h_low, sine = sine_squared(u, u_low)
+    u = select(u - u == 0.0, u, x)  # a x overflows: any phase will do
+    t, t_low = half_turns(u, u_low)
+    h, h_low, sine = sine_squared(t, t_low)
+    # 1 + sin(2u) = 2 sin(u + pi/4)^2, which keeps its digits at its roots
+    q, q_low = two_sum(t, 0.25)
+    slope, slope_low, cosine = sine_squared(select(q > 0.5, q - 1.0, q), q_low + t_low)
     # For x < 0 the two terms cancel in part: the square and its quotient by a carry what they round.
     inverse = 1.0 / a
     q = h * inverse
@@ -47,4 +54,4 @@ def snake(x, a):
     far = (x * sine - q) * inverse
     near = x * (x * snake_series(select(small, u, 0.0)))
     # An infinite x has no sine: the value is x. So it is for a = 0.
-    return select(value == value, value, x), 1.0 + sine, select(small, near, far)
+    return select(value == value, value, x), 2.0 * (slope + slope_low), select(small, near, far)

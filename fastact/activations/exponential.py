@@ -72,7 +72,7 @@ def selu(x):
     left = fma(SELU_SCALE_ALPHA.hi, m, mul_add(SELU_SCALE_ALPHA.hi, m_low, SELU_SCALE_ALPHA.lo * m))
     right = select(abs(x) > 1e30, SELU_SCALE.hi * x, fma(SELU_SCALE.hi, x, SELU_SCALE.lo * x))
     slope = fma(SELU_SCALE_ALPHA.hi, p, mul_add(SELU_SCALE_ALPHA.hi, low, SELU_SCALE_ALPHA.lo * p))
-    return select(x < 0.0, left, right), select(x > 0.0, SELU_SCALE.hi, scale_down(slope, k))
+    return select(x < 0.0, left, select(x == 0.0, x, right)), select(x > 0.0, SELU_SCALE.hi, scale_down(slope, k))
 
 
 @selu.from_output

@@ -16,7 +16,6 @@ from ..primitives.common import (
     exp_of_product,
     exp_parts,
     exp_parts_low,
-    exp_short,
     exp_short_low,
     log1p_exp,
     logistic_gate,
@@ -109,7 +108,7 @@ def gelu_tanh(x):
 def mish(x):
     """Mish: x * tanh(softplus(x))."""
     c = clamp_exp(x)
-    p, k = exp_short(-abs(c))
+    p, p_low, k = exp_parts(-abs(c))
     e = scale_down(p, k)
     right = x >= 0.0
     # tanh(log(1 + u)) = (u^2 + 2u)/(u^2 + 2u + 2), u = e^x: numerator and denominator over u^2 on the right
@@ -139,14 +138,20 @@ def serf(x):
     h, h_low = two_product(s, s)
     density, density_low, j = exp_parts_low(clamp_low(-h), -h_low)
     density = scale_down(density, j)
+    density_low = scale_down(density_low, j)
     y = erf_positive(s, density)
     gate = logistic_of(x, e)
     # Far on the left erf(log(1 + u)) = 2/sqrt(pi) u to the last digit, u = e^x = p 2^k.
     far = x < -40.0
     a = TWO_OVER_SQRT_PI.hi * p
+    # x erf'(s) sigma(x) in two parts, for on the left it cancels with erf(s)
+    b, b_low = two_product(c, density)
+    w, w_low = two_product(b, gate)
+    w_low = mul_add(mul_add(c, density_low, b_low), gate, w_low)
+    w_low = mul_add(TWO_OVER_SQRT_PI.hi, w_low, TWO_OVER_SQRT_PI.lo * w)
     return (
         select(far, scale_down(a * c, k), x * y),
-        select(far, scale_down(mul_add(a, c, a), k), mul_add(TWO_OVER_SQRT_PI.hi * c, density * gate, y)),
+        select(far, scale_down(mul_add(a, c, a), k), mul_add(TWO_OVER_SQRT_PI.hi, w, y + w_low)),
     )
 
 

@@ -259,7 +259,9 @@ def hard_tanh_from_output(y, min_val, max_val):
 def hard_sigmoid(x, slope, offset):
     """Hard sigmoid: slope * x + offset clamped to [0, 1]."""
     u = fma(slope, x, offset)  # rounded once: the sum vanishes at the lower kink
-    inside = (u > 0.0) & (fma(slope, x, offset - 1.0) < 0.0)  # below 1, though it may round to 1
+    # Below 1, though it may round to 1: offset - 1 in two parts.
+    rest, rest_low = two_sum(offset, -1.0)
+    inside = (u > 0.0) & (fma(slope, x, rest) < -rest_low)
     zero = keep_nan(0.0, x)
     return (
         select(u <= 0.0, 0.0, select(u >= 1.0, 1.0, u)),

@@ -71,7 +71,7 @@ def quotient_parts(n, n_low, d, d_low):
     """(n + n_low) / (d + d_low) in two parts: the residual of a rounded quotient is divided once more."""
     r = 1.0 / d
     q = n * r
-    return q, (mul_add(-q, d, n) + (n_low - q * d_low)) * r
+    return q, (fma(-q, d, n) + (n_low - q * d_low)) * r
 
 
 @primitive
@@ -282,7 +282,7 @@ def tanh_shrink_unit(x):
     z, z_low = two_product(x, x)
     c, c_low = two_product(x, z)
     c_low = mul_add(x, z_low, c_low)
-    return mul_add(c, THIRD.hi, mul_add(c, tanh_shrink_rest(z), mul_add(c, THIRD.lo, c_low * THIRD.hi)))
+    return fma(c, THIRD.hi, mul_add(c, tanh_shrink_rest(z), mul_add(c, THIRD.lo, c_low * THIRD.hi)))
 
 
 @primitive
@@ -345,7 +345,7 @@ def fraction(x):
 
 @primitive
 def half_turns(u, u_low):
-    """(u + u_low)/pi minus the nearest integer, in two parts, for any u; u_low counts while it is below 2^10.
+    """(u + u_low)/pi minus the nearest integer, in two parts, for any u; u_low counts while it is below 1000.
 
     2u/(2 pi) is summed modulo 1 from exact products with the digits of 1/(2 pi) that matter.
     """
@@ -355,26 +355,24 @@ def half_turns(u, u_low):
     p0, e0 = two_product(y, w0)
     p1, e1 = two_product(y, w1)
     p2, e2 = two_product(y, w2)
-    q0, g0 = two_product(2.0 * u_low, v0)
+    z = select(abs(u_low) < 1000.0, 2.0 * u_low, 0.0)
+    q0, g0 = two_product(z, v0)
     s, a = two_sum(fraction(p0), fraction(e0))
     s, b = two_sum(s, fraction(p1))
     s, c = two_sum(s, fraction(e1))
     s, d = two_sum(s, fraction(p2))
     s, e = two_sum(s, fraction(q0))
-    s, f = two_sum(s, fraction(g0))
-    s, g = two_sum(s, fraction(2.0 * u_low * v1))
-    low = ((a + b) + (c + d)) + ((e + e2) + (f + (g + y * w3)))
+    low = ((a + b) + (c + d)) + ((e + e2) + (mul_add(z, v1, g0) + y * w3))
     high, low = two_sum(fraction(s), low)
     return high, low
 
 
 @primitive
-def sine_squared(u, u_low):
-    """sin(u + u_low)^2 in two parts, and sin(2u).
+def sine_squared(s, s_low):
+    """sin(v)^2 in two parts, and sin(2v), for v = pi (s + s_low), |s| <= 1/2.
 
     With w the angle to the nearest multiple of pi/2 the square is sin(w)^2 or 1 - sin(w)^2.
     """
-    s, s_low = half_turns(u, u_low)
     t = abs(s)
     t_low = select(s < 0.0, -s_low, s_low)
     far = t > 0.25
