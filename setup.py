@@ -42,6 +42,7 @@ def print_kernels() -> list[Extension]:
     """Print the formulas, run Cython once per precision, and make an extension per level of each."""
     package = types.ModuleType("fastact")  # the package itself cannot be imported before it is built
     package.__path__ = [str(HERE / "fastact")]
+    package.building = True
     sys.modules["fastact"] = package
     from fastact import activations  # noqa: F401 (fills the registry)
     from fastact._codegen import module_text

@@ -6,7 +6,6 @@ which names errors, settles the parameters' dtype, and calls the ufunc. No arith
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from functools import lru_cache
 from typing import Any
@@ -24,49 +23,76 @@ from ._spec import REGISTRY, Spec
 #: The loop that np.exp chooses for a dtype; the same is chosen here when parameters are Python scalars.
 _LOOPS = {**dict.fromkeys("?bBe", "e"), **dict.fromkeys("hHf", "f"), **dict.fromkeys("iIlLqQd", "d")}
 
+_ARRAYS = {"backward": ("grad", "x"), "backward_from_output": ("grad", "y")}
+
 _UFUNC_KEYWORDS = {"out", "where", "casting", "order", "dtype", "subok", "signature"}
 
 
-class Activation(Call):
-    """An activation function, called like a NumPy ufunc.
+class _Documentation:
+    """``__doc__``: the class's own text on the class, the text made from the metadata on an instance."""
 
-    Not made by users: ``fastact.gelu`` is one, `fastact.get` finds one by name.
+    def __init__(self, text: str) -> None:
+        self.text = text
 
-    Attributes
-    ----------
-    derivative : callable
-        ``derivative(x, *parameters)``: the derivative by x.
-    value_and_derivative : callable
-        Both in one pass over memory.
-    backward : callable
-        ``backward(grad, x, *parameters)``: ``grad * derivative(x)``, fused.
-    backward_from_output : callable or None
-        ``backward_from_output(grad, y, *parameters)``, where the derivative is a function of the output.
-    ufunc : numpy.ufunc
-        The ufunc underneath; derivative and the others have theirs.
-    aliases, params, latex, range, limits, slopes, kinks, monotonic, zero_centred, saturates, smoothness, reference
-        What is known of the function; see `fastact._spec.Spec`.
-    """
+    def __get__(self, instance: Any, owner: type) -> str:
+        return self.text if instance is None else docstring(instance.spec, instance.kind)
+
+
+class _Described(Call):
+    """A kind of an activation with what `help`, `repr` and `inspect` want; made when it is asked for."""
+
+    def __init__(self, spec: Spec, kernel: Kernel) -> None:
+        defaults = tuple(spec.params.values())
+        super().__init__(kernel, tuple(spec.params), defaults, general)
+        self.spec = spec
+        self.kind = kernel.kind
+        self.arrays = _ARRAYS.get(kernel.kind, ("x",))
+        self.__module__ = "fastact"
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "__signature__":
+            raise AttributeError(f"{_title(self)} has no attribute {name!r}")
+        return signature(self.spec, self.arrays)
+
+
+class Activation(_Described):
+    __doc__ = _Documentation(
+        """An activation function, called like a NumPy ufunc.
+
+        Not made by users: ``fastact.gelu`` is one, `fastact.get` finds one by name.
+
+        Attributes
+        ----------
+        derivative : callable
+            ``derivative(x, *parameters)``: the derivative by x.
+        value_and_derivative : callable
+            Both in one pass over memory.
+        backward : callable
+            ``backward(grad, x, *parameters)``: ``grad * derivative(x)``, fused.
+        backward_from_output : callable or None
+            ``backward_from_output(grad, y, *parameters)``, where the derivative is a function of the output.
+        ufunc : numpy.ufunc
+            The ufunc underneath; derivative and the others have theirs.
+        aliases, params, latex, range, limits, slopes, kinks, monotonic, zero_centred, saturates, smoothness, reference
+            What is known of the function; see `fastact._spec.Spec`.
+        """
+    )
 
     def __init__(self, spec: Spec, tables: tuple[dict[Any, Any], dict[Any, Any]]) -> None:
-        defaults = tuple(spec.params.values())
         kernels = {
             kind: Kernel(
                 spec.name if kind == "value" else f"{spec.name}_{kind}",
-                f"{spec.name}: {spec.summary}", kind, tables, (spec.name, printed), len(defaults),
+                f"{spec.name}: {spec.summary}", kind, tables, (spec.name, printed), len(spec.params),
                 2 if kind == "value_and_derivative" else 1, kind.startswith("backward"),
             )
             for kind, printed in _kinds(spec)
         }  # fmt: skip
-        super().__init__(kernels["value"], defaults, general)
-        self.spec = spec
+        super().__init__(spec, kernels["value"])
         self.__name__ = self.__qualname__ = spec.name
-        self.__module__ = "fastact"
-        _describe(self, self, "value")
         self.backward_from_output: KindCall | None = None
         for kind, kernel in kernels.items():
             if kind != "value":
-                setattr(self, kind, KindCall(self, kernel, defaults, general))
+                setattr(self, kind, KindCall(spec, kernel))
         self.aliases = spec.alias
         self.params = dict(spec.params)
         for name in ("latex", "range", "limits", "slopes", "kinks", "monotonic", "zero_centred", "saturates",
@@ -109,16 +135,13 @@ class Activation(Call):
         return f"<activation fastact.{self.__name__}(x{params})>"
 
 
-class KindCall(Call):
-    """The derivative, backward or value_and_derivative of an activation, called like a ufunc."""
+class KindCall(_Described):
+    __doc__ = _Documentation("The derivative, backward or value_and_derivative of an activation, called like a ufunc.")
 
-    def __init__(self, activation: Activation, kernel: Kernel, defaults: tuple[float, ...], general: Any) -> None:
-        super().__init__(kernel, defaults, general)
-        self.spec = activation.spec
+    def __init__(self, spec: Spec, kernel: Kernel) -> None:
+        super().__init__(spec, kernel)
         self.__name__ = kernel.kind
-        self.__qualname__ = f"{activation.__name__}.{kernel.kind}"
-        self.__module__ = "fastact"
-        _describe(self, activation, kernel.kind)
+        self.__qualname__ = f"{spec.name}.{kernel.kind}"
 
     def __reduce__(self) -> tuple[Any, tuple[Any, str]]:
         return getattr, (get(self.spec.name), self.__name__)
@@ -133,17 +156,14 @@ def _kinds(spec: Spec) -> list[tuple[str, str]]:
     return kinds + ([("backward_from_output", "from_output")] if spec.inverse else [])
 
 
-def _describe(call: Any, activation: Activation, kind: str) -> None:
-    """Give a callable its signature and docstring."""
-    arrays = {"backward": ["grad", "x"], "backward_from_output": ["grad", "y"]}.get(kind, ["x"])
-    parameters = [inspect.Parameter(a, inspect.Parameter.POSITIONAL_ONLY) for a in arrays]
+def signature(spec: Spec, arrays: tuple[str, ...]) -> inspect.Signature:
+    """The signature of a kind: arrays, parameters, and the keywords of a ufunc."""
     keywords = [("out", None), ("where", True), ("casting", "same_kind"), ("order", "K"), ("dtype", None), ("subok", True)]
-    parameters += [
-        inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=d) for n, d in activation.spec.params.items()
-    ]
-    parameters += [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d) for n, d in keywords]
-    call.__signature__ = inspect.Signature(parameters)
-    call.__doc__ = docstring(activation.spec, kind)
+    kinds = inspect.Parameter
+    found = [kinds(a, kinds.POSITIONAL_ONLY) for a in arrays]
+    found += [kinds(n, kinds.POSITIONAL_OR_KEYWORD, default=d) for n, d in spec.params.items()]
+    found += [kinds(n, kinds.KEYWORD_ONLY, default=d) for n, d in keywords]
+    return inspect.Signature(found)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -159,12 +179,12 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         spec = call.spec
     nin = call.ufunc.nin - len(spec.params)
     if len(args) < nin:
-        names = _array_names(call)
+        names = call.arrays
         raise TypeError(f"{_title(call)}: missing argument {names[len(args)]!r}; expected {', '.join(names)}")
     arrays, params = args[:nin], args[nin:]
     named = {k: kwargs.pop(k) for k in [k for k in kwargs if k not in _UFUNC_KEYWORDS]}
     values = _bind(call, params, named)
-    dtypes = [_dtype(call, name, a) for name, a in zip([*_array_names(call), *spec.params], [*arrays, *values], strict=True)]
+    dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], [*arrays, *values], strict=True)]
     ufunc = call.ufunc
     plain = all(d is not None for d in dtypes)
     if values and plain and all(map(_weak, values)) and not {"dtype", "signature"} & kwargs.keys():
@@ -185,10 +205,6 @@ def _title(call: Any) -> str:
     return f"fastact.{call.__qualname__}"
 
 
-def _array_names(call: Any) -> list[str]:
-    return [n for n, p in call.__signature__.parameters.items() if p.kind is inspect.Parameter.POSITIONAL_ONLY]
-
-
 def _dtype(call: Any, name: str, value: Any) -> np.dtype[Any] | None:
     """The dtype of an argument, refused if no kernel can take it; None if the argument overrides ufuncs."""
     if type(value) is float:
@@ -207,7 +223,7 @@ def _bind(call: Any, params: tuple[Any, ...], named: dict[str, Any]) -> list[Any
     """The parameters in order, from positions, names and defaults."""
     defaults = call.spec.params
     if len(params) > len(defaults):
-        expected = ", ".join([*_array_names(call), *defaults])
+        expected = ", ".join([*call.arrays, *defaults])
         raise TypeError(f"{_title(call)}: too many arguments; expected {expected}")
     values = dict(zip(defaults, params, strict=False))
     for name, value in named.items():
@@ -276,6 +292,8 @@ def get(name: str) -> Activation:
     folded = _folded()
     found = folded.get(_fold(name))
     if found is None:
+        import difflib
+
         near = difflib.get_close_matches(_fold(name), folded, n=3)
         hint = f"; did you mean {' or '.join(dict.fromkeys(folded[n].__name__ for n in near))}?" if near else ""
         raise ValueError(f"fastact.get: there is no activation {name!r}{hint}")

@@ -7,10 +7,13 @@ path in Python (fastact/_activation.py), which ends in the real ufunc.
 """
 
 cimport numpy as cnp
+import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
 cnp.import_array()
+
+cdef object float64 = np.float64
 
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object)
@@ -27,25 +30,29 @@ cdef class Call:
     Parameters
     ----------
     kernel : Kernel
-    defaults : sequence of float
-        The parameters' default values.
+    names : tuple of str
+        The parameters.
+    defaults : tuple of float
+        Their default values.
     general : callable
         ``general(call, args, kwargs)``, for whatever is not plain.
     """
 
     cdef Kernel kernel
     cdef object general
+    cdef tuple names
     cdef int nin
     cdef int nparams
     cdef float f32[MAX_PARAMS]
     cdef double f64[MAX_PARAMS]
 
-    def __init__(self, Kernel kernel, defaults, general):
+    def __init__(self, Kernel kernel, tuple names, tuple defaults, general):
         cdef int j
         self.kernel = kernel
         self.general = general
+        self.names = names
         self.nin = kernel.nin
-        self.nparams = len(defaults)
+        self.nparams = len(names)
         for j in range(self.nparams):
             self.f32[j] = self.f64[j] = defaults[j]
 
@@ -60,20 +67,35 @@ cdef class Call:
         return self.kernel.mixed_ufunc
 
     def __call__(self, *args, **kwargs):
-        cdef object out = None
         cdef Py_ssize_t given = len(args)
-        if self.nin <= given <= self.nin + self.nparams and PyArray_CheckExact(args[0]):
-            if not kwargs:
-                out = self.plain(args, given, None)
-            elif len(kwargs) == 1 and self.kernel.f32.nout == 1:
-                target = kwargs.get("out")
-                if target is not None and PyArray_CheckExact(target):
-                    out = self.plain(args, given, target)
+        cdef object out = None
+        if self.nin <= given <= self.nin + self.nparams:
+            if PyArray_CheckExact(args[0]):
+                out = self.plain(args, given, kwargs)
+            elif given == 1 and self.nin == 1 and PyFloat_CheckExact(args[0]) and not kwargs:
+                out = self.scalar(PyFloat_AS_DOUBLE(args[0]))
             if out is not None:
                 return out
         return self.general(self, args, kwargs)
 
-    cdef object plain(self, tuple args, Py_ssize_t given, object target):
+    cdef object scalar(self, double value):
+        """The result for a Python float, with the parameters' defaults: a NumPy float64 as np.exp gives."""
+        cdef Job job
+        cdef double y, z
+        cdef int j
+        job.op = &self.kernel.f64
+        job.n = 1
+        job.x = Operand(<char*> &value, 8, False)
+        job.out[0] = Operand(<char*> &y, 8, False)
+        job.out[1] = Operand(<char*> &z, 8, False)
+        for j in range(self.nparams):
+            job.params[j] = Operand(<char*> &self.f64[j], 0, False)
+        run(&job)
+        if job.op.nout == 1:
+            return float64(y)
+        return float64(y), float64(z)
+
+    cdef object plain(self, tuple args, Py_ssize_t given, dict kwargs):
         """The result for plain contiguous arrays and float parameters; None if these are not such."""
         cdef cnp.ndarray first = args[0], x, y, z
         cdef int type_num = cnp.PyArray_TYPE(first), fortran = 0, j
@@ -81,6 +103,7 @@ cdef class Call:
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
         cdef bint single = type_num == cnp.NPY_FLOAT
+        cdef object target = None, key, value
         if (not single and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_NDIM(first) == 0:
             return None
         if not PyArray_ISCARRAY_RO(first):
@@ -112,6 +135,17 @@ cdef class Call:
                 job.params[j].data = <char*> &f64[j]
             job.params[j].stride = 0
             job.params[j].half = False
+        for key, value in kwargs.items():
+            if key == "out" and self.kernel.f32.nout == 1 and PyArray_CheckExact(value):
+                target = value
+            elif key in self.names and PyFloat_CheckExact(value):
+                j = self.names.index(key)
+                if self.nin + j < given:
+                    return None  # given twice
+                f64[j] = PyFloat_AS_DOUBLE(value)
+                f32[j] = <float> f64[j]
+            else:
+                return None
         if target is None:
             y = PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), type_num, fortran)
         else:

@@ -16,7 +16,8 @@ from fractions import Fraction
 from typing import Any
 
 from ._atoms import ATOMS
-from ._spec import PRIMITIVES, Constant, Spec, tree_of
+from ._grammar import tree_of
+from ._spec import PRIMITIVES, Spec
 
 #: Blocks run over multiples of this many elements, so that no loop needs a scalar remainder.
 GROUP = 16
@@ -121,9 +122,9 @@ class Printer:
             case ast.Compare(left=left, ops=[op], comparators=[right]):
                 return self.infix(left, op, right, scope)
             case ast.Attribute(value=ast.Name(id=name), attr=attr):
-                value = scope[name].value
-                high = nearest(value, self.precision)
-                part = high if attr == "hi" else nearest(value - Fraction(high), self.precision)
+                exact = Fraction(scope[name].digits)
+                high = nearest(exact, self.precision)
+                part = high if attr == "hi" else nearest(exact - Fraction(high), self.precision)
                 return self.literal(part)
             case ast.Call(func=ast.Name(id=name), args=args):
                 inner = ", ".join(self.expression(a, scope) for a in args)
@@ -271,6 +272,3 @@ class Printer:
 def module_text(precision: str, specs: Iterable[Spec]) -> str:
     """The Cython text of all kernels of one precision."""
     return Printer(precision).module(specs)
-
-
-__all__ = ["GROUP", "Constant", "Printer", "Text", "module_text", "nearest"]

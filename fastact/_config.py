@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,8 @@ from . import _cpu, _kernels
 
 
 def _installed(name: str) -> str:
+    from importlib.metadata import PackageNotFoundError, version  # slow to import, and only wanted here
+
     try:
         return version(name)
     except PackageNotFoundError:

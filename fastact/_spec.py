@@ -8,15 +8,10 @@ text for the compiled targets. Only the standard library is used here, so that t
 
 from __future__ import annotations
 
-import ast
-import inspect
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from fractions import Fraction
-from functools import lru_cache
 from typing import Any
-
-from ._atoms import ATOMS
 
 
 class FormulaError(SyntaxError):
@@ -27,10 +22,10 @@ class Constant:
     """A real number carried in two parts: ``C.hi`` is it rounded, ``C.lo`` what the rounding lost."""
 
     def __init__(self, digits: str) -> None:
-        self.value = Fraction(digits)
+        self.digits = digits
 
     def __repr__(self) -> str:
-        return f"Constant({float(self.value)!r})"
+        return f"Constant({self.digits!r})"
 
 
 @dataclass(frozen=True)
@@ -110,6 +105,23 @@ class Spec:
         return function
 
 
+# setup.py, which compiles the formulas, says so on the package; afterwards these need no check again.
+_BUILDING = getattr(sys.modules[__package__ or ""], "building", False)
+
+
+def check(function: Callable[..., Any]) -> None:
+    """Refuse a function outside the formula language (`fastact._grammar`), unless the build has checked it."""
+    if _BUILDING or not function.__module__.startswith(f"{__package__}."):
+        from ._grammar import check_grammar
+
+        check_grammar(function)
+
+
+def where(function: Callable[..., Any]) -> str:
+    """``file:line`` of a function, for messages."""
+    return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
+
+
 REGISTRY: dict[str, Spec] = {}
 PRIMITIVES: dict[tuple[str, str | None], Primitive] = {}
 
@@ -148,10 +160,10 @@ def activation(
         name = function.__name__
         arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
         if arguments != ("x", *(params or {})):
-            raise FormulaError(f"{_where(function)}: {name} takes {arguments}, but params names {params}")
+            raise FormulaError(f"{where(function)}: {name} takes {arguments}, but params names {params}")
         for taken in (name, *alias):
             if taken in REGISTRY or any(taken in s.alias for s in REGISTRY.values()):
-                raise FormulaError(f"{_where(function)}: the name {taken!r} is taken")
+                raise FormulaError(f"{where(function)}: the name {taken!r} is taken")
         spec = Spec(
             name=name, formula=function, params=dict(params or {}), alias=alias, latex=latex,
             summary=" ".join((function.__doc__ or "").split()), notes=notes, range=range,
@@ -164,115 +176,3 @@ def activation(
         return spec
 
     return register
-
-
-# ---------------------------------------------------------------------------------------------------
-# The grammar
-# ---------------------------------------------------------------------------------------------------
-
-
-@lru_cache
-def _module_functions(filename: str) -> dict[int, ast.FunctionDef]:
-    """The function definitions of a source file by line (of the ``def`` or its first decorator)."""
-    with open(filename, encoding="utf-8") as file:
-        tree = ast.parse(file.read(), filename)
-    found: dict[int, ast.FunctionDef] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            first = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            found[first] = node
-    return found
-
-
-def tree_of(function: Callable[..., Any]) -> ast.FunctionDef:
-    """The syntax tree of a formula, with the line numbers of its file."""
-    code = function.__code__
-    try:
-        return _module_functions(code.co_filename)[code.co_firstlineno]
-    except (OSError, KeyError):  # typed at a prompt: linecache knows the text
-        lines, start = inspect.getsourcelines(function)
-        tree = ast.parse(inspect.cleandoc("".join(lines))).body[0]
-        if not isinstance(tree, ast.FunctionDef):
-            raise FormulaError(f"{_where(function)}: a formula is a def") from None
-        return ast.increment_lineno(tree, start - 1)
-
-
-def _where(function: Callable[..., Any]) -> str:
-    return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
-
-
-_OPERATORS = (ast.Add, ast.Sub, ast.Mult, ast.Div, ast.BitAnd, ast.BitOr)
-_COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
-
-
-def check(function: Callable[..., Any]) -> None:
-    """Refuse anything outside the restricted language.
-
-    Raises
-    ------
-    FormulaError
-        Naming file, line and the construct.
-    """
-    tree = tree_of(function)
-    filename = function.__code__.co_filename
-
-    def refuse(node: ast.AST, why: str) -> None:
-        line = getattr(node, "lineno", tree.lineno)
-        raise FormulaError(f"{filename}:{line}: in {tree.name}: {why}")
-
-    if tree.args.defaults or tree.args.kwonlyargs or tree.args.vararg or tree.args.kwarg:
-        refuse(tree, "a formula takes plain positional arguments (defaults stand in params)")
-    known = {a.arg for a in tree.args.args}
-    body = tree.body
-    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        body = body[1:]  # the docstring
-
-    def expression(node: ast.expr) -> None:
-        match node:
-            case ast.Constant(value=float()):
-                pass
-            case ast.Constant():
-                refuse(node, f"{node.value!r} is not a float literal")
-            case ast.Name(id=name):
-                if name not in known:
-                    refuse(node, f"{name} is used before it is assigned")
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                expression(operand)
-            case ast.BinOp(left=left, op=op, right=right) if isinstance(op, _OPERATORS):
-                expression(left)
-                expression(right)
-            case ast.Compare(left=left, ops=[op], comparators=[right]) if isinstance(op, _COMPARISONS):
-                expression(left)
-                expression(right)
-            case ast.Attribute(value=ast.Name(id=name), attr="hi" | "lo"):
-                if not isinstance(function.__globals__.get(name), Constant):
-                    refuse(node, f"{name} is not a module-level Constant")
-            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]):
-                if name in ATOMS:
-                    if len(args) != ATOMS[name][0]:
-                        refuse(node, f"{name} takes {ATOMS[name][0]} arguments, not {len(args)}")
-                elif not isinstance(function.__globals__.get(name), Primitive):
-                    refuse(node, f"{name} is neither an atom nor a primitive")
-                for arg in args:
-                    expression(arg)
-            case _:
-                refuse(node, f"{type(node).__name__} is not part of the formula language")
-
-    if not body or not isinstance(body[-1], ast.Return) or body[-1].value is None:
-        refuse(tree, "a formula ends with one return")
-    for statement in body[:-1]:
-        match statement:
-            case ast.Assign(targets=[ast.Name(id=name)], value=value):
-                expression(value)
-                known.add(name)
-            case ast.Assign(targets=[ast.Tuple(elts=names)], value=ast.Call() as value):
-                expression(value)
-                for name_node in names:
-                    if not isinstance(name_node, ast.Name):
-                        refuse(statement, "only names can be assigned")
-                    known.add(name_node.id)  # type: ignore[attr-defined]
-            case _:
-                refuse(statement, f"{type(statement).__name__} is not part of the formula language")
-    result = body[-1].value  # type: ignore[attr-defined]
-    for element in result.elts if isinstance(result, ast.Tuple) else [result]:
-        expression(element)

@@ -15,7 +15,8 @@ from mpmath import mpf
 from reference import REFERENCE, evaluate, rounded, samples, ulp_error
 
 import fastact as fa
-from fastact._spec import REGISTRY, tree_of
+from fastact._grammar import tree_of
+from fastact._spec import REGISTRY
 
 TWO_TRANSCENDENTAL = {"gelu", "gelu_tanh", "mish", "serf", "phish", "telu", "elish"}
 PARTIAL_BOUND = 8.0

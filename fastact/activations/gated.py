@@ -5,7 +5,7 @@ gate vanishes like e^x; there the power of two of e^x = p 2^k is applied last, a
 x, so that results far below the smallest normal e^x keep all their digits.
 """
 
-from .._atoms import abs, mul_add, select
+from .._atoms import abs, copysign, mul_add, select
 from .._spec import Constant, activation
 from ..primitives.common import (
     clamp_exp,
@@ -45,10 +45,12 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 )  # fmt: skip
 def silu(x, beta):
     """Sigmoid linear unit: x * sigmoid(beta * x)."""
-    c = clamp_for(beta, x)
+    c = clamp_for(beta, abs(x))
     s, p, k = exp_of_product(beta, c)
+    right = beta * x  # its sign tells the side
+    g = copysign(s, right)
     rise = (c * p) * c / square(1.0 + scale_down(p, k))  # x^2 sigma (1 - sigma)
-    return logistic_gate(x, c, s, p, k), logistic_gate_slope(s, s, p, k), scale_down(rise, k)
+    return logistic_gate(x, c, right, p, k), logistic_gate_slope(g, right, p, k), scale_down(rise, k)
 
 
 @activation(
@@ -57,11 +59,11 @@ def silu(x, beta):
 )  # fmt: skip
 def quick_gelu(x):
     """Quick GELU: x * sigmoid(1.702 * x), an approximation of gelu."""
-    c = clamp_for(QUICK.hi, x)
+    c = clamp_for(QUICK.hi, abs(x))
     s, s_low = two_product(QUICK.hi, c)
     s_low = mul_add(QUICK.lo, c, s_low)
-    p, k = exp_short_low(-abs(s), select(s > 0.0, -s_low, s_low))
-    return logistic_gate(x, c, s, p, k), logistic_gate_slope(s, s, p, k)
+    p, k = exp_short_low(-s, -s_low)
+    return logistic_gate(x, c, x, p, k), logistic_gate_slope(copysign(s, x), x, p, k)
 
 
 @activation(
@@ -89,16 +91,16 @@ def gelu(x):
 def gelu_tanh(x):
     """Tanh approximation of gelu."""
     # x sigma(z), z = x (A + B x^2) = 2 u, carried in two parts: its error is multiplied by |z|.
-    c = clamp_gelu_tanh(x)
+    c = clamp_gelu_tanh(abs(x))
     h, h_low = two_product(c, c)
     b, b_low = two_product(TANH_B.hi, h)
     w, w_low = two_sum(TANH_A.hi, b)
     w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
     z, z_low = two_product(w, c)
     z_low = mul_add(w_low, c, z_low)
-    p, k = exp_short_low(-abs(z), select(z > 0.0, -z_low, z_low))
+    p, k = exp_short_low(-z, -z_low)
     g = c * mul_add(3.0, b, TANH_A.hi)  # x z'(x), which stands where s stands in the slope of x sigma(s)
-    return logistic_gate(x, c, x, p, k), logistic_gate_slope(g, x, p, k)
+    return logistic_gate(x, c, x, p, k), logistic_gate_slope(copysign(g, x), x, p, k)
 
 
 @activation(

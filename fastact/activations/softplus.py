@@ -14,12 +14,12 @@ from ..primitives.common import clamp_for, exp_of_product, expm1_negative, log1p
 def softplus(x, beta):
     """Softplus: log(1 + exp(beta * x)) / beta."""
     # log(1 + e^s) = max(s, 0) + log1p(e^-|s|); and max(s, 0) / beta is x itself or 0.
-    s, m, k = exp_of_product(beta, clamp_for(beta, x))
+    a, m, k = exp_of_product(beta, clamp_for(beta, abs(x)))
+    s = beta * x
     e = scale_down(m, k)
     tail = log1p_exp(e, 0.0) / beta
     # The partial derivative is minus the entropy of the logistic at s over beta^2: two positive terms.
     # Far out both are multiples of e = m 2^k, and the power of two comes last.
-    a = abs(s)
     entropy = log1p_exp(e, 0.0) + a * e / (1.0 + e)
     slope = -(select(a > 40.0, m * (1.0 + a), entropy) / beta) / beta
     return select(s > 0.0, x, 0.0) + tail, logistic_of(s, e), select(a > 40.0, scale_down(slope, k), slope)

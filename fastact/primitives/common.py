@@ -200,20 +200,19 @@ def log_sum(f, f_low, k):
 
 
 @primitive
-def exp_of_product(b, x):
-    """s = b x and exp(-|s|) = m 2^k, for |s| within clamp_exp; the product's error goes into the exponent."""
-    s = b * x
-    s_low = fma(b, x, -s)
-    m, k = exp_short_low(-abs(s), select(s > 0.0, -s_low, s_low))
-    return s, m, k
+def clamp_for(b, a):
+    """a >= 0 clamped so that |b| a is within clamp_exp."""
+    bound = clamp_exp(1e30) / abs(b)
+    bound = select(bound < 1e30, bound, 1e30)
+    return select(a > bound, bound, a)
 
 
 @primitive
-def clamp_for(b, x):
-    """x clamped so that b x is within clamp_exp."""
-    bound = clamp_exp(1e30) / abs(b)
-    bound = select(bound < 1e30, bound, 1e30)
-    return select(abs(x) > bound, copysign(bound, x), x)
+def exp_of_product(b, a):
+    """|b| a and exp(-|b| a) = m 2^k, for a clamped a >= 0; the product's error goes into the exponent."""
+    s = abs(b) * a
+    m, k = exp_short_low(-s, -fma(abs(b), a, -s))
+    return s, m, k
 
 
 @primitive
@@ -231,15 +230,15 @@ def logistic(x):
 
 
 @primitive
-def logistic_gate(x, c, s, p, k):
-    """x sigma(s), given exp(-|s|) = p 2^k and c, which is x where e is not negligible.
+def logistic_gate(x, c, right, p, k):
+    """x times the logistic: |x|/(1+e) where right >= 0, else |x| e/(1+e), 2^k last, with the sign of x; e = p 2^k.
 
-    x/(1+e) on the right, x e/(1+e) on the left, where 2^k is applied last.
+    c is |x| as far as e is not negligible.
     """
     d, d_low = fast_two_sum(1.0, scale_down(p, k))
-    right = s >= 0.0
-    q = quotient(c * select(right, 1.0, p), d, d_low)
-    return copysign(select(right, select(c == x, q, x), scale_down(q, k)), x)
+    q = quotient(c * select(right >= 0.0, 1.0, p), d, d_low)
+    y = select(right >= 0.0, select(c == abs(x), q, abs(x)), scale_down(q, k))
+    return copysign(y, x)
 
 
 @primitive

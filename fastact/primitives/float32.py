@@ -92,10 +92,9 @@ def scale_down(x, k):
 
 
 @primitive
-def clamp_gelu_tanh(x):
-    """Clamp to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
-    low = select(x < -11.5, -11.5, x)
-    return select(low > 11.5, 11.5, low)
+def clamp_gelu_tanh(a):
+    """Clamp a >= 0 to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
+    return select(a > 11.5, 11.5, a)
 
 
 @primitive

@@ -117,10 +117,9 @@ def scale_down(x, k):
 
 
 @primitive
-def clamp_gelu_tanh(x):
-    """Clamp to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
-    low = select(x < -22.0, -22.0, x)
-    return select(low > 22.0, 22.0, low)
+def clamp_gelu_tanh(a):
+    """Clamp a >= 0 to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
+    return select(a > 22.0, 22.0, a)
 
 
 @primitive
