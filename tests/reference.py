@@ -105,8 +105,9 @@ def softplus(z):
 def cdf(x):
     if x >= 0:
         return (1 + erf(x / sqrt(2))) / 2
-    if -x > mpf(2) ** mp.prec:  # mpmath's erfc overflows; the next term is smaller by 1 / x**2
-        return exp(-(x**2) / 2) / (-x * sqrt(2 * mp.pi))
+    if -x > mpf(2) ** 400:  # mpmath's erfc overflows; the first term left out is below 2^-9500
+        series = sum((-1) ** k * mp.fac2(2 * k - 1) / x ** (2 * k) for k in range(12))
+        return exp(-(x**2) / 2) / (-x * sqrt(2 * mp.pi)) * series
     with mp.extraprec(2 * max(0, mp.mag(x))):  # an error in t counts t**2-fold in exp(-t**2)
         return mp.erfc(-x / sqrt(2)) / 2
 
