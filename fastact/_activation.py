@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _cpu
+from . import _cpu, ufuncs
 from . import activations as _formulas  # noqa: F401  (fills the registry)
 from ._call import Call
 from ._docs import docstring
@@ -91,6 +91,7 @@ class Activation(_Described):
         self.__name__ = self.__qualname__ = spec.name
         self.backward_from_output: KindCall | None = None
         for kind, kernel in kernels.items():
+            setattr(ufuncs, kernel.ufunc.__name__, kernel.ufunc)
             if kind != "value":
                 setattr(self, kind, KindCall(spec, kernel))
         self.aliases = spec.alias

@@ -51,3 +51,23 @@ def tables() -> tuple[dict[Any, Any], dict[Any, Any]]:
     folder = LEVEL.replace("-", "_")
     f32, f64 = (importlib.import_module(f"fastact._isa.{folder}.{n}").table for n in ("f32", "f64"))
     return f32, f64
+
+
+def cgroup_cpus() -> int | None:
+    """The whole CPUs that this process's control group may use; None where it is not limited."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else max(1, -(-int(quota) // int(period)))
+
+
+def limit_threads() -> None:
+    """Keep to the control group's limit, which OpenMP does not look at, unless OMP_NUM_THREADS says otherwise."""
+    cpus = cgroup_cpus()
+    if cpus is not None and "OMP_NUM_THREADS" not in os.environ:
+        _kernels.set_num_threads(min(cpus, _kernels.get_num_threads()))
+
+
+limit_threads()

@@ -154,7 +154,6 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
             p[j] = source(&job.params[j], start, m, scratch, size)
             scratch += room
         else:
-            p[j] = scratch + j * 8
             gather(&job.params[j], 0, 1, scratch + j * room, size)
             p[j] = scratch + j * room
     if varying:
@@ -189,15 +188,21 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint vary
         start += m
 
 
-cdef inline int meets(const Operand* a, const Operand* b, Py_ssize_t n) noexcept nogil:
+cdef inline char* lowest(const Operand* a, Py_ssize_t n) noexcept nogil:
+    """The first byte of an operand."""
+    return a.data + min((n - 1) * a.stride, <Py_ssize_t> 0)
+
+
+cdef inline char* beyond(const Operand* a, Py_ssize_t n, int size) noexcept nogil:
+    """The byte after an operand's last."""
+    return a.data + max((n - 1) * a.stride, <Py_ssize_t> 0) + (2 if a.half else size)
+
+
+cdef inline int meets(const Operand* a, const Operand* b, Py_ssize_t n, int size) noexcept nogil:
     """Whether two operands are the same memory (1), share some otherwise (2), or none (0)."""
-    cdef Py_ssize_t a_span = (n - 1) * a.stride, b_span = (n - 1) * b.stride
-    cdef char* a_low = a.data + min(a_span, <Py_ssize_t> 0)
-    cdef char* b_low = b.data + min(b_span, <Py_ssize_t> 0)
     if a.data == b.data and a.stride == b.stride:
         return 1
-    # 8: no element is larger
-    return 2 if a_low < b_low + (b_span if b_span > 0 else -b_span) + 8 and b_low < a_low + (a_span if a_span > 0 else -a_span) + 8 else 0
+    return 2 if lowest(a, n) < beyond(b, n, size) and lowest(b, n) < beyond(a, n, size) else 0
 
 
 cdef void run(Job* job) noexcept nogil:
@@ -212,13 +217,13 @@ cdef void run(Job* job) noexcept nogil:
     # Kernels need outputs that are no input. An output may be exactly an input, or, since NumPy knows that
     # it goes forward, lie somewhat before it: then blocks must be finished in order.
     for k in range(op.nout):
-        shared |= meets(&job.out[k], &job.x, job.n)
+        shared |= meets(&job.out[k], &job.x, job.n, op.size)
         if op.multiply != NULL:
-            shared |= meets(&job.out[k], &job.grad, job.n)
+            shared |= meets(&job.out[k], &job.grad, job.n, op.size)
         for j in range(op.nparams):
-            shared |= meets(&job.out[k], &job.params[j], job.n)
+            shared |= meets(&job.out[k], &job.params[j], job.n, op.size)
     buffered = shared != 0
-    stream = job.n * op.size > stream_above
+    stream = job.n * op.size > stream_above and shared == 0
     for k in range(op.nout):
         stream &= job.out[k].stride == op.size and not job.out[k].half
     buffered |= stream

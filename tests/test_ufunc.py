@@ -1,5 +1,7 @@
 """The calls behave as a NumPy ufunc's: keywords, dtypes, scalars, parameters, subclasses, overrides."""
 
+import pickle
+
 import numpy as np
 import pytest
 from conftest import CALLS, DTYPES, NAMES, WITH_PARAMS, arrays, assert_same_bits, function, numbers, parameter_sets, results
@@ -294,3 +296,10 @@ def test_promotion(name):
     assert activation(x.astype(np.float16), *map(np.float16, defaults)).dtype == np.float16
     assert activation(x.astype(np.int8), *map(np.float32, defaults)).dtype == np.float32
     assert activation(1.0, *map(np.float32, defaults)).dtype == np.float32
+
+
+def test_ufuncs_can_be_pickled():
+    for name in fa.activations():
+        activation = fa.get(name)
+        for call in (activation, activation.derivative, activation.value_and_derivative, activation.backward):
+            assert pickle.loads(pickle.dumps(call.ufunc)) is call.ufunc
