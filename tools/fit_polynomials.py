@@ -276,6 +276,10 @@ MILLS_RANGE = {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))}  # 
 FITS = [
     Fit("expm1", "expm1(r) = r + r*r*P(r), error relative to expm1; also for exp = 1 + (...)",
         mp.expm1, (-HALF_LN2, HALF_LN2), {"f32": 4, "f64": 9}, base=identity, factor=square),
+    Fit("expm1_hi", "expm1 with one coefficient more, for expm1 itself",
+        mp.expm1, (-HALF_LN2, HALF_LN2), {"f32": 5, "f64": 10}, base=identity, factor=square),
+    Fit("exp", "exp(r) = 1 + r + r*r*P(r), error relative to exp",
+        mp.exp, (-HALF_LN2, HALF_LN2), {"f32": 4, "f64": 9}, base=lambda r: 1 + r, factor=square),
     Fit("log1p01", "log1p(e) = e - e*e*P(e), e in [0, 1]",
         mp.log1p, (0, 1), {"f32": 8, "f64": 19}, base=identity, factor=lambda x: -x * x),
     Fit("log1p01_atanh", "log1p(e) = 2s + s*s*s*P(s*s), s = e/(2+e), e in [0, 1]",
