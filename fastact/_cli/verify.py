@@ -1,0 +1,346 @@
+"""Verify values and derivatives: their errors in ULP over every binade, or over all float32 numbers.
+
+float32 is compared with the package's own float64 kernels at the same inputs and parameters, float64 with
+the mpmath reference of the tests. Near the roots of a derivative the bound is absolute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import datetime
+import importlib.util
+import json
+import math
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+import fastact as fa
+
+from .. import _cpu
+from .._grammar import tree_of
+from .._spec import REGISTRY
+from . import CommandError, Progress, replacing, ulp
+from .run import _count, select_names
+
+PATTERNS = 1 << 24
+SAMPLES = 2000
+PIECE = 256
+REFERENCE = Path(fa.__file__).resolve().parents[1] / "tests" / "reference.py"
+
+TWO_TRANSCENDENTAL = {"gelu", "gelu_tanh", "mish", "serf", "phish", "telu", "elish"}
+
+ROOTS = {  # of derivatives, with default parameters
+    "silu": -1.2784645427610737951,
+    "gelu": -0.75179152469356445746,
+    "gelu_tanh": -0.75246142207101625849,
+    "quick_gelu": -0.7511542554412889513,
+    "mish": -1.1924312145154952121,
+    "serf": -1.1930599689281879662,
+    "phish": -1.1954312013879124569,
+    "telu": -1.0788600584646240567,
+    "dish": -0.78615137775742328607,
+    "elish": -0.88137358701954302523,
+    "hard_elish": -0.44285440100238858314,
+}
+
+ENDS = (-745.1, -708.4, -37.5, -26.5, -18.7, 18.7, 26.5, 37.5, 708.4, 709.78)  # where float64 results end or saturate
+
+_HEAD = f"{'function':<17}{'kind':<11}{'dtype':<8}{'max ULP':>9}{'mean':>8}{'<=0.5':>8}{'falls':>8}{'strays':>7}  worst"
+
+_EPILOG = """\
+float32 kernels are compared with the float64 kernels at the same inputs, with the parameters rounded to float32: the
+error of those, a few 2^-53, is negligible beside a float32 ULP; --dtype float64 is what verifies them. Falls: adjacent
+inputs at which a monotonic function decreases. Strays: values outside the range of the function. Near a root of a
+derivative, errors count in ULP of max(|exact|, 1/4) for the bound and the mean. Exit status: 0 where all keep the
+contract, 1 where some do not, 2 for what cannot be done, 130 after Ctrl-C, with a report of what was done."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument("names", metavar="NAME", nargs="*", help="verify only these activations (default: all)")
+    parser.add_argument("--dtype", choices=("float32", "float64", "both"), default="float32", help="default: float32")
+    parser.add_argument("--kind", choices=("value", "derivative", "both"), default="both", help="default: both")
+    parser.add_argument("--exhaustive", action="store_true", help="float32: all 2^32 bit patterns (default: about 2^24)")
+    parser.add_argument("--json", metavar="FILE", help="write the findings to this file as well")
+    parser.add_argument("--threads", metavar="N", type=_count, help="for float32 (default: as many as the kernels use)")
+    parser.add_argument("--samples", metavar="N", type=_count, default=SAMPLES,
+                        help=f"float64: about so many inputs beside those in every binade (default: {SAMPLES})")  # fmt: skip
+    parser.add_argument("--reference", metavar="FILE", help="float64: tests/reference.py (default: the checkout's)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Verify the activations, print the table, and return the exit status.
+
+    Raises
+    ------
+    CommandError
+        For an unknown activation, a reference that cannot be loaded, a JSON file that cannot be written.
+    """
+    names = select_names(args.names)
+    dtypes = ("float32", "float64") if args.dtype == "both" else (args.dtype,)
+    kinds = ("value", "derivative") if args.kind == "both" else (args.kind,)
+    if args.exhaustive and args.dtype == "float64":
+        raise CommandError("--exhaustive is for float32")
+    reference = load_reference(args.reference) if "float64" in dtypes else None
+    plan = [(name, kind, dtype) for dtype in dtypes for name in names for kind in kinds]
+    threads = fa.get_num_threads()
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(replacing(args.json)) if args.json else None
+        print(f"fastact {fa.__version__}, {_cpu.LEVEL}, NumPy {np.__version__}\n\n{_HEAD}", flush=True)
+        fa.set_num_threads(1)  # the threads are here, a chunk each
+        stack.callback(fa.set_num_threads, threads)
+        findings, interrupted = verify(plan, args, reference, args.threads or threads)
+        if target:
+            with open(target, "w", encoding="utf-8") as file:
+                json.dump(findings, file, indent=1, allow_nan=False)
+                file.write("\n")
+    failing = [f"{f['function']} {f['kind']} ({f['dtype']})" for f in findings if not f["holds"]]
+    print()
+    if interrupted:
+        done = sum(f["complete"] for f in findings)
+        print(f"interrupted: {done} of {len(plan)} complete")
+    if failing:
+        print(f"outside the contract: {', '.join(failing)}")
+    elif not interrupted:
+        print(f"all {len(findings)} within the contract")
+    return 130 if interrupted else int(bool(failing))
+
+
+def verify(plan: list[tuple[str, str, str]], args: argparse.Namespace, reference: ModuleType | None,
+           threads: int) -> tuple[list[dict[str, Any]], bool]:  # fmt: skip
+    """Return the findings, a dictionary each, and whether Ctrl-C cut them short.
+
+    After Ctrl-C the last of them says how far it got.
+    """
+    findings: list[dict[str, Any]] = []
+    inputs = {(name, dtype): _inputs(name, dtype, args, reference) for name, _, dtype in plan}
+    sizes = [_size(inputs[name, dtype]) for name, _, dtype in plan]
+    with Progress(sum(sizes), "inputs") as progress:
+        for (name, kind, dtype), size in zip(plan, sizes, strict=True):
+            tally, started, given = ulp.Tally(), time.perf_counter(), inputs[name, dtype]
+            task = make_task(name, kind, dtype)
+
+            def update(steps: int, label: str = f"{name} {kind}") -> None:
+                progress.update(steps, label)
+
+            try:
+                if dtype == "float32":
+                    ulp.measure_all(tally, task, given, threads, update)
+                else:
+                    measure_reference(tally, task, (name, kind), given, reference, update)
+            except KeyboardInterrupt:
+                pass
+            if tally.count:
+                finding = report(name, kind, dtype, tally, args.exhaustive and dtype == "float32", size)
+                finding["seconds"] = round(time.perf_counter() - started, 2)
+                findings.append(finding)
+                for line in rows(finding):
+                    progress.write(line)
+            if tally.count < size:
+                return findings, True
+    return findings, False
+
+
+def _inputs(name: str, dtype: str, args: argparse.Namespace, reference: ModuleType | None) -> Any:
+    """Ranges of ordinals for float32, an array for float64."""
+    if dtype == "float32":
+        return [range(ulp.PATTERNS)] if args.exhaustive else ulp.sample(PATTERNS, switch_points(name))
+    return samples(name, args.samples, reference)
+
+
+def _size(inputs: Any) -> int:
+    return sum(map(len, inputs)) if isinstance(inputs, list) else int(inputs.size)
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is measured
+# ---------------------------------------------------------------------------------------------------
+
+
+def kernel(name: str, kind: str) -> Callable[..., Any]:
+    """The callable of one kind."""
+    activation = fa.get(name)
+    return activation if kind == "value" else activation.derivative
+
+
+def bound(name: str, kind: str) -> float:
+    """The contract, in ULP."""
+    return 4.0 if kind == "derivative" or name in TWO_TRANSCENDENTAL else 2.0
+
+
+def near_root(name: str, kind: str) -> Callable[[Any], Any] | None:
+    """Where the bound is absolute, as a function of x; None for nowhere."""
+    if kind == "derivative" and name == "snake":  # 1 + sin(2 x) has a root in every period
+        return lambda x: np.abs(x) > 0.5
+    if kind == "derivative" and name in ROOTS:
+        return lambda x: np.abs(x - ROOTS[name]) < 1
+    return None
+
+
+def make_task(name: str, kind: str, dtype: str) -> ulp.Task:
+    """The comparison for one activation with its default parameters."""
+    spec = REGISTRY[name]
+    number = np.dtype(dtype).type
+    params = tuple(float(number(p)) for p in spec.params.values())
+    low, high = (_end(text, dict(zip(spec.params, params, strict=True)), number) for text in spec.range)
+    value = kind == "value"
+    return ulp.Task(
+        kernel(name, kind), params, near_root(name, kind), value and spec.monotonic,
+        (low, high) if value else (-math.inf, math.inf),
+    )  # fmt: skip
+
+
+def _end(text: str, params: dict[str, float], number: Callable[[float], Any]) -> float:
+    """An end of a range as a number of the dtype; decimals stand for what they are rounded from."""
+    scope = {"inf": math.inf, "pi": math.pi, "sqrt": math.sqrt, **params}
+    value = float(eval(text, {"__builtins__": {}}, scope))
+    slack = 10.0 ** -len(text.partition(".")[2]) if re.fullmatch(r"-?\d+\.\d+", text) else 0.0
+    return float(number(value + math.copysign(slack, value)))
+
+
+def switch_points(name: str) -> list[float]:
+    """Kinks, the root, and the numbers with which the formula compares something, of both signs."""
+    spec = REGISTRY[name]
+    points = [float(eval(str(k).partition(" unless ")[0], {"__builtins__": {}}, dict(spec.params))) for k in spec.kinks]
+    points += [ROOTS[name]] if name in ROOTS else []
+    for node in ast.walk(tree_of(spec.formula)):
+        if isinstance(node, ast.Compare):
+            constants = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, float)]
+            points += [s * c for c in constants for s in (1.0, -1.0) if 1e-3 < c < 1e30]
+    return sorted(set(points))
+
+
+# ---------------------------------------------------------------------------------------------------
+# float64
+# ---------------------------------------------------------------------------------------------------
+
+
+def load_reference(path: str | None) -> ModuleType:
+    """Load the reference.
+
+    Raises
+    ------
+    CommandError
+        If the file or mpmath is missing, or the file is something else.
+    """
+    file = Path(path) if path else REFERENCE
+    need = "--dtype float64 needs the checkout's tests/reference.py (--reference FILE) and mpmath"
+    spec = importlib.util.spec_from_file_location("_fastact_reference", file)
+    if not file.is_file() or spec is None or spec.loader is None:
+        raise CommandError(f"{need}; there is no Python file {file}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise CommandError(f"{need}; {file}: {error}") from error
+    if not all(hasattr(module, name) for name in ("REFERENCE", "evaluate", "ulp_error", "samples")):
+        raise CommandError(f"{need}; {file} is something else")
+    return module
+
+
+def samples(name: str, count: int, reference: Any) -> Any:
+    """Inputs in ascending order: one in every binade of both signs, plain ranges, neighbourhoods, ends, infinities, NaN."""
+    rng = np.random.default_rng(sum(map(ord, name)))
+    exponents = np.arange(-1074, 1024)
+    binades = np.ldexp(rng.uniform(1, 2, (2, exponents.size)), exponents) * [[1], [-1]]
+    parts = [
+        binades.ravel(), reference.samples(np.float64, count // 2, rng, switch_points(name)),
+        rng.uniform(-40, 40, count // 4), *(end + rng.uniform(-1, 1, 20) for end in ENDS), [np.inf, -np.inf, np.nan],
+    ]  # fmt: skip
+    return np.unique(np.concatenate(parts))
+
+
+def measure_reference(tally: ulp.Tally, task: ulp.Task, which: tuple[str, str], x: Any, reference: Any,
+                      update: Callable[[int], None]) -> None:  # fmt: skip
+    """Compare the float64 kernel with the reference at ascending x, into ``tally``."""
+    y = task.call(x, *task.params)
+    for first in range(0, x.size, PIECE):
+        part = slice(first, first + PIECE)
+        want, exact = reference.evaluate(*which, x[part], task.params, np.float64)
+        error = reference.ulp_error(y[part], exact, np.float64)
+        size, near, scaled = np.where(error > 0, np.inf, 0.0), None, None
+        finite = np.isfinite(y[part]) & np.isfinite(want)
+        if task.near is not None:
+            near = np.flatnonzero(task.near(x[part]))
+            for i in np.flatnonzero(finite):
+                size[i] = float(abs(exact[i] - float(y[part][i])))
+            with np.errstate(invalid="ignore"):
+                scaled = size[near] / np.spacing(np.maximum(np.abs(want[near]), 0.25))
+            scaled[~finite[near]] = size[near][~finite[near]]
+        tally.nans += int(np.count_nonzero(np.isnan(x[part])))
+        tally.add(task, x[part], y[part], want, error, size, near, scaled)
+        update(x[part].size)
+
+
+# ---------------------------------------------------------------------------------------------------
+# What is said of it
+# ---------------------------------------------------------------------------------------------------
+
+
+def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool, size: int) -> dict[str, Any]:
+    """The finding of one activation, ready for JSON: numbers that are not finite as strings."""
+    spec, numbers = REGISTRY[name], max(tally.count - tally.nans, 1)
+    finding: dict[str, Any] = {
+        "fastact": fa.__version__, "level": _cpu.LEVEL, "numpy": np.__version__,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "function": name, "dtype": dtype, "kind": kind, "params": dict(spec.params),
+        "count": tally.count, "planned": size, "exhaustive": exhaustive, "complete": tally.count == size,
+        "bound": bound(name, kind), "holds": tally.contract.error <= bound(name, kind),
+        "max_ulp": _json(tally.worst.error), "mean_ulp": _json(tally.total / numbers), **_told(tally.worst),
+        "correctly_rounded": (tally.rounded - tally.nans) / numbers,
+        "monotonicity_violations": tally.falls if kind == "value" and spec.monotonic else None,
+        "range_violations": tally.strays if kind == "value" else None,
+    }  # fmt: skip
+    if near_root(name, kind) is not None:
+        finding["root"] = ROOTS.get(name)
+        finding |= {"max_ulp_outside": _json(tally.outside), "max_absolute_inside": _json(tally.inside)}
+        finding["contract_ulp"] = _json(tally.contract.error)
+        finding |= {f"contract_{key}": value for key, value in _told(tally.contract).items()}
+    return finding
+
+
+def _json(number: Any) -> float | str:
+    value = float(number)
+    return value if math.isfinite(value) else repr(value)
+
+
+def _told(witness: ulp.Witness) -> dict[str, Any]:
+    if not witness.error:
+        return dict.fromkeys(("witness_hex", "witness", "got", "want"))
+    digits = re.sub(r"\.?0+p", "p", float(witness.x).hex())
+    return {"witness_hex": digits, "witness": str(witness.x), "got": str(witness.got), "want": str(witness.want)}
+
+
+def rows(finding: dict[str, Any]) -> list[str]:
+    """The lines of the table for a finding."""
+    share = math.floor(finding["correctly_rounded"] * 1e4) / 1e2
+    counts = [finding[key] for key in ("monotonicity_violations", "range_violations")]
+    falls, strays = ("-" if c is None else str(c) for c in counts)
+    line = f"{finding['function']:<17}{finding['kind']:<11}{finding['dtype']:<8}{float(finding['max_ulp']):>9.4g}"
+    line += f"{float(finding['mean_ulp']):>8.3f}{share:>7.2f}%{falls:>8}{strays:>7}  "
+    line += _at(finding, "")
+    lines = [line + ("" if finding["holds"] else f"  EXCEEDS {finding['bound']:g}")]
+    if "max_ulp_outside" in finding:
+        where = "where |x| > 0.5" if finding["root"] is None else f"within 1 of the root {finding['root']:.8g}"
+        outside, inside, contract = (float(finding[key]) for key in ("max_ulp_outside", "max_absolute_inside", "contract_ulp"))
+        lines.append(f"{'':<17}elsewhere {outside:.4g} ULP; {where}: absolute error up to {inside:.4g}")
+        lines.append(f"{'':<17}by the contract {contract:.4g} {_at(finding, 'contract_')}")
+    if not finding["complete"]:
+        lines.append(f"{'':<17}interrupted after {finding['count']:,} of {finding['planned']:,} inputs")
+    return lines
+
+
+def _at(finding: dict[str, Any], prefix: str) -> str:
+    hexadecimal, x, got, want = (finding[prefix + key] for key in ("witness_hex", "witness", "got", "want"))
+    return f"at {hexadecimal} = {x}: got {got}, want {want}" if x else "-"
