@@ -1,6 +1,6 @@
 """Functions of square roots and quotients: no transcendental but the arc tangent."""
 
-from .._atoms import abs, copysign, fma, select, sqrt
+from .._atoms import abs, copysign, fma, mul_add, select, sqrt
 from .._spec import activation
 from ..primitives.common import atan, fast_two_sum, hypot_squared, keep_nan, quotient, two_product, two_sum
 
@@ -113,7 +113,9 @@ def dish(x):
     d_low = e + c_low + fma(t, s, -(t * s)) + 0.5 * q * (fma(-s, s, c) + c_low)
     left = select(large, -0.25 / a, quotient(-0.5 * t, d, d_low))
     # On the left the derivative is (1 + x s)/(2 s^3 (s - x)).
-    slope = select(large, -0.25 / a, 0.5 * fma(-t, s, 1.0)) / select(large, a, c * d)
+    b, b_low = two_product(c, d)
+    near = quotient(0.5 * fma(-t, s, 1.0), b, b_low + mul_add(c, d_low, c_low * d))
+    slope = select(large, (-0.25 / a) / a, near)
     return (
         select(x >= 0.0, 0.5 * x * (1.0 + q), select(x == x, copysign(left, x), x)),
         select(x >= 0.0, fma(0.5 * q, 1.0 / c, 0.5 * (1.0 + q)), keep_nan(slope, x)),

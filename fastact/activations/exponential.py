@@ -9,8 +9,10 @@ from ..primitives.common import (
     exp_parts_low,
     expm1_negative,
     expm1_negative_low,
+    fast_two_sum,
     log_reduce,
     log_sum,
+    over_square,
     scale_down,
     scale_wide,
 )
@@ -146,13 +148,13 @@ def elish(x):
     m, m_low = expm1_negative(-a)
     p, low, k = exp_parts(clamp_low(-a))
     e = scale_down(p, k)
-    d = 1.0 + e
+    d, d_low = fast_two_sum(1.0, e)
     right = x >= 0.0
     c = select(a > 1e3, 1e3, a)
     # On the left e^x is scaled by 2^k last, so that subnormal results are rounded once. The derivative
     # there is e (e (1 + e) + e - 1) / (1 + e)^2.
     left_value = scale_down(p * m / d, k)
-    left_slope = scale_down(p * mul_add(e, d, m) / (d * d), k)
+    left_slope = scale_down(over_square(p * mul_add(e, d, m), d, d_low), k)
     return (
         select(right, x / d, left_value),
         select(right, (1.0 + c * (e / d)) / d, left_slope),

@@ -5,7 +5,7 @@ gate vanishes like e^x; there the power of two of e^x = p 2^k is applied last, a
 x, so that results far below the smallest normal e^x keep all their digits.
 """
 
-from .._atoms import abs, copysign, mul_add, select
+from .._atoms import abs, copysign, fma, mul_add, select
 from .._spec import Constant, activation
 from ..primitives.common import (
     clamp_exp,
@@ -17,15 +17,18 @@ from ..primitives.common import (
     exp_parts,
     exp_parts_low,
     exp_short_low,
+    fast_two_sum,
     log1p_exp,
     logistic_gate,
     logistic_gate_slope,
     logistic_of,
     normal_tail,
+    over_square,
     scale_down,
     scale_wide,
     sech_squared,
     square,
+    tanh_parts,
     tanh_positive,
     two_product,
     two_sum,
@@ -75,11 +78,11 @@ def quick_gelu(x):
 def gelu(x):
     """Gaussian error linear unit: x * Phi(x), Phi the standard normal distribution function."""
     # With t = |x|, phi the density and M the Mills ratio, Phi(-t) = phi(t) M(t): the value is
-    # -t phi M on the left and t - t phi M on the right; the derivative is phi (M - t), and 1 minus that.
+    # -t phi M on the left and t - t phi M on the right; the derivative is phi M - t phi, and 1 minus that.
     t = clamp_normal(abs(x))
-    p, ratio, q, k = normal_tail(t)
-    tail = scale_down(q, k)
-    slope = scale_down(p * (ratio - t), k)
+    p, p_low, q, q_low, k = normal_tail(t)
+    tail = scale_down(mul_add(t, q_low, t * q), k)
+    slope = scale_down(fma(-t, p, q) + mul_add(-t, p_low, q_low), k)
     return select(x >= 0.0, x - tail, -tail), select(x > 0.0, 1.0 - slope, slope)
 
 
@@ -115,13 +118,16 @@ def mish(x):
     right = x >= 0.0
     # tanh(log(1 + u)) = (u^2 + 2u)/(u^2 + 2u + 2), u = e^x: numerator and denominator over u^2 on the right
     n = select(right, 1.0 + 2.0 * e, p * (e + 2.0))
-    d = select(right, mul_add(2.0 * e, 1.0 + e, 1.0), mul_add(e, e + 2.0, 2.0))
+    # the denominators are 1 + 2e(1 + e) and 2 + e(2 + e)
+    h, h_low = two_product(select(right, 2.0 * e, e), select(right, 1.0, 2.0) + e)
+    d, d_low = fast_two_sum(select(right, 1.0, 2.0), h)
+    d_low = d_low + h_low
     value = select(right, x, c) * n / d
     # gate' = 4 u (1 + u)/(u^2 + 2u + 2)^2; on the left gate + x gate' is u ((u^3 + 4u^2 + 6u + 4) + 4x (1 + u))
     # over the square of the denominator, on the right that over u^4.
     g = mul_add(c, e, c)
     left = p * mul_add(4.0, g, mul_add(e, mul_add(e, e + 4.0, 6.0), 4.0))
-    slope = select(right, mul_add(1.0 + 2.0 * e, d, 4.0 * (e * e * g)), left) / (d * d)
+    slope = over_square(select(right, mul_add(1.0 + 2.0 * e, d, 4.0 * (e * e * g)), left), d, d_low)
     return select(right, value, scale_down(value, k)), select(right, slope, scale_down(slope, k))
 
 
@@ -164,20 +170,22 @@ def serf(x):
 def phish(x):
     """Phish: x * tanh(gelu(x))."""
     t = clamp_normal(abs(x))
-    p, ratio, q, k = normal_tail(t)
-    tail = scale_down(q, k)
-    g = select(x >= 0.0, x - tail, -tail)
-    slope = scale_down(p * (ratio - t), k)
+    p, p_low, q, q_low, k = normal_tail(t)
+    tail = mul_add(t, q_low, t * q)
+    g = select(x >= 0.0, x - scale_down(tail, k), scale_down(tail, k))  # |gelu(x)|
+    slope = scale_down(fma(-t, p, q) + mul_add(-t, p_low, q_low), k)
     slope = select(x > 0.0, 1.0 - slope, slope)
-    size = abs(g)
-    y = tanh_positive(size)
-    rise = sech_squared(size) * slope
-    # Far on the left tanh(g) = g to the last digit: the value is t^2 phi M, the derivative -t phi (2M - t).
+    y, y_low = tanh_parts(g)
+    value, value_low = two_product(abs(x), y)
+    value = value + mul_add(abs(x), y_low, value_low)
+    y = y + y_low
+    rise = select(g < 0.5, mul_add(-y * y, slope, slope), sech_squared(g) * slope)
+    # Far on the left tanh(g) = g to the last digit: the value is t^2 phi M, the derivative t (t phi - 2 phi M).
     far = x < -7.0
     c = clamp_exp(x)
     return (
-        select(far, scale_down(t * q, k), abs(x) * y),
-        select(far, scale_down(t * p * (t - 2.0 * ratio), k), mul_add(c, rise, select(x >= 0.0, y, -y))),
+        select(far, scale_down(t * tail, k), select(abs(x) > 1e3, abs(x), value)),
+        select(far, scale_down(t * (t * p - 2.0 * q), k), mul_add(c, rise, select(x >= 0.0, y, -y))),
     )
 
 
@@ -191,7 +199,7 @@ def telu(x):
     p, p_low, k = exp_parts(select(c > 6.0, 6.0, c))  # tanh(e^6) is 1 and its derivative 0
     u = scale_wide(p, k)
     y = tanh_positive(u)
-    rise = u * sech_squared(u)
+    rise = u * select(u < 1.0, mul_add(-y, y, 1.0), sech_squared(u))
     # Far on the left tanh(u) = u to the last digit.
     far = x < -20.0
     return (

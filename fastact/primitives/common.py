@@ -79,7 +79,14 @@ def quotient(n, d, d_low):
     """n / (d + d_low)."""
     r = 1.0 / d
     q = n * r
-    return mul_add(mul_add(-q, d_low, mul_add(-q, d, n)), r, q)
+    return mul_add(mul_add(-q, d_low, fma(-q, d, n)), r, q)
+
+
+@primitive
+def over_square(n, d, d_low):
+    """n / (d + d_low)^2."""
+    s, s_low = two_product(d, d)
+    return quotient(n, s, mul_add(2.0 * d, d_low, s_low))
 
 
 @primitive
@@ -126,10 +133,10 @@ def exp_short(x):
 
 @primitive
 def exp_short_low(x, x_low):
-    """exp(x + x_low) = m 2^k for a clamped x and |x_low| << 1, within 1 ULP."""
-    r, k = exp_reduce_short(x)
+    """exp(x + x_low) = m 2^k for a clamped x and |x_low| << 1, within 0.8 ULP."""
+    r, r_low, k = exp_reduce(x)
     s = mul_add(r * r, exp_series(r), r)
-    return 1.0 + mul_add(1.0 + s, x_low, s), k
+    return 1.0 + (mul_add(1.0 + s, x_low + r_low, s)), k
 
 
 @primitive
@@ -236,7 +243,9 @@ def logistic_gate(x, c, right, p, k):
     c is |x| as far as e is not negligible.
     """
     d, d_low = fast_two_sum(1.0, scale_down(p, k))
-    q = quotient(c * select(right >= 0.0, 1.0, p), d, d_low)
+    n, n_low = two_product(c, select(right >= 0.0, 1.0, p))
+    q, q_low = quotient_parts(n, n_low, d, d_low)
+    q = q + q_low
     y = select(right >= 0.0, select(c == abs(x), q, abs(x)), scale_down(q, k))
     return copysign(y, x)
 
@@ -248,9 +257,9 @@ def logistic_gate_slope(g, s, p, k):
     (1 + e + g e)/(1+e)^2 on the right, e (1 + e + g)/(1+e)^2 on the left.
     """
     e = scale_down(p, k)
-    d = 1.0 + e
+    d, d_low = fast_two_sum(1.0, e)
     right = s >= 0.0
-    slope = select(right, mul_add(g, e, d), p * (d + g)) / (d * d)
+    slope = over_square(select(right, mul_add(g, e, d), p * ((d + g) + d_low)), d, d_low)
     return select(right, slope, scale_down(slope, k))
 
 
@@ -302,14 +311,16 @@ def sech_squared(x):
 
 @primitive
 def normal_tail(t):
-    """For a clamped t >= 0: p, M, q, k with phi(t) = p 2^k, M(t) = M and t Phi(-t) = q 2^k."""
+    """For a clamped t >= 0: phi(t) = (p + p_low) 2^k and Phi(-t) = phi(t) M(t) = (q + q_low) 2^k."""
     h = t * t
     h_low = fma(t, t, -h)
-    m, low, k = exp_parts_low(-0.5 * h, -0.5 * h_low)
-    p = SQRT_HALF_PI_INVERSE.hi * m
+    m, m_low, k = exp_parts_low(-0.5 * h, -0.5 * h_low)
+    p, p_low = two_product(SQRT_HALF_PI_INVERSE.hi, m)
+    p_low = mul_add(SQRT_HALF_PI_INVERSE.hi, m_low, mul_add(SQRT_HALF_PI_INVERSE.lo, m, p_low))
     n, d = mills(t)
-    ratio = n / d
-    return p, ratio, t * (p * ratio), k
+    a, a_low = two_product(p, n)
+    q, q_low = quotient_parts(a, mul_add(p_low, n, a_low), d, 0.0)
+    return p, p_low, q, q_low, k
 
 
 @primitive
