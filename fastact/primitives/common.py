@@ -136,7 +136,7 @@ def exp_short_low(x, x_low):
     """exp(x + x_low) = m 2^k for a clamped x and |x_low| << 1, within 0.8 ULP."""
     r, r_low, k = exp_reduce(x)
     s = mul_add(r * r, exp_series(r), r)
-    return 1.0 + (mul_add(1.0 + s, x_low + r_low, s)), k
+    return 1.0 + mul_add(1.0 + s, x_low + r_low, s), k
 
 
 @primitive
@@ -217,8 +217,8 @@ def clamp_for(b, a):
 @primitive
 def exp_of_product(b, a):
     """|b| a and exp(-|b| a) = m 2^k, for a clamped a >= 0; the product's error goes into the exponent."""
-    s = abs(b) * a
-    m, k = exp_short_low(-s, -fma(abs(b), a, -s))
+    s, s_low = two_product(abs(b), a)
+    m, k = exp_short_low(-s, -s_low)
     return s, m, k
 
 
@@ -312,8 +312,7 @@ def sech_squared(x):
 @primitive
 def normal_tail(t):
     """For a clamped t >= 0: phi(t) = (p + p_low) 2^k and Phi(-t) = phi(t) M(t) = (q + q_low) 2^k."""
-    h = t * t
-    h_low = fma(t, t, -h)
+    h, h_low = two_product(t, t)
     m, m_low, k = exp_parts_low(-0.5 * h, -0.5 * h_low)
     p, p_low = two_product(SQRT_HALF_PI_INVERSE.hi, m)
     p_low = mul_add(SQRT_HALF_PI_INVERSE.hi, m_low, mul_add(SQRT_HALF_PI_INVERSE.lo, m, p_low))
