@@ -18,7 +18,7 @@ ATOMS = {
     "sqrt": (1, 1),
     "copysign": (2, 1),
     "round_to_int": (1, 1),
-    "round_small": (1, 1),
+    "round_product": (2, 1),
     "scale_by_pow2": (2, 1),
     "exponent": (1, 1),
 }
@@ -63,9 +63,9 @@ def round_to_int(x: Any) -> Any:
     _compiled_only("round_to_int")
 
 
-def round_small(x: Any) -> Any:
-    """The nearest integer, ties to even, for |x| < 2^22 (float32), 2^51 (float64): two additions."""
-    _compiled_only("round_small")
+def round_product(a: Any, b: Any) -> Any:
+    """The integer nearest to ``a * b``, either one near a tie, for |a b| < 2^22 (float32), 2^51 (float64)."""
+    _compiled_only("round_product")
 
 
 def scale_by_pow2(x: Any, k: Any) -> Any:

@@ -28,7 +28,7 @@ _SYMBOLS = {
 }  # fmt: skip
 
 #: Rough costs in vector instructions, for the threading threshold.
-_COSTS = {"select": 1, "sqrt": 12, "scale_by_pow2": 3, "round_small": 2, "round_to_int": 5, "exponent": 5}
+_COSTS = {"select": 1, "sqrt": 12, "scale_by_pow2": 3, "round_product": 2, "round_to_int": 5, "exponent": 5}
 
 
 def nearest(value: Fraction, precision: str) -> float:

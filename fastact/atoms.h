@@ -76,8 +76,8 @@ FA_ATOM double fa_fma_f64(double a, double b, double c)
 /* Adding 1.5 * 2^(p-1) leaves the nearest integer in the low bits of the sum. */
 #define FA_ROUND_F32 12582912.0f       /* 1.5 * 2^23 */
 #define FA_ROUND_F64 6755399441055744.0 /* 1.5 * 2^52 */
-FA_ATOM float fa_round_small_f32(float x) { return (x + FA_ROUND_F32) - FA_ROUND_F32; }
-FA_ATOM double fa_round_small_f64(double x) { return (x + FA_ROUND_F64) - FA_ROUND_F64; }
+FA_ATOM float fa_round_product_f32(float a, float b) { return fa_mul_add_f32(a, b, FA_ROUND_F32) - FA_ROUND_F32; }
+FA_ATOM double fa_round_product_f64(double a, double b) { return fa_mul_add_f64(a, b, FA_ROUND_F64) - FA_ROUND_F64; }
 
 /* From 2^23 (2^52) on every number is an integer already. */
 FA_ATOM float fa_round_to_int_f32(float x)

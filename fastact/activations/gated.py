@@ -5,7 +5,7 @@ gate vanishes like e^x; there the power of two of e^x = p 2^k is applied last, a
 x, so that results far below the smallest normal e^x keep all their digits.
 """
 
-from .._atoms import abs, copysign, fma, mul_add, select
+from .._atoms import abs, fma, mul_add, select
 from .._spec import Constant, activation
 from ..primitives.common import (
     clamp_exp,
@@ -13,27 +13,26 @@ from ..primitives.common import (
     clamp_low,
     clamp_normal,
     erf_positive,
-    exp_of_product,
     exp_parts,
     exp_parts_low,
-    exp_short_low,
+    expm1_reduced,
     fast_two_sum,
     log1p_exp,
     logistic_gate,
     logistic_gate_slope,
     logistic_of,
     normal_tail,
+    one_plus_exp,
     over_square,
     scale_down,
     scale_wide,
     sech_squared,
-    square,
     tanh_parts,
     tanh_positive,
     two_product,
     two_sum,
 )
-from ..primitives.float64 import clamp_gelu_tanh
+from ..primitives.float64 import clamp_gelu_tanh, exp_reduce_product, exp_reduce_short
 
 QUICK = Constant("1.702")
 TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)
@@ -48,12 +47,11 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 )  # fmt: skip
 def silu(x, beta):
     """Sigmoid linear unit: x * sigmoid(beta * x)."""
-    c = clamp_for(beta, abs(x))
-    s, p, k = exp_of_product(beta, c)
-    right = beta * x  # its sign tells the side
-    g = copysign(s, right)
-    rise = (c * p) * c / square(1.0 + scale_down(p, k))  # x^2 sigma (1 - sigma)
-    return logistic_gate(x, c, right, p, k), logistic_gate_slope(g, right, p, k), scale_down(rise, k)
+    c = clamp_for(beta, x)
+    r, k = exp_reduce_product(-beta, c)
+    d, d_low = one_plus_exp(r, k)
+    rise = c * (1.0 + expm1_reduced(r)) * c / (d * d)  # x^2 sigma (1 - sigma)
+    return logistic_gate(x, c, r, k), logistic_gate_slope(beta * c, r, k), scale_down(rise, -abs(k))
 
 
 @activation(
@@ -62,11 +60,10 @@ def silu(x, beta):
 )  # fmt: skip
 def quick_gelu(x):
     """Quick GELU: x * sigmoid(1.702 * x), an approximation of gelu."""
-    c = clamp_for(QUICK.hi, abs(x))
-    s, s_low = two_product(QUICK.hi, c)
-    s_low = mul_add(QUICK.lo, c, s_low)
-    p, k = exp_short_low(-s, -s_low)
-    return logistic_gate(x, c, x, p, k), logistic_gate_slope(copysign(s, x), x, p, k)
+    c = clamp_for(QUICK.hi, x)
+    r, k = exp_reduce_product(-QUICK.hi, c)
+    r = mul_add(-QUICK.lo, c, r)
+    return logistic_gate(x, c, r, k), logistic_gate_slope(QUICK.hi * c, r, k)
 
 
 @activation(
@@ -94,16 +91,15 @@ def gelu(x):
 def gelu_tanh(x):
     """Tanh approximation of gelu."""
     # x sigma(z), z = x (A + B x^2) = 2 u, carried in two parts: its error is multiplied by |z|.
-    c = clamp_gelu_tanh(abs(x))
+    c = clamp_gelu_tanh(x)
     h, h_low = two_product(c, c)
     b, b_low = two_product(TANH_B.hi, h)
     w, w_low = two_sum(TANH_A.hi, b)
     w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
     z, z_low = two_product(w, c)
-    z_low = mul_add(w_low, c, z_low)
-    p, k = exp_short_low(-z, -z_low)
-    g = c * mul_add(3.0, b, TANH_A.hi)  # x z'(x), which stands where s stands in the slope of x sigma(s)
-    return logistic_gate(x, c, x, p, k), logistic_gate_slope(copysign(g, x), x, p, k)
+    r, k = exp_reduce_short(-z)
+    r = r - mul_add(w_low, c, z_low)
+    return logistic_gate(x, c, r, k), logistic_gate_slope(c * mul_add(3.0, b, TANH_A.hi), r, k)  # g = x z'(x)
 
 
 @activation(

@@ -2,7 +2,8 @@
 
 from .._atoms import abs, select
 from .._spec import activation
-from ..primitives.common import clamp_for, exp_of_product, expm1_negative, log1p_exp, logistic_of, scale_down
+from ..primitives.common import clamp_for, expm1_negative, expm1_reduced, log1p_exp, logistic_of, scale_down
+from ..primitives.float64 import exp_reduce_product
 
 
 @activation(
@@ -14,7 +15,10 @@ from ..primitives.common import clamp_for, exp_of_product, expm1_negative, log1p
 def softplus(x, beta):
     """Softplus: log(1 + exp(beta * x)) / beta."""
     # log(1 + e^s) = max(s, 0) + log1p(e^-|s|); and max(s, 0) / beta is x itself or 0.
-    a, m, k = exp_of_product(beta, clamp_for(beta, abs(x)))
+    c = abs(clamp_for(beta, x))
+    a = abs(beta) * c
+    r, k = exp_reduce_product(-abs(beta), c)
+    m = 1.0 + expm1_reduced(r)
     s = beta * x
     e = scale_down(m, k)
     tail = log1p_exp(e, 0.0) / beta

@@ -4,7 +4,7 @@ Several return a number in two parts, ``high + low`` with ``high`` the rounded s
 needs to divide or add without the error of a first rounding.
 """
 
-from .._atoms import abs, copysign, exponent, fma, mul_add, round_small, round_to_int, scale_by_pow2, select, sqrt
+from .._atoms import abs, copysign, exponent, fma, mul_add, round_product, round_to_int, scale_by_pow2, select, sqrt
 from .._spec import Constant, primitive
 from . import float32  # noqa: F401  (registers the other text of each of these)
 from .float64 import (
@@ -98,7 +98,7 @@ def square(x):
 @primitive
 def scale_wide(x, k):
     """x * 2^k, rounded once also where the result is subnormal or 2^k is no number."""
-    h = round_small(0.5 * k)
+    h = round_product(k, 0.5)
     return scale_by_pow2(scale_by_pow2(x, h), k - h)
 
 
@@ -125,18 +125,16 @@ def exp_parts_low(x, x_low):
 
 
 @primitive
-def exp_short(x):
-    """exp(x) = m 2^k for a clamped x, within 1 ULP: what a gate needs, a third cheaper than exp_parts."""
-    r, k = exp_reduce_short(x)
-    return 1.0 + mul_add(r * r, exp_series(r), r), k
+def expm1_reduced(r):
+    """expm1(r) for |r| <= ln(2)/2."""
+    return mul_add(r * r, exp_series(r), r)
 
 
 @primitive
-def exp_short_low(x, x_low):
-    """exp(x + x_low) = m 2^k for a clamped x and |x_low| << 1, within 0.8 ULP."""
-    r, r_low, k = exp_reduce(x)
-    s = mul_add(r * r, exp_series(r), r)
-    return 1.0 + mul_add(1.0 + s, x_low + r_low, s), k
+def exp_short(x):
+    """exp(x) = m 2^k for a clamped x, within 1 ULP: what a gate needs, a third cheaper than exp_parts."""
+    r, k = exp_reduce_short(x)
+    return 1.0 + expm1_reduced(r), k
 
 
 @primitive
@@ -207,19 +205,21 @@ def log_sum(f, f_low, k):
 
 
 @primitive
-def clamp_for(b, a):
-    """a >= 0 clamped so that |b| a is within clamp_exp."""
+def clamp_for(b, x):
+    """x clamped so that b x is within clamp_exp."""
     bound = clamp_exp(1e30) / abs(b)
     bound = select(bound < 1e30, bound, 1e30)
-    return select(a > bound, bound, a)
+    low = select(x < -bound, -bound, x)
+    return select(low > bound, bound, low)
 
 
 @primitive
-def exp_of_product(b, a):
-    """|b| a and exp(-|b| a) = m 2^k, for a clamped a >= 0; the product's error goes into the exponent."""
-    s, s_low = two_product(abs(b), a)
-    m, k = exp_short_low(-s, -s_low)
-    return s, m, k
+def one_plus_exp(r, k):
+    """1 + exp(r) 2^k = (d + d_low) 2^max(k, 0) for |r| <= ln(2)/2: no power above 1, no product to round."""
+    two_k = scale_down(1.0, -abs(k))
+    u = mul_add(expm1_reduced(r), select(k <= 0.0, two_k, 1.0), two_k)
+    d = 1.0 + u
+    return d, u - (d - 1.0)
 
 
 @primitive
@@ -230,49 +230,49 @@ def logistic_of(s, e):
 
 
 @primitive
+def logistic_gate(x, c, r, k):
+    """x times the logistic at s = -(r + k ln 2); c is x clamped to where the logistic is neither 0 nor 1."""
+    d, d_low = one_plus_exp(r, k)
+    right = k <= 0.0
+    q = select(right, x, c) / d
+    return select(right, q, scale_down(q, -abs(k)))
+
+
+@primitive
+def logistic_gate_slope(g, r, k):
+    """The derivative of x sigma(s), s = -(r + k ln 2) and g = x s'(x): sigma(s) + g sigma(s) sigma(-s).
+
+    With 1 + exp(-s) = d on the right it is (d + g (d - 1))/d^2, and with d 2^k on the left (d + g m)/d^2 2^-k,
+    m = exp(r).
+    """
+    d, d_low = one_plus_exp(r, k)
+    right = k <= 0.0
+    t = expm1_reduced(r)
+    m = 1.0 + t
+    m_low = t - (m - 1.0)
+    w = scale_down(m, -abs(k))
+    n = mul_add(g, select(right, w, m), d) + select(right, 0.0, mul_add(g, m_low, d_low))
+    slope = over_square(n, d, d_low)
+    return select(right, slope, scale_down(slope, -abs(k)))
+
+
+@primitive
 def logistic(x):
     """1 / (1 + exp(-x))."""
-    m, k = exp_short(clamp_low(-abs(x)))
-    return logistic_of(x, scale_down(m, k))
-
-
-@primitive
-def logistic_gate(x, c, right, p, k):
-    """x times the logistic: |x|/(1+e) where right >= 0, else |x| e/(1+e), 2^k last, with the sign of x; e = p 2^k.
-
-    c is |x| as far as e is not negligible.
-    """
-    d, d_low = fast_two_sum(1.0, scale_down(p, k))
-    n, n_low = two_product(c, select(right >= 0.0, 1.0, p))
-    q, q_low = quotient_parts(n, n_low, d, d_low)
-    q = q + q_low
-    y = select(right >= 0.0, select(c == abs(x), q, abs(x)), scale_down(q, k))
-    return copysign(y, x)
-
-
-@primitive
-def logistic_gate_slope(g, s, p, k):
-    """The derivative of x sigma(s), g = x s'(x) clamped: sigma(s) + g sigma(s) sigma(-s), exp(-|s|) = p 2^k.
-
-    (1 + e + g e)/(1+e)^2 on the right, e (1 + e + g)/(1+e)^2 on the left.
-    """
-    e = scale_down(p, k)
-    d, d_low = fast_two_sum(1.0, e)
-    right = s >= 0.0
-    slope = over_square(select(right, mul_add(g, e, d), p * ((d + g) + d_low)), d, d_low)
-    return select(right, slope, scale_down(slope, k))
+    c = clamp_exp(x)
+    r, k = exp_reduce_short(-c)
+    return logistic_gate(1.0, 1.0, r, k)
 
 
 @primitive
 def logistic_slope(x):
-    """e/(1+e)^2, e = exp(-|x|): the plain product, and what the rounding of 1/(1+e) took from it."""
-    m, k = exp_short(clamp_low(-abs(x)))
-    e = scale_down(m, k)
-    d, d_low = fast_two_sum(1.0, e)
-    r = 1.0 / d
-    residual = mul_add(-d, r, 1.0) - d_low * r
-    p = e * r * r
-    return mul_add(2.0 * residual, p, p)
+    """exp(-x)/(1 + exp(-x))^2: the plain product, and what the rounding of 1/(1 + exp(-x)) took from it."""
+    r, k = exp_reduce_short(-clamp_exp(x))
+    d, d_low = one_plus_exp(r, k)
+    q = 1.0 / d
+    residual = mul_add(-d, q, 1.0) - d_low * q
+    p = (1.0 + expm1_reduced(r)) * q * q
+    return scale_down(mul_add(2.0 * residual, p, p), -abs(k))
 
 
 @primitive

@@ -1,6 +1,6 @@
 """Primitives whose polynomials are fitted to float32. The fits: tools/fit_polynomials.py."""
 
-from .._atoms import mul_add, round_small, scale_by_pow2, select
+from .._atoms import fma, mul_add, round_product, scale_by_pow2, select
 from .._spec import primitive
 
 
@@ -20,7 +20,7 @@ def clamp_exp(x):
 @primitive
 def exp_reduce(x):
     """x = k ln 2 + r + r_low with |r| <= ln(2)/2: k ln2_hi is exact."""
-    k = round_small(x * 1.442695)
+    k = round_product(x, 1.442695)
     a = mul_add(k, -0.69314575, x)
     b = k * 1.4286068e-06
     r = a - b
@@ -30,18 +30,23 @@ def exp_reduce(x):
 @primitive
 def exp_reduce_short(x):
     """x = k ln 2 + r with |r| <= ln(2)/2, rounded."""
-    k = round_small(x * 1.442695)
+    k = round_product(x, 1.442695)
     return mul_add(k, -1.4286068e-06, mul_add(k, -0.69314575, x)), k
+
+
+@primitive
+def exp_reduce_product(a, b):
+    """a b = k ln 2 + r with |r| <= ln(2)/2, rounded; the product is not: k ln2_hi is exact."""
+    k = round_product(a * b, 1.442695)
+    return mul_add(k, -1.4286068e-06, fma(a, b, k * -0.69314575)), k
 
 
 @primitive
 def exp_series(r):
     """(exp(r) - 1 - r) / r^2: fit EXP_F32."""
-    q = mul_add(r, 0.0013820906, 0.008368672)
-    q = mul_add(r, q, 0.041668262)
-    q = mul_add(r, q, 0.16666521)
-    q = mul_add(r, q, 0.49999994)
-    return q
+    z = r * r
+    even = mul_add(z, mul_add(z, 0.0013820906, 0.041668262), 0.49999994)
+    return mul_add(r, mul_add(z, 0.008368672, 0.16666521), even)
 
 
 @primitive
@@ -92,9 +97,10 @@ def scale_down(x, k):
 
 
 @primitive
-def clamp_gelu_tanh(a):
-    """Clamp a >= 0 to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
-    return select(a > 11.5, 11.5, a)
+def clamp_gelu_tanh(x):
+    """Clamp to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
+    low = select(x < -11.5, -11.5, x)
+    return select(low > 11.5, 11.5, low)
 
 
 @primitive

@@ -1,6 +1,6 @@
 """Primitives whose polynomials are fitted to float64. The fits: tools/fit_polynomials.py."""
 
-from .._atoms import mul_add, round_small, scale_by_pow2, select
+from .._atoms import fma, mul_add, round_product, scale_by_pow2, select
 from .._spec import primitive
 
 
@@ -20,7 +20,7 @@ def clamp_exp(x):
 @primitive
 def exp_reduce(x):
     """x = k ln 2 + r + r_low with |r| <= ln(2)/2: k ln2_hi is exact."""
-    k = round_small(x * 1.4426950408889634)
+    k = round_product(x, 1.4426950408889634)
     a = mul_add(k, -0.6931471805601177, x)
     b = k * -1.7239444525614835e-13
     r = a - b
@@ -30,23 +30,30 @@ def exp_reduce(x):
 @primitive
 def exp_reduce_short(x):
     """x = k ln 2 + r with |r| <= ln(2)/2, rounded."""
-    k = round_small(x * 1.4426950408889634)
+    k = round_product(x, 1.4426950408889634)
     return mul_add(k, 1.7239444525614835e-13, mul_add(k, -0.6931471805601177, x)), k
+
+
+@primitive
+def exp_reduce_product(a, b):
+    """a b = k ln 2 + r with |r| <= ln(2)/2, rounded; the product is not: k ln2_hi is exact."""
+    k = round_product(a * b, 1.4426950408889634)
+    return mul_add(k, 1.7239444525614835e-13, fma(a, b, k * -0.6931471805601177)), k
 
 
 @primitive
 def exp_series(r):
     """(exp(r) - 1 - r) / r^2: fit EXP_F64."""
-    q = mul_add(r, 2.5006610419988034e-08, 2.7630282640612767e-07)
-    q = mul_add(r, q, 2.75575614558343e-06)
-    q = mul_add(r, q, 2.480149294626561e-05)
-    q = mul_add(r, q, 0.00019841269541309747)
-    q = mul_add(r, q, 0.0013888888943886437)
-    q = mul_add(r, q, 0.008333333333473603)
-    q = mul_add(r, q, 0.0416666666665283)
-    q = mul_add(r, q, 0.16666666666666458)
-    q = mul_add(r, q, 0.5000000000000011)
-    return q
+    z = r * r
+    even = mul_add(z, 2.7630282640612767e-07, 2.480149294626561e-05)
+    even = mul_add(z, even, 0.0013888888943886437)
+    even = mul_add(z, even, 0.0416666666665283)
+    even = mul_add(z, even, 0.5000000000000011)
+    odd = mul_add(z, 2.5006610419988034e-08, 2.75575614558343e-06)
+    odd = mul_add(z, odd, 0.00019841269541309747)
+    odd = mul_add(z, odd, 0.008333333333473603)
+    odd = mul_add(z, odd, 0.16666666666666458)
+    return mul_add(r, odd, even)
 
 
 @primitive
@@ -117,9 +124,10 @@ def scale_down(x, k):
 
 
 @primitive
-def clamp_gelu_tanh(a):
-    """Clamp a >= 0 to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
-    return select(a > 22.0, 22.0, a)
+def clamp_gelu_tanh(x):
+    """Clamp to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
+    low = select(x < -22.0, -22.0, x)
+    return select(low > 22.0, 22.0, low)
 
 
 @primitive
