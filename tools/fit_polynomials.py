@@ -4,7 +4,7 @@
 with an argument) as Python literals that round-trip.  Needs numpy, scipy and mpmath.
 
 A fit is ``f(x) ~ base(x) + factor(x) * P(v) / Q(v)`` with v = v(x), where Q is 1, or
-q0 + q1*v + ..., or (linked) v*P(v) + S(v).  It minimises the largest relative error of the *final*
+q0 + q1*v + ..., or (linked by c) c*v*P(v) + S(v).  It minimises the largest relative error of the *final*
 function f.  The residual is computed with 60 digits; its linearisation is a linear programme in
 float64 (coefficients rescaled, basis orthogonalised), solved again until the 60-digit residual
 stops falling.  For a polynomial that is iterative refinement, for a rational Gauss-Newton in the
@@ -67,7 +67,7 @@ class Fit:
     factor: object = unity
     variable: object = identity
     parameter: object = None
-    linked: bool = False
+    linked: float = 0
     first: dict = field(default_factory=dict)
     fixed: dict = field(default_factory=dict)
 
@@ -110,7 +110,7 @@ class Problem:
         """Values of P/Q and of 1/Q at v."""
         num, den = self.split(c)
         p = polynomial(num, v)
-        q = polynomial(den, v) + (v * p if self.fit.linked else 0)
+        q = polynomial(den, v) + self.fit.linked * v * p
         return p / q, 1 / q
 
     def residual(self, c):
@@ -123,7 +123,7 @@ class Problem:
         rows = []
         for v, g in zip(self.v, self.factor, strict=True):
             r, inverse = self.rational(c, v)
-            top = g * inverse * (1 - v * r if self.fit.linked else 1)
+            top = g * inverse * (1 - self.fit.linked * v * r)
             bottom = -g * inverse * r
             powers = [v**k for k in range(max(self.n_num, self.n_den + 1))]
             row = [top * p for p in powers[: self.n_num]]
@@ -136,7 +136,7 @@ class Problem:
         step = max(1, len(self.v) // (3 * (self.n_num + self.n_den)))
         for v, g, t in list(zip(self.v, self.factor, self.target, strict=True))[::step]:
             damp = 1 / (1 + abs(v)) ** self.n_den
-            top = damp * (g - v * t if self.fit.linked else g)
+            top = damp * (g - self.fit.linked * v * t)
             row = [top * v**k for k in range(self.n_num)]
             rows.append(row + [-damp * t * v**k for k in range(1, self.n_den + 1)])
             right.append(t * damp * self.first)
@@ -243,12 +243,17 @@ def solve_named(name, precision):
     return solve(fit, interval, fit.degrees[precision], BITS[precision], first)
 
 
-def over_mills(precision):
-    """Return t -> (root - t) / (t*P(t) + S(t)), the known factor of M(t) - t."""
+def normal_ratio(t):
+    """Phi(-t) / exp(-t^2/2), the Mills ratio over sqrt(2 pi)."""
+    return PHI_0 * mills(t)
+
+
+def over_normal(precision):
+    """Return t -> (root - t) / (c*t*P(t) + S(t)), the known factor of (Phi(-t) - t phi(t)) / exp(-t^2/2)."""
 
     def factor(t):
-        num, den = solve_named("mills", precision)[0]
-        return (GELU_ROOT - t) / (t * polynomial(num, t) + polynomial(den, t))
+        num, den = solve_named("normal", precision)[0]
+        return (GELU_ROOT - t) / (LINK[precision] * t * polynomial(num, t) + polynomial(den, t))
 
     return factor
 
@@ -268,6 +273,8 @@ def snake_part(u):
     return u * mp.sin(2 * u) - mp.sin(u) ** 2
 
 
+PHI_0 = 1 / mp.sqrt(2 * mp.pi)
+LINK = {precision: round_to(1 / PHI_0, bits) for precision, bits in BITS.items()}
 GELU_ROOT = mp.findroot(lambda t: mills(t) - t, mp.mpf("0.7517916"))
 QUARTER = mp.mpf("0.7854")  # pi/4 = 0.785398..., widened for the rounding of the reduction
 MILLS_RANGE = {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))}  # of u in mills_t
@@ -292,10 +299,14 @@ FITS = [
         mp.log1p, (0, ROOT2 - 1), {"f32": 2, "f64": 6}, base=lambda x: 2 * half(x),
         factor=lambda x: half(x) ** 3, variable=lambda x: half(x) ** 2),
     Fit("mills", "Phi(-t)/phi(t) = P(t)/(t*P(t) + S(t)), S is ..._DEN", mills, MILLS_RANGE,
-        {"f32": (5, 4), "f64": (10, 9)}, linked=True, first={"f64": 1.25}, parameter=mills_t),
-    *(Fit("gelu_prime", "Phi(-t)/phi(t) - t = (T0 - t) * K(t) / (t*P(t) + S(t)), P and S of mills",
-          lambda t: mills(t) - t, MILLS_RANGE, {precision: degree},
-          factor=over_mills(precision), parameter=mills_t)
+        {"f32": (5, 4), "f64": (10, 9)}, linked=1, first={"f64": 1.25}, parameter=mills_t),
+    *(Fit("normal", "Phi(-t)/exp(-t*t/2) = P(t)/(c*t*P(t) + S(t)), c = sqrt(2 pi) rounded, S is ..._DEN",
+          normal_ratio, MILLS_RANGE, {precision: degree},
+          linked=LINK[precision], fixed={0: 0.5}, parameter=mills_t)
+      for precision, degree in (("f32", (5, 4)), ("f64", (10, 9)))),
+    *(Fit("gelu_slope", "(Phi(-t) - t*phi(t))/exp(-t*t/2) = (T0 - t) * K(t) / (c*t*P(t) + S(t)), P and S of normal",
+          lambda t: normal_ratio(t) - PHI_0 * t, MILLS_RANGE, {precision: degree},
+          factor=over_normal(precision), parameter=mills_t)
       for precision, degree in (("f32", 6), ("f64", 11))),
     Fit("erf", "erf(x) = x + x*P(x*x), 0 <= x <= 1",
         mp.erf, (0, 1), {"f32": 6, "f64": 11}, base=identity, factor=identity, variable=square),

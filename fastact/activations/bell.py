@@ -3,15 +3,14 @@
 from .._atoms import abs, fma, select
 from .._spec import activation
 from ..primitives.common import (
-    clamp_low,
-    exp_parts_low,
+    expm1_reduced,
     half_turns,
     scale_down,
     sine_squared,
     two_product,
     two_sum,
 )
-from ..primitives.float64 import snake_series
+from ..primitives.float64 import clamp_gaussian, exp_reduce_product, snake_series
 
 
 @activation(
@@ -21,10 +20,9 @@ from ..primitives.float64 import snake_series
 )  # fmt: skip
 def gaussian(x):
     """Gaussian: exp(-x^2)."""
-    c = select(x > 40.0, 40.0, select(x < -40.0, -40.0, x))  # exp(-1600) is 0
-    h, h_low = two_product(c, c)
-    n = clamp_low(-h)
-    p, p_low, k = exp_parts_low(n, select(n == -h, -h_low, 0.0))
+    c = clamp_gaussian(x)
+    r, k = exp_reduce_product(-c, c)
+    p = 1.0 + expm1_reduced(r)
     return scale_down(p, k), scale_down(-2.0 * c * p, k)
 
 

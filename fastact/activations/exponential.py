@@ -6,9 +6,9 @@ from ..primitives.common import (
     clamp_low,
     exp,
     exp_parts,
-    exp_parts_low,
     expm1_negative,
-    expm1_negative_low,
+    expm1_reduced_parts,
+    expm1_scaled,
     fast_two_sum,
     log_reduce,
     log_sum,
@@ -16,7 +16,7 @@ from ..primitives.common import (
     scale_down,
     scale_wide,
 )
-from ..primitives.float64 import celu_series
+from ..primitives.float64 import celu_series, exp_reduce
 
 SELU_SCALE = Constant("1.0507009873554804934193349852946")
 SELU_SCALE_ALPHA = Constant("1.7580993408473768599402175208123193421")  # times 1.6732632423543772848170429916717
@@ -95,8 +95,11 @@ def celu(x, alpha):
     q = n * inverse
     z = clamp_low(q)
     z_low = select(z == q, fma(-q, alpha, n) * inverse, 0.0)
-    m, m_low = expm1_negative_low(z, z_low)
-    p, low, k = exp_parts_low(z, z_low)
+    r, k = exp_reduce(z)
+    e, e_low = expm1_reduced_parts(r)
+    e_low = mul_add(1.0 + e, z_low, e_low)
+    m, m_low = expm1_scaled(e, e_low, k)
+    p = 1.0 + (e + e_low)
     direct = m - scale_down(z * p, k)
     return (
         select(x < 0.0, mul_add(alpha, m_low, alpha * m), x),  # x is also -0.0 or NaN
@@ -173,7 +176,7 @@ def hard_elish(x):
     n = select(x > 0.0, 0.0, x)
     m, m_low = expm1_negative(n)
     gate = 0.5 * (x + 1.0)
-    left = select(x <= -1.0, -0.0, m * gate)
+    left = select(x <= -1.0, -0.0, mul_add(m, gate, m_low * gate))
     # (e^x (x + 2) - 1) / 2 = (expm1(x) (x + 2) + x + 1) / 2
     left_slope = select(x <= -1.0, 0.0, 0.5 * mul_add(m, x + 2.0, x + 1.0))
     return (

@@ -32,7 +32,7 @@ from ..primitives.common import (
     two_product,
     two_sum,
 )
-from ..primitives.float64 import clamp_gelu_tanh, exp_reduce_product, exp_reduce_short
+from ..primitives.float64 import clamp_gelu_tanh, exp_reduce, exp_reduce_product, gelu_slope, normal_quotient
 
 QUICK = Constant("1.702")
 TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)
@@ -74,12 +74,15 @@ def quick_gelu(x):
 )  # fmt: skip
 def gelu(x):
     """Gaussian error linear unit: x * Phi(x), Phi the standard normal distribution function."""
-    # With t = |x|, phi the density and M the Mills ratio, Phi(-t) = phi(t) M(t): the value is
-    # -t phi M on the left and t - t phi M on the right; the derivative is phi M - t phi, and 1 minus that.
+    # With t = |x| and phi the density the value is -t Phi(-t) on the left and t - t Phi(-t) on the right;
+    # the derivative is Phi(-t) - t phi(t), and 1 minus that. Both are exp(-t^2/2) times a quotient.
     t = clamp_normal(abs(x))
-    p, p_low, q, q_low, k = normal_tail(t)
-    tail = scale_down(mul_add(t, q_low, t * q), k)
-    slope = scale_down(fma(-t, p, q) + mul_add(-t, p_low, q_low), k)
+    r, k = exp_reduce_product(-0.5 * t, t)
+    e = expm1_reduced(r)
+    n, d = normal_quotient(t)
+    g = gelu_slope(t)
+    tail = scale_down(mul_add(n, e, n) / d, k)
+    slope = scale_down(mul_add(g, e, g) / d, k)
     return select(x >= 0.0, x - tail, -tail), select(x > 0.0, 1.0 - slope, slope)
 
 
@@ -97,7 +100,7 @@ def gelu_tanh(x):
     w, w_low = two_sum(TANH_A.hi, b)
     w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
     z, z_low = two_product(w, c)
-    r, k = exp_reduce_short(-z)
+    r, k = exp_reduce(-z)
     r = r - mul_add(w_low, c, z_low)
     return logistic_gate(x, c, r, k), logistic_gate_slope(c * mul_add(3.0, b, TANH_A.hi), r, k)  # g = x z'(x)
 

@@ -14,9 +14,7 @@ from .float64 import (
     clamp_normal,
     erf_unit,
     exp_reduce,
-    exp_reduce_short,
     exp_series,
-    expm1_tail,
     ln2_times,
     log1p_unit,
     log_drop,
@@ -106,22 +104,28 @@ def scale_wide(x, k):
 
 
 @primitive
+def expm1_reduced_parts(r):
+    """expm1(r) in two parts, for |r| <= ln(2)/2."""
+    high, low = fast_two_sum(r, r * r * exp_series(r))
+    return high, low
+
+
+@primitive
 def exp_parts(x):
-    """exp(x) = (high + low) 2^k for a clamped x: high is within 0.53 ULP."""
-    r, r_low, k = exp_reduce(x)
-    a, b = fast_two_sum(1.0, r)
-    high, low = fast_two_sum(a, b + mul_add(r, mul_add(r, exp_series(r), r_low), r_low))
-    return high, low, k
+    """exp(x) = (high + low) 2^k for a clamped x: high is within 0.8 ULP."""
+    r, k = exp_reduce(x)
+    e, e_low = expm1_reduced_parts(r)
+    high, low = fast_two_sum(1.0, e)
+    return high, low + e_low, k
 
 
 @primitive
 def exp_parts_low(x, x_low):
-    """exp(x + x_low) = (high + low) 2^k for a clamped x and |x_low| << 1: exp(x) (1 + x_low)."""
-    r, r_low, k = exp_reduce(x)
-    a, b = fast_two_sum(1.0, r)
-    s = b + mul_add(r, mul_add(r, exp_series(r), r_low), r_low)
-    high, low = fast_two_sum(a, mul_add(a + s, x_low, s))
-    return high, low, k
+    """exp(x + x_low) = (high + low) 2^k for a clamped x and |x_low| << 1."""
+    r, k = exp_reduce(x)
+    e, e_low = expm1_reduced_parts(r + x_low)
+    high, low = fast_two_sum(1.0, e)
+    return high, low + e_low, k
 
 
 @primitive
@@ -133,7 +137,7 @@ def expm1_reduced(r):
 @primitive
 def exp_short(x):
     """exp(x) = m 2^k for a clamped x, within 1 ULP: what a gate needs, a third cheaper than exp_parts."""
-    r, k = exp_reduce_short(x)
+    r, k = exp_reduce(x)
     return 1.0 + expm1_reduced(r), k
 
 
@@ -152,30 +156,28 @@ def exp_negative(x):
 
 
 @primitive
-def expm1_sum(x, r, s, k):
-    """2^k (1 + r + s) - 1 = (2^k - 1) + 2^k r + 2^k s in two parts, with the sign of x <= 0."""
-    two_k = scale_by_pow2(1.0, k)
-    a, a_low = fast_two_sum(-1.0, two_k)
-    b, b_low = fast_two_sum(a, two_k * r)
-    high, low = fast_two_sum(b, two_k * s + (b_low + a_low))
-    return copysign(high, x), low
+def expm1_scaled(e, e_low, k):
+    """2^k (1 + e + e_low) - 1 in two parts, for k <= 0; products with 2^k are exact, below 2^-100 it does not count."""
+    two_k = scale_by_pow2(1.0, select(k < -100.0, -100.0, k))
+    a = two_k - 1.0
+    high = mul_add(two_k, e, a)
+    return high, mul_add(two_k, e, a - high) + mul_add(two_k, e_low, two_k - (a + 1.0))
+
+
+@primitive
+def expm1_parts(x):
+    """expm1(x) in two parts, for x <= 0; at -0.0 it is 0."""
+    r, k = exp_reduce(clamp_low(x))
+    e, e_low = expm1_reduced_parts(r)
+    high, low = expm1_scaled(e, e_low, k)
+    return high, low
 
 
 @primitive
 def expm1_negative(x):
     """expm1(x) in two parts, for x <= 0."""
-    r, r_low, k = exp_reduce(select(x < -64.0, -64.0, x))
-    high, low = expm1_sum(x, r, expm1_tail(r, r_low), k)
-    return high, low
-
-
-@primitive
-def expm1_negative_low(x, x_low):
-    """expm1(x + x_low) in two parts, for x <= 0 and |x_low| << 1."""
-    r, r_low, k = exp_reduce(select(x < -64.0, -64.0, x))
-    s = expm1_tail(r, r_low)
-    high, low = expm1_sum(x, r, mul_add(1.0 + (r + s), select(x < -64.0, 0.0, x_low), s), k)
-    return high, low
+    high, low = expm1_parts(x)
+    return copysign(high, x), low
 
 
 @primitive
@@ -260,28 +262,41 @@ def logistic_gate_slope(g, r, k):
 def logistic(x):
     """1 / (1 + exp(-x))."""
     c = clamp_exp(x)
-    r, k = exp_reduce_short(-c)
+    r, k = exp_reduce(-c)
     return logistic_gate(1.0, 1.0, r, k)
 
 
 @primitive
-def logistic_slope(x):
-    """exp(-x)/(1 + exp(-x))^2: the plain product, and what the rounding of 1/(1 + exp(-x)) took from it."""
-    r, k = exp_reduce_short(-clamp_exp(x))
-    d, d_low = one_plus_exp(r, k)
+def over_square_short(p, d, d_low):
+    """p/(d + d_low)^2: the plain product, and what the rounding of 1/d took from it."""
     q = 1.0 / d
     residual = mul_add(-d, q, 1.0) - d_low * q
-    p = (1.0 + expm1_reduced(r)) * q * q
-    return scale_down(mul_add(2.0 * residual, p, p), -abs(k))
+    w = p * q * q
+    return mul_add(2.0 * residual, w, w)
+
+
+@primitive
+def logistic_slope(x):
+    """exp(-x)/(1 + exp(-x))^2."""
+    r, k = exp_reduce(-clamp_exp(x))
+    d, d_low = one_plus_exp(r, k)
+    return scale_down(over_square_short(1.0 + expm1_reduced(r), d, d_low), -abs(k))
+
+
+@primitive
+def tanh_fraction(x):
+    """m, m_low, d and d_low with tanh(x) = -(m + m_low)/(d + d_low), for x >= 0: m = expm1(-2x), d = 2 + m."""
+    m, m_low = expm1_parts(-2.0 * x)
+    d, d_low = fast_two_sum(2.0, m)
+    return m, m_low, d, d_low + m_low
 
 
 @primitive
 def tanh_parts(x):
-    """tanh(x) in two parts for x >= 0: -m/(2 + m), m = expm1(-2x)."""
-    m, m_low = expm1_negative(-2.0 * x)
-    d, d_low = fast_two_sum(2.0, m)
-    high, low = quotient_parts(-m, -m_low, d, d_low + m_low)
-    return high, low
+    """tanh(x) in two parts for x >= 0."""
+    m, m_low, d, d_low = tanh_fraction(x)
+    high, low = quotient_parts(m, m_low, d, d_low)
+    return -high, -low
 
 
 @primitive
@@ -296,14 +311,19 @@ def tanh_shrink_unit(x):
 @primitive
 def tanh_positive(x):
     """tanh(x) for x >= 0."""
-    high, low = tanh_parts(x)
-    return high + low
+    m, m_low, d, d_low = tanh_fraction(x)
+    r = 1.0 / d
+    q = m * r
+    return -mul_add(mul_add(-q, d_low, fma(-q, d, m) + m_low), r, q)
 
 
 @primitive
 def sech_squared(x):
     """1 / cosh(x)^2 = 4t/(1+t)^2, t = exp(-2|x|)."""
-    return 4.0 * logistic_slope(2.0 * x)
+    r, k = exp_reduce(clamp_low(-2.0 * abs(x)))
+    p = 1.0 + expm1_reduced(r)
+    d, d_low = fast_two_sum(1.0, scale_down(p, k))
+    return scale_down(4.0 * over_square_short(p, d, d_low), k)
 
 
 # -- the normal distribution ---------------------------------------------------------------------

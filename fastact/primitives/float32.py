@@ -19,16 +19,6 @@ def clamp_exp(x):
 
 @primitive
 def exp_reduce(x):
-    """x = k ln 2 + r + r_low with |r| <= ln(2)/2: k ln2_hi is exact."""
-    k = round_product(x, 1.442695)
-    a = mul_add(k, -0.69314575, x)
-    b = k * 1.4286068e-06
-    r = a - b
-    return r, (a - r) - b, k
-
-
-@primitive
-def exp_reduce_short(x):
     """x = k ln 2 + r with |r| <= ln(2)/2, rounded."""
     k = round_product(x, 1.442695)
     return mul_add(k, -1.4286068e-06, mul_add(k, -0.69314575, x)), k
@@ -47,17 +37,6 @@ def exp_series(r):
     z = r * r
     even = mul_add(z, mul_add(z, 0.0013820906, 0.041668262), 0.49999994)
     return mul_add(r, mul_add(z, 0.008368672, 0.16666521), even)
-
-
-@primitive
-def expm1_tail(r, r_low):
-    """exp(r + r_low) - 1 - r, exact relative to expm1 at 0: fit EXPM1_HI_F32."""
-    q = mul_add(r, 0.0001976182, 0.0013932325)
-    q = mul_add(r, q, 0.008333546)
-    q = mul_add(r, q, 0.041666493)
-    q = mul_add(r, q, 0.16666666)
-    q = mul_add(r, q, 0.5)
-    return mul_add(r, mul_add(r, q, r_low), r_low)
 
 
 @primitive
@@ -104,6 +83,13 @@ def clamp_gelu_tanh(x):
 
 
 @primitive
+def clamp_gaussian(x):
+    """Clamp to where exp(-x^2) has long underflowed and -x^2 is within clamp_low."""
+    low = select(x < -11.3, -11.3, x)
+    return select(low > 11.3, 11.3, low)
+
+
+@primitive
 def clamp_normal(t):
     """Clamp t >= 0 to where the normal tail has long underflowed."""
     return select(t > 14.8, 14.8, t)
@@ -122,6 +108,36 @@ def mills(t):
     s = mul_add(t, s, 0.6302162)
     s = mul_add(t, s, 1.0)
     return p, mul_add(t, p, s)
+
+
+@primitive
+def normal_quotient(t):
+    """n and d with t Phi(-t) = exp(-t^2/2) n/d for t >= 0: n = t P(t) and d = sqrt(2 pi) n + S(t); fit NORMAL_F32.
+
+    p is -2 (P - 1/2)/t: the square is that of the exponent, and near 0 n is rounded once.
+    """
+    p = mul_add(t, -0.0024956816, -0.029865503)
+    p = mul_add(t, p, -0.17090873)
+    p = mul_add(t, p, -0.566221)
+    p = mul_add(t, p, -1.0859176)
+    s = mul_add(t, 0.0031281735, 0.037415594)
+    s = mul_add(t, s, 0.2082824)
+    s = mul_add(t, s, 0.630488)
+    s = mul_add(t, s, 1.0)
+    n = mul_add(-0.5 * t * t, p, 0.5 * t)
+    return n, mul_add(n, 2.5066283, s)
+
+
+@primitive
+def gelu_slope(t):
+    """g with Phi(-t) - t phi(t) = exp(-t^2/2) g/d for t >= 0, d of normal_quotient: (T0 - t) K(t), fit GELU_SLOPE_F32."""
+    q = mul_add(t, 0.0012478408, 0.01587087)
+    q = mul_add(t, q, 0.097386055)
+    q = mul_add(t, q, 0.35631847)
+    q = mul_add(t, q, 0.8084742)
+    q = mul_add(t, q, 1.076222)
+    q = mul_add(t, q, 0.665078)
+    return ((0.75179154 - t) + -1.211445e-08) * q
 
 
 @primitive

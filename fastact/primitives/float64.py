@@ -19,16 +19,6 @@ def clamp_exp(x):
 
 @primitive
 def exp_reduce(x):
-    """x = k ln 2 + r + r_low with |r| <= ln(2)/2: k ln2_hi is exact."""
-    k = round_product(x, 1.4426950408889634)
-    a = mul_add(k, -0.6931471805601177, x)
-    b = k * -1.7239444525614835e-13
-    r = a - b
-    return r, (a - r) - b, k
-
-
-@primitive
-def exp_reduce_short(x):
     """x = k ln 2 + r with |r| <= ln(2)/2, rounded."""
     k = round_product(x, 1.4426950408889634)
     return mul_add(k, 1.7239444525614835e-13, mul_add(k, -0.6931471805601177, x)), k
@@ -57,41 +47,26 @@ def exp_series(r):
 
 
 @primitive
-def expm1_tail(r, r_low):
-    """exp(r + r_low) - 1 - r, exact relative to expm1 at 0: fit EXPM1_HI_F64."""
-    q = mul_add(r, 2.089608781263535e-09, 2.51087004564437e-08)
-    q = mul_add(r, q, 2.7557322587405327e-07)
-    q = mul_add(r, q, 2.7557245091426916e-06)
-    q = mul_add(r, q, 2.4801587286329494e-05)
-    q = mul_add(r, q, 0.00019841269885424734)
-    q = mul_add(r, q, 0.0013888888888891119)
-    q = mul_add(r, q, 0.008333333333321761)
-    q = mul_add(r, q, 0.041666666666666685)
-    q = mul_add(r, q, 0.16666666666666677)
-    q = mul_add(r, q, 0.5)
-    return mul_add(r, mul_add(r, q, r_low), r_low)
-
-
-@primitive
 def log1p_unit(e):
     """e - log1p(e) for 0 <= e <= 1: e^2 P(e), fit LOG1P01_F64."""
-    p = mul_add(e, -2.5332807957656895e-05, 0.00029179080301809966)
-    p = mul_add(e, p, -0.0015958824922502099)
-    p = mul_add(e, p, 0.005543524344787754)
-    p = mul_add(e, p, -0.01383942897362988)
-    p = mul_add(e, p, 0.026745196959024022)
-    p = mul_add(e, p, -0.04230147769176399)
-    p = mul_add(e, p, 0.057503167084663416)
-    p = mul_add(e, p, -0.07035617874629051)
-    p = mul_add(e, p, 0.08081250629452802)
-    p = mul_add(e, p, -0.09013169565010454)
-    p = mul_add(e, p, 0.09981019987568161)
-    p = mul_add(e, p, -0.1110750724311735)
-    p = mul_add(e, p, 0.12499479846090734)
-    p = mul_add(e, p, -0.142856589295541)
-    p = mul_add(e, p, 0.1666666250170331)
-    p = mul_add(e, p, -0.1999999979153753)
-    p = mul_add(e, p, 0.24999999993685573)
+    z = e * e
+    even = mul_add(z, 0.00029179080301809966, 0.005543524344787754)
+    even = mul_add(z, even, 0.026745196959024022)
+    even = mul_add(z, even, 0.057503167084663416)
+    even = mul_add(z, even, 0.08081250629452802)
+    even = mul_add(z, even, 0.09981019987568161)
+    even = mul_add(z, even, 0.12499479846090734)
+    even = mul_add(z, even, 0.1666666250170331)
+    even = mul_add(z, even, 0.24999999993685573)
+    odd = mul_add(z, -2.5332807957656895e-05, -0.0015958824922502099)
+    odd = mul_add(z, odd, -0.01383942897362988)
+    odd = mul_add(z, odd, -0.04230147769176399)
+    odd = mul_add(z, odd, -0.07035617874629051)
+    odd = mul_add(z, odd, -0.09013169565010454)
+    odd = mul_add(z, odd, -0.1110750724311735)
+    odd = mul_add(z, odd, -0.142856589295541)
+    odd = mul_add(z, odd, -0.1999999979153753)
+    p = mul_add(e, odd, even)
     p = mul_add(e, p, -0.3333333333323525)
     p = mul_add(e, p, 0.4999999999999946)
     return e * e * p
@@ -131,6 +106,13 @@ def clamp_gelu_tanh(x):
 
 
 @primitive
+def clamp_gaussian(x):
+    """Clamp to where exp(-x^2) has long underflowed and -x^2 is within clamp_low."""
+    low = select(x < -28.2, -28.2, x)
+    return select(low > 28.2, 28.2, low)
+
+
+@primitive
 def clamp_normal(t):
     """Clamp t >= 0 to where the normal tail has long underflowed."""
     return select(t > 39.4, 39.4, t)
@@ -139,43 +121,92 @@ def clamp_normal(t):
 @primitive
 def mills(t):
     """Mills ratio Phi(-t)/phi(t) = P / (t P + S) for t >= 0: numerator and denominator; fit MILLS_F64."""
-    p = mul_add(t, 9.037769079567128e-07, 2.7090220662299356e-05)
-    p = mul_add(t, p, 0.0004009895016938634)
-    p = mul_add(t, p, 0.003804522261114486)
-    p = mul_add(t, p, 0.02541519374530497)
-    p = mul_add(t, p, 0.1243430290173553)
-    p = mul_add(t, p, 0.4504098974554602)
-    p = mul_add(t, p, 1.1938060426083654)
-    p = mul_add(t, p, 2.224657269894713)
-    p = mul_add(t, p, 2.654567740481937)
-    p = mul_add(t, p, 1.5666426716443753)
-    s = mul_add(t, 9.037769078871589e-07, 2.7090220675606545e-05)
-    s = mul_add(t, s, 0.00039918194672983214)
-    s = mul_add(t, s, 0.0037503418794986158)
-    s = mul_add(t, s, 0.024622250398205574)
-    s = mul_add(t, s, 0.11700494115866068)
-    s = mul_add(t, s, 0.4035214570733574)
-    s = mul_add(t, s, 0.9811769743842842)
-    s = mul_add(t, s, 1.5487516450950924)
-    s = mul_add(t, s, 1.25)
+    z = t * t
+    even = mul_add(z, 9.037769079567128e-07, 0.0004009895016938634)
+    even = mul_add(z, even, 0.02541519374530497)
+    even = mul_add(z, even, 0.4504098974554602)
+    even = mul_add(z, even, 2.224657269894713)
+    even = mul_add(z, even, 1.5666426716443753)
+    odd = mul_add(z, 2.7090220662299356e-05, 0.003804522261114486)
+    odd = mul_add(z, odd, 0.1243430290173553)
+    odd = mul_add(z, odd, 1.1938060426083654)
+    odd = mul_add(z, odd, 2.654567740481937)
+    p = mul_add(t, odd, even)
+    even = mul_add(z, 2.7090220675606545e-05, 0.0037503418794986158)
+    even = mul_add(z, even, 0.11700494115866068)
+    even = mul_add(z, even, 0.9811769743842842)
+    even = mul_add(z, even, 1.25)
+    odd = mul_add(z, 9.037769078871589e-07, 0.00039918194672983214)
+    odd = mul_add(z, odd, 0.024622250398205574)
+    odd = mul_add(z, odd, 0.4035214570733574)
+    odd = mul_add(z, odd, 1.5487516450950924)
+    s = mul_add(t, odd, even)
     return p, mul_add(t, p, s)
+
+
+@primitive
+def normal_quotient(t):
+    """n and d with t Phi(-t) = exp(-t^2/2) n/d for t >= 0: n = t P(t) and d = sqrt(2 pi) n + S(t); fit NORMAL_F64.
+
+    p is -2 (P - 1/2)/t: the square is that of the exponent, and near 0 n is rounded once.
+    """
+    z = t * t
+    even = mul_add(z, -1.72501770078612e-05, -0.0024243941606488335)
+    even = mul_add(z, even, -0.07928059454761976)
+    even = mul_add(z, even, -0.7615181296530575)
+    even = mul_add(z, even, -1.6940445536563091)
+    odd = mul_add(z, -5.752024400811516e-07, -0.00025544003606212004)
+    odd = mul_add(z, odd, -0.016200357559419783)
+    odd = mul_add(z, odd, -0.28724832514675813)
+    odd = mul_add(z, odd, -1.4193913200179291)
+    p = mul_add(t, odd, even)
+    even = mul_add(z, 2.1619890726022787e-05, 0.002995287742928709)
+    even = mul_add(z, even, 0.0935026778741884)
+    even = mul_add(z, even, 0.7844930987202567)
+    even = mul_add(z, even, 1.0)
+    odd = mul_add(z, 7.209093499145998e-07, 0.0003187047887995648)
+    odd = mul_add(z, odd, 0.019671051326963132)
+    odd = mul_add(z, odd, 0.32255137011169244)
+    odd = mul_add(z, odd, 1.2386149771436747)
+    s = mul_add(t, odd, even)
+    n = mul_add(-0.5 * t * t, p, 0.5 * t)
+    return n, mul_add(n, 2.5066282746310007, s)
+
+
+@primitive
+def gelu_slope(t):
+    """g with Phi(-t) - t phi(t) = exp(-t^2/2) g/d for t >= 0, d of normal_quotient: (T0 - t) K(t), fit GELU_SLOPE_F64."""
+    z = t * t
+    even = mul_add(z, 8.841304663648529e-06, 0.0013132129287916048)
+    even = mul_add(z, even, 0.04645447590596262)
+    even = mul_add(z, even, 0.512462119553008)
+    even = mul_add(z, even, 1.5911772183858475)
+    even = mul_add(z, even, 0.6650779951314343)
+    odd = mul_add(z, 2.8760122004057705e-07, 0.000134366835944405)
+    odd = mul_add(z, odd, 0.009086865926881248)
+    odd = mul_add(z, odd, 0.17829567913812966)
+    odd = mul_add(z, odd, 1.080015554781015)
+    odd = mul_add(z, odd, 1.4806737705800652)
+    q = mul_add(t, odd, even)
+    return ((0.7517915246935645 - t) + -1.4956759177009883e-17) * q
 
 
 @primitive
 def erf_unit(x):
     """erf(x) - x for 0 <= x <= 1: x P(x^2), fit ERF_F64."""
     z = x * x
-    p = mul_add(z, -7.60783348389087e-10, 1.3619181763016701e-08)
-    p = mul_add(z, p, -1.6185176323296032e-07)
-    p = mul_add(z, p, 1.6444391451994332e-06)
-    p = mul_add(z, p, -1.4924492789099411e-05)
-    p = mul_add(z, p, 0.0001205528235117169)
-    p = mul_add(z, p, -0.0008548325563814105)
-    p = mul_add(z, p, 0.00522397759879216)
-    p = mul_add(z, p, -0.02686617064227116)
-    p = mul_add(z, p, 0.11283791670939389)
-    p = mul_add(z, p, -0.37612638903183415)
-    p = mul_add(z, p, 0.12837916709551256)
+    w = z * z
+    even = mul_add(w, 1.3619181763016701e-08, 1.6444391451994332e-06)
+    even = mul_add(w, even, 0.0001205528235117169)
+    even = mul_add(w, even, 0.00522397759879216)
+    even = mul_add(w, even, 0.11283791670939389)
+    even = mul_add(w, even, 0.12837916709551256)
+    odd = mul_add(w, -7.60783348389087e-10, -1.6185176323296032e-07)
+    odd = mul_add(w, odd, -1.4924492789099411e-05)
+    odd = mul_add(w, odd, -0.0008548325563814105)
+    odd = mul_add(w, odd, -0.02686617064227116)
+    odd = mul_add(w, odd, -0.37612638903183415)
+    p = mul_add(z, odd, even)
     return x * p
 
 
@@ -253,23 +284,24 @@ def turns_window(a):
 def atan_unit(x):
     """atan(x) - x for 0 <= x <= 1: x^3 P(x^2), fit ATAN_F64."""
     z = x * x
-    p = mul_add(z, 1.323035743146841e-05, -0.00015221479861795615)
-    p = mul_add(z, p, 0.0008315769721302395)
-    p = mul_add(z, p, -0.002885660323964195)
-    p = mul_add(z, p, 0.007197987039558517)
-    p = mul_add(z, p, -0.013902724428745423)
-    p = mul_add(z, p, 0.02198723481339588)
-    p = mul_add(z, p, -0.02990587555386994)
-    p = mul_add(z, p, 0.036643241038296026)
-    p = mul_add(z, p, -0.042192475842104525)
-    p = mul_add(z, p, 0.04722349911185334)
-    p = mul_add(z, p, -0.052535272471720615)
-    p = mul_add(z, p, 0.05880529915766605)
-    p = mul_add(z, p, -0.06666404442036968)
-    p = mul_add(z, p, 0.0769227989127072)
-    p = mul_add(z, p, -0.09090907008003356)
-    p = mul_add(z, p, 0.11111111007353294)
-    p = mul_add(z, p, -0.1428571428258843)
+    w = z * z
+    even = mul_add(w, -0.00015221479861795615, -0.002885660323964195)
+    even = mul_add(w, even, -0.013902724428745423)
+    even = mul_add(w, even, -0.02990587555386994)
+    even = mul_add(w, even, -0.042192475842104525)
+    even = mul_add(w, even, -0.052535272471720615)
+    even = mul_add(w, even, -0.06666404442036968)
+    even = mul_add(w, even, -0.09090907008003356)
+    even = mul_add(w, even, -0.1428571428258843)
+    odd = mul_add(w, 1.323035743146841e-05, 0.0008315769721302395)
+    odd = mul_add(w, odd, 0.007197987039558517)
+    odd = mul_add(w, odd, 0.02198723481339588)
+    odd = mul_add(w, odd, 0.036643241038296026)
+    odd = mul_add(w, odd, 0.04722349911185334)
+    odd = mul_add(w, odd, 0.05880529915766605)
+    odd = mul_add(w, odd, 0.0769227989127072)
+    odd = mul_add(w, odd, 0.11111111007353294)
+    p = mul_add(z, odd, even)
     p = mul_add(z, p, 0.19999999999951754)
     p = mul_add(z, p, -0.3333333333333307)
     return x * (z * p)
