@@ -9,6 +9,7 @@ needs the standard library alone.
 from __future__ import annotations
 
 import ast
+import hashlib
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -272,3 +273,10 @@ class Printer:
 def module_text(precision: str, specs: Iterable[Spec]) -> str:
     """The Cython text of all kernels of one precision."""
     return Printer(precision).module(specs)
+
+
+def digest(spec: Spec, precision: str) -> str:
+    """A mark of an activation's kernels and all that they call: as long as it stays, so do results at one ISA level."""
+    printer = Printer(precision)
+    printer.activation(spec)
+    return hashlib.sha256("\n".join(printer.lines).encode()).hexdigest()[:12]

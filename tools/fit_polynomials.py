@@ -248,16 +248,6 @@ def normal_ratio(t):
     return PHI_0 * mills(t)
 
 
-def over_normal(precision):
-    """Return t -> (root - t) / (c*t*P(t) + S(t)), the known factor of (Phi(-t) - t phi(t)) / exp(-t^2/2)."""
-
-    def factor(t):
-        num, den = solve_named("normal", precision)[0]
-        return (GELU_ROOT - t) / (LINK[precision] * t * polynomial(num, t) + polynomial(den, t))
-
-    return factor
-
-
 def mills_t(u):
     """Chebyshev parameter -> t for functions on [0, large]."""
     return mp.mpf("2.5") * (1 + u) / (1 - u)
@@ -275,26 +265,15 @@ def snake_part(u):
 
 PHI_0 = 1 / mp.sqrt(2 * mp.pi)
 LINK = {precision: round_to(1 / PHI_0, bits) for precision, bits in BITS.items()}
-GELU_ROOT = mp.findroot(lambda t: mills(t) - t, mp.mpf("0.7517916"))
 QUARTER = mp.mpf("0.7854")  # pi/4 = 0.785398..., widened for the rounding of the reduction
 MILLS_RANGE = {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))}  # of u in mills_t
 
 # fmt: off
 FITS = [
-    Fit("expm1", "expm1(r) = r + r*r*P(r), error relative to expm1; also for exp = 1 + (...)",
-        mp.expm1, (-HALF_LN2, HALF_LN2), {"f32": 4, "f64": 9}, base=identity, factor=square),
-    Fit("expm1_hi", "expm1 with one coefficient more, for expm1 itself",
-        mp.expm1, (-HALF_LN2, HALF_LN2), {"f32": 5, "f64": 10}, base=identity, factor=square),
     Fit("exp", "exp(r) = 1 + r + r*r*P(r), error relative to exp",
         mp.exp, (-HALF_LN2, HALF_LN2), {"f32": 4, "f64": 9}, base=lambda r: 1 + r, factor=square),
-    Fit("log1p01", "log1p(e) = e - e*e*P(e), e in [0, 1]",
-        mp.log1p, (0, 1), {"f32": 8, "f64": 19}, base=identity, factor=lambda x: -x * x),
-    Fit("log1p01_atanh", "log1p(e) = 2s + s*s*s*P(s*s), s = e/(2+e), e in [0, 1]",
-        mp.log1p, (0, 1), {"f32": 3, "f64": 9}, base=lambda x: 2 * half(x),
-        factor=lambda x: half(x) ** 3, variable=lambda x: half(x) ** 2),
-    Fit("log", "log(1+f) = f - f*f*P(f), 1+f in [sqrt(1/2), sqrt(2)]",
-        mp.log1p, (1 / ROOT2 - 1, ROOT2 - 1), {"f32": 8, "f64": 19},
-        base=identity, factor=lambda x: -x * x),
+    Fit("log1p", "log1p(e) = e - e*e/2 + e*e*e*P(e), e in [0, 1]",
+        mp.log1p, (0, 1), {"f32": 7, "f64": 18}, base=lambda e: e - e * e / 2, factor=cube),
     Fit("log_atanh", "log(1+f) = 2s + s*s*s*P(s*s), s = f/(2+f), 1+f in [sqrt(1/2), sqrt(2)]",
         mp.log1p, (0, ROOT2 - 1), {"f32": 2, "f64": 6}, base=lambda x: 2 * half(x),
         factor=lambda x: half(x) ** 3, variable=lambda x: half(x) ** 2),
@@ -304,29 +283,15 @@ FITS = [
           normal_ratio, MILLS_RANGE, {precision: degree},
           linked=LINK[precision], fixed={0: 0.5}, parameter=mills_t)
       for precision, degree in (("f32", (5, 4)), ("f64", (10, 9)))),
-    *(Fit("gelu_slope", "(Phi(-t) - t*phi(t))/exp(-t*t/2) = (T0 - t) * K(t) / (c*t*P(t) + S(t)), P and S of normal",
-          lambda t: normal_ratio(t) - PHI_0 * t, MILLS_RANGE, {precision: degree},
-          factor=over_normal(precision), parameter=mills_t)
-      for precision, degree in (("f32", 6), ("f64", 11))),
     Fit("erf", "erf(x) = x + x*P(x*x), 0 <= x <= 1",
         mp.erf, (0, 1), {"f32": 6, "f64": 11}, base=identity, factor=identity, variable=square),
-    Fit("tanh_ratio", "tanh(x) = x - x*x*x*P(x*x)/Q(x*x), |x| <= 0.625",
-        mp.tanh, (0, mp.mpf("0.625")), {"f32": (1, 1), "f64": (3, 2)}, base=identity,
-        factor=lambda x: -(x**3), variable=square, fixed={0: 1}, first={"f32": 3, "f64": 3}),
     Fit("tanh_shrink", "x - tanh(x) = x*x*x*P(x*x)/Q(x*x), |x| <= 1",
         lambda x: x - mp.tanh(x), (0, 1), {"f32": (1, 2), "f64": (3, 3)},
         factor=cube, variable=square, fixed={0: 1}, first={"f32": 3, "f64": 3}),
     Fit("sin", "sin(r) = r + r*r*r*P(r*r), |r| <= pi/4",
         mp.sin, (0, QUARTER), {"f32": 2, "f64": 5}, base=identity, factor=cube, variable=square),
-    Fit("sin_wide", "sin(r) = r + r*r*r*P(r*r), |r| <= pi/2", mp.sin, (0, 2 * QUARTER),
-        {"f32": 3, "f64": 7}, base=identity, factor=cube, variable=square),
-    Fit("cos", "cos(r) = 1 - r*r/2 + r**4*P(r*r), |r| <= pi/4",
-        mp.cos, (0, QUARTER), {"f32": 2, "f64": 5},
-        base=lambda r: 1 - r * r / 2, factor=lambda x: x**4, variable=square),
     Fit("atan", "atan(x) = x + x*x*x*P(x*x), |x| <= 1",
         mp.atan, (0, 1), {"f32": 8, "f64": 19}, base=identity, factor=cube, variable=square),
-    Fit("atan_reduced", "atan(x) = x + x*x*x*P(x*x), |x| <= tan(pi/8)", mp.atan, (0, ROOT2 - 1),
-        {"f32": 4, "f64": 10}, base=identity, factor=cube, variable=square),
     Fit("celu_part", "expm1(z) - z*exp(z) = z*z*P(z), -1 <= z <= 0",
         celu_part, (-1, 0), {"f32": 6, "f64": 12}, factor=square),
     Fit("snake_part", "u*sin(2u) - sin(u)^2 = u*u + u**4*P(u*u), |u| <= pi/4", snake_part,
@@ -345,22 +310,10 @@ def parts(value, bits, count):
 
 
 def show_constants(precision):
-    """Split constants: ln 2 and pi for Cody-Waite, and a few in two parts."""
+    """Split ln 2 for Cody and Waite's reduction, and 1/ln 2."""
     bits = BITS[precision]
     short = {"f32": 15, "f64": 41}[precision]
-    phi_0 = 1 / mp.sqrt(2 * mp.pi)
-    table = {
-        "ln2": parts(mp.log(2), (short, bits), 2),
-        "log2e": parts(1 / mp.log(2), bits, 1),
-        "pi": parts(mp.pi, (bits - 2, bits, bits), 3),
-        "inverse_pi": parts(1 / mp.pi, bits, 2),
-        "two_pi": parts(2 * mp.pi, bits, 2),
-        "half_pi": parts(mp.pi / 2, bits, 2),
-        "quarter_pi": parts(mp.pi / 4, bits, 2),
-        "gelu_root": parts(GELU_ROOT, bits, 2),
-        "inverse_sqrt_two_pi": parts(phi_0, bits, 2),
-        "inverse_sqrt_two_pi_log": parts(mp.log(phi_0 / round_to(phi_0, bits)), bits, 1),
-    }
+    table = {"ln2": parts(mp.log(2), (short, bits), 2), "log2e": parts(1 / mp.log(2), bits, 1)}
     for name, values in table.items():
         body = ", ".join(literal(v, precision) for v in values)
         print(f"{name.upper()}_{precision.upper()} = [{body}]")

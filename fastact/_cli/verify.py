@@ -26,6 +26,7 @@ import numpy as np
 import fastact as fa
 
 from .. import _cpu
+from .._codegen import digest
 from .._grammar import tree_of
 from .._spec import REGISTRY
 from . import CommandError, Progress, replacing, ulp
@@ -72,6 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("value", "derivative", "both"), default="both", help="default: both")
     parser.add_argument("--exhaustive", action="store_true", help="float32: all 2^32 bit patterns (default: about 2^24)")
     parser.add_argument("--json", metavar="FILE", help="write the findings to this file as well")
+    parser.add_argument("--resume", action="store_true", help="keep what --json FILE holds of the same formulas and level")
     parser.add_argument("--threads", metavar="N", type=_count, help="for float32 (default: as many as the kernels use)")
     parser.add_argument("--samples", metavar="N", type=_count, default=SAMPLES,
                         help=f"float64: about so many inputs beside those in every binade (default: {SAMPLES})")  # fmt: skip
@@ -93,6 +95,9 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError("--exhaustive is for float32")
     reference = load_reference(args.reference) if "float64" in dtypes else None
     plan = [(name, kind, dtype) for dtype in dtypes for name in names for kind in kinds]
+    kept = earlier(args) if args.resume else []
+    done = {(f["function"], f["kind"], f["dtype"]) for f in kept}
+    plan = [which for which in plan if which not in done]
     threads = fa.get_num_threads()
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
@@ -100,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
         fa.set_num_threads(1)  # the threads are here, a chunk each
         stack.callback(fa.set_num_threads, threads)
         findings, interrupted = verify(plan, args, reference, args.threads or threads)
+        findings = kept + findings
         if target:
             with open(target, "w", encoding="utf-8") as file:
                 json.dump(findings, file, indent=1, allow_nan=False)
@@ -107,8 +113,8 @@ def run(args: argparse.Namespace) -> int:
     failing = [f"{f['function']} {f['kind']} ({f['dtype']})" for f in findings if not f["holds"]]
     print()
     if interrupted:
-        done = sum(f["complete"] for f in findings)
-        print(f"interrupted: {done} of {len(plan)} complete")
+        complete = sum(f["complete"] for f in findings)
+        print(f"interrupted: {complete} of {len(kept) + len(plan)} complete")
     if failing:
         print(f"outside the contract: {', '.join(failing)}")
     elif not interrupted:
@@ -149,6 +155,28 @@ def verify(plan: list[tuple[str, str, str]], args: argparse.Namespace, reference
             if tally.count < size:
                 return findings, True
     return findings, False
+
+
+def earlier(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """The complete findings in ``--json FILE`` that still hold: the same formulas, ISA level and, at least, inputs.
+
+    Raises
+    ------
+    CommandError
+        If there is no ``--json``, or its file is no list of findings.
+    """
+    if not args.json:
+        raise CommandError("--resume needs --json FILE, the file to go on with")
+    file = Path(args.json)
+    if not file.exists():
+        return []
+    try:
+        findings = json.loads(file.read_text(encoding="utf-8"))
+        return [f for f in findings if f["complete"] and f["level"] == _cpu.LEVEL and f["function"] in REGISTRY
+                and f["formula"] == digest(REGISTRY[f["function"]], f["dtype"])
+                and (f["exhaustive"] or not args.exhaustive or f["dtype"] == "float64")]  # fmt: skip
+    except (ValueError, TypeError, KeyError) as error:
+        raise CommandError(f"--resume: {file} holds no findings of this command: {error}") from error
 
 
 def _inputs(name: str, dtype: str, args: argparse.Namespace, reference: ModuleType | None) -> Any:
@@ -294,7 +322,7 @@ def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool,
     finding: dict[str, Any] = {
         "fastact": fa.__version__, "level": _cpu.LEVEL, "numpy": np.__version__,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "function": name, "dtype": dtype, "kind": kind, "params": dict(spec.params),
+        "function": name, "dtype": dtype, "kind": kind, "params": dict(spec.params), "formula": digest(spec, dtype),
         "count": tally.count, "planned": size, "exhaustive": exhaustive, "complete": tally.count == size,
         "bound": bound(name, kind), "holds": tally.contract.error <= bound(name, kind),
         "max_ulp": _json(tally.worst.error), "mean_ulp": _json(tally.total / numbers), **_told(tally.worst),

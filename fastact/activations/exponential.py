@@ -13,6 +13,7 @@ from ..primitives.common import (
     log_reduce,
     log_sum,
     over_square,
+    quotient,
     scale_down,
     scale_wide,
 )
@@ -156,7 +157,7 @@ def elish(x):
     c = select(a > 1e3, 1e3, a)
     # On the left e^x is scaled by 2^k last, so that subnormal results are rounded once. The derivative
     # there is e (e (1 + e) + e - 1) / (1 + e)^2.
-    left_value = scale_down(p * m / d, k)
+    left_value = scale_down(quotient(p * m, d, d_low), k)
     left_slope = scale_down(over_square(p * mul_add(e, d, m), d, d_low), k)
     return (
         select(right, x / d, left_value),

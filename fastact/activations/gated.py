@@ -5,7 +5,7 @@ gate vanishes like e^x; there the power of two of e^x = p 2^k is applied last, a
 x, so that results far below the smallest normal e^x keep all their digits.
 """
 
-from .._atoms import abs, fma, mul_add, select
+from .._atoms import abs, copysign, fma, mul_add, select
 from .._spec import Constant, activation
 from ..primitives.common import (
     clamp_exp,
@@ -24,6 +24,7 @@ from ..primitives.common import (
     normal_tail,
     one_plus_exp,
     over_square,
+    quotient,
     scale_down,
     scale_wide,
     sech_squared,
@@ -32,8 +33,9 @@ from ..primitives.common import (
     two_product,
     two_sum,
 )
-from ..primitives.float64 import clamp_gelu_tanh, exp_reduce, exp_reduce_product, gelu_slope, normal_quotient
+from ..primitives.float64 import clamp_gelu_tanh, exp_reduce, exp_reduce_product, normal_quotient
 
+DENSITY = Constant("0.3989422804014326779399460599343818684758586311649")  # phi(0) = 1/sqrt(2 pi)
 QUICK = Constant("1.702")
 TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)
 TANH_B = Constant("0.0713548162726002487763387522798635409956")  # 0.044715 times that
@@ -79,10 +81,10 @@ def gelu(x):
     t = clamp_normal(abs(x))
     r, k = exp_reduce_product(-0.5 * t, t)
     e = expm1_reduced(r)
-    n, d = normal_quotient(t)
-    g = gelu_slope(t)
+    p, n, d = normal_quotient(t)
     tail = scale_down(mul_add(n, e, n) / d, k)
-    slope = scale_down(mul_add(g, e, g) / d, k)
+    g = mul_add(-DENSITY.hi, t, p / d)
+    slope = scale_down(mul_add(g, e, g), k)
     return select(x >= 0.0, x - tail, -tail), select(x > 0.0, 1.0 - slope, slope)
 
 
@@ -121,13 +123,14 @@ def mish(x):
     h, h_low = two_product(select(right, 2.0 * e, e), select(right, 1.0, 2.0) + e)
     d, d_low = fast_two_sum(select(right, 1.0, 2.0), h)
     d_low = d_low + h_low
-    value = select(right, x, c) * n / d
+    value = quotient(c * n, d, d_low)
+    value = select(right, select(x == c, copysign(value, x), x), scale_down(value, k))
     # gate' = 4 u (1 + u)/(u^2 + 2u + 2)^2; on the left gate + x gate' is u ((u^3 + 4u^2 + 6u + 4) + 4x (1 + u))
     # over the square of the denominator, on the right that over u^4.
     g = mul_add(c, e, c)
     left = p * mul_add(4.0, g, mul_add(e, mul_add(e, e + 4.0, 6.0), 4.0))
     slope = over_square(select(right, mul_add(1.0 + 2.0 * e, d, 4.0 * (e * e * g)), left), d, d_low)
-    return select(right, value, scale_down(value, k)), select(right, slope, scale_down(slope, k))
+    return value, select(right, slope, scale_down(slope, k))
 
 
 @activation(
@@ -158,7 +161,7 @@ def serf(x):
     w_low = mul_add(TWO_OVER_SQRT_PI.hi, w_low, TWO_OVER_SQRT_PI.lo * w)
     return (
         select(far, scale_down(a * c, k), x * y),
-        select(far, scale_down(mul_add(a, c, a), k), mul_add(TWO_OVER_SQRT_PI.hi, w, y + w_low)),
+        select(far, scale_down(mul_add(a, c, a), k), fma(TWO_OVER_SQRT_PI.hi, w, y + w_low)),
     )
 
 
@@ -170,21 +173,28 @@ def phish(x):
     """Phish: x * tanh(gelu(x))."""
     t = clamp_normal(abs(x))
     p, p_low, q, q_low, k = normal_tail(t)
-    tail = mul_add(t, q_low, t * q)
-    g = select(x >= 0.0, x - scale_down(tail, k), scale_down(tail, k))  # |gelu(x)|
+    tail, tail_low = two_product(t, q)
+    tail_low = mul_add(t, q_low, tail_low)
+    # |gelu(x)| in two parts; for x > 30 it is x
+    h = scale_down(tail, k)
+    h_low = scale_down(tail_low, k)
+    g = select(x >= 0.0, x - h, h)
+    g_low = select(x >= 0.0, select(x > 30.0, 0.0, ((x - g) - h) - h_low), h_low)
     slope = scale_down(fma(-t, p, q) + mul_add(-t, p_low, q_low), k)
     slope = select(x > 0.0, 1.0 - slope, slope)
     y, y_low = tanh_parts(g)
+    y_low = mul_add(g_low, mul_add(-y, y, 1.0), y_low)
     value, value_low = two_product(abs(x), y)
     value = value + mul_add(abs(x), y_low, value_low)
-    y = y + y_low
+    sign = select(x >= 0.0, 1.0, -1.0)
     rise = select(g < 0.5, mul_add(-y * y, slope, slope), sech_squared(g) * slope)
     # Far on the left tanh(g) = g to the last digit: the value is t^2 phi M, the derivative t (t phi - 2 phi M).
     far = x < -7.0
+    far_slope = fma(t, p, -2.0 * q) + mul_add(t, p_low, -2.0 * q_low)
     c = clamp_exp(x)
     return (
-        select(far, scale_down(t * tail, k), select(abs(x) > 1e3, abs(x), value)),
-        select(far, scale_down(t * (t * p - 2.0 * q), k), mul_add(c, rise, select(x >= 0.0, y, -y))),
+        select(far, scale_down(mul_add(t, tail, t * tail_low), k), select(abs(x) > 1e3, abs(x), value)),
+        select(far, scale_down(t * far_slope, k), fma(c, rise, sign * y) + sign * y_low),
     )
 
 

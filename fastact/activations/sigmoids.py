@@ -7,6 +7,7 @@ from ..primitives.common import (
     expm1_negative,
     log1p_exp,
     logistic,
+    logistic_of,
     logistic_slope,
     sech_squared,
     square,
@@ -38,7 +39,7 @@ def sigmoid_from_output(y):
 def log_sigmoid(x):
     """Logarithm of the logistic sigmoid."""
     e, e_low = exp_negative(-abs(x))
-    return select(x > 0.0, 0.0, x) - log1p_exp(e, e_low), logistic(-x)
+    return select(x > 0.0, 0.0, x) - log1p_exp(e, e_low), logistic_of(-x, e)
 
 
 @log_sigmoid.from_output
@@ -69,9 +70,9 @@ def tanh_shrink(x):
     """Tanh shrinkage: x - tanh(x)."""
     a = abs(x)
     t, t_low = tanh_parts(a)
-    # Up to 1 the difference loses digits; the series does not.
-    near = a <= 1.0
-    y = select(near, tanh_shrink_unit(select(near, a, 1.0)), (a - t) - t_low)
+    # Up to 3/4 the difference loses digits; the series does not.
+    near = a <= 0.75
+    y = select(near, tanh_shrink_unit(select(near, a, 0.75)), (a - t) - t_low)
     return copysign(y, x), square(t + t_low)
 
 

@@ -16,7 +16,7 @@ from .float64 import (
     exp_reduce,
     exp_series,
     ln2_times,
-    log1p_unit,
+    log1p_rest,
     log_drop,
     mills,
     scale_down,
@@ -183,7 +183,9 @@ def expm1_negative(x):
 @primitive
 def log1p_exp(e, e_low):
     """log1p(e + e_low) for 0 <= e <= 1: the low part weighs 1/(1+e), for which 1 - e/2 is near enough."""
-    return (e - log1p_unit(e)) + e_low * (1.0 - 0.5 * e)
+    h, h_low = two_product(0.5 * e, e)
+    s, s_low = fast_two_sum(e, -h)
+    return s + (log1p_rest(e) + mul_add(e_low, 1.0 - 0.5 * e, s_low - h_low))
 
 
 @primitive
@@ -253,7 +255,7 @@ def logistic_gate_slope(g, r, k):
     m = 1.0 + t
     m_low = t - (m - 1.0)
     w = scale_down(m, -abs(k))
-    n = mul_add(g, select(right, w, m), d) + select(right, 0.0, mul_add(g, m_low, d_low))
+    n = fma(g, select(right, w, m), d) + select(right, 0.0, mul_add(g, m_low, d_low))
     slope = over_square(n, d, d_low)
     return select(right, slope, scale_down(slope, -abs(k)))
 
@@ -296,7 +298,7 @@ def tanh_parts(x):
     """tanh(x) in two parts for x >= 0."""
     m, m_low, d, d_low = tanh_fraction(x)
     high, low = quotient_parts(m, m_low, d, d_low)
-    return -high, -low
+    return 0.0 - high, 0.0 - low  # 0 at 0
 
 
 @primitive
@@ -314,7 +316,7 @@ def tanh_positive(x):
     m, m_low, d, d_low = tanh_fraction(x)
     r = 1.0 / d
     q = m * r
-    return -mul_add(mul_add(-q, d_low, fma(-q, d, m) + m_low), r, q)
+    return abs(mul_add(mul_add(-q, d_low, fma(-q, d, m) + m_low), r, q))
 
 
 @primitive

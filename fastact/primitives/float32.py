@@ -40,17 +40,17 @@ def exp_series(r):
 
 
 @primitive
-def log1p_unit(e):
-    """e - log1p(e) for 0 <= e <= 1: e^2 P(e), fit LOG1P01_F32."""
-    p = mul_add(e, 0.0032904686, -0.020086242)
-    p = mul_add(e, p, 0.05745723)
-    p = mul_add(e, p, -0.10661128)
-    p = mul_add(e, p, 0.1534488)
-    p = mul_add(e, p, -0.19692102)
-    p = mul_add(e, p, 0.24958019)
-    p = mul_add(e, p, -0.33330464)
-    p = mul_add(e, p, 0.4999993)
-    return e * e * p
+def log1p_rest(e):
+    """log1p(e) - e + e^2/2 for 0 <= e <= 1: e^3 P(e), fit LOG1P_F32."""
+    z = e * e
+    p = mul_add(e, -0.003675546, 0.021867651)
+    p = mul_add(e, p, -0.06090861)
+    p = mul_add(e, p, 0.110240094)
+    p = mul_add(e, p, -0.15568988)
+    p = mul_add(e, p, 0.19774175)
+    p = mul_add(e, p, -0.24975078)
+    p = mul_add(e, p, 0.3333225)
+    return e * p * z
 
 
 @primitive
@@ -112,32 +112,20 @@ def mills(t):
 
 @primitive
 def normal_quotient(t):
-    """n and d with t Phi(-t) = exp(-t^2/2) n/d for t >= 0: n = t P(t) and d = sqrt(2 pi) n + S(t); fit NORMAL_F32.
+    """p, n = t p and d with Phi(-t) = exp(-t^2/2) p/d for t >= 0: d = sqrt(2 pi) n + 1 + t s; fit NORMAL_F32.
 
-    p is -2 (P - 1/2)/t: the square is that of the exponent, and near 0 n is rounded once.
+    q is -2 (p - 1/2)/t: the square is that of the exponent, and near 0 n is rounded once.
     """
-    p = mul_add(t, -0.0024956816, -0.029865503)
-    p = mul_add(t, p, -0.17090873)
-    p = mul_add(t, p, -0.566221)
-    p = mul_add(t, p, -1.0859176)
+    q = mul_add(t, -0.0024956816, -0.029865503)
+    q = mul_add(t, q, -0.17090873)
+    q = mul_add(t, q, -0.566221)
+    q = mul_add(t, q, -1.0859176)
     s = mul_add(t, 0.0031281735, 0.037415594)
     s = mul_add(t, s, 0.2082824)
     s = mul_add(t, s, 0.630488)
-    s = mul_add(t, s, 1.0)
-    n = mul_add(-0.5 * t * t, p, 0.5 * t)
-    return n, mul_add(n, 2.5066283, s)
-
-
-@primitive
-def gelu_slope(t):
-    """g with Phi(-t) - t phi(t) = exp(-t^2/2) g/d for t >= 0, d of normal_quotient: (T0 - t) K(t), fit GELU_SLOPE_F32."""
-    q = mul_add(t, 0.0012478408, 0.01587087)
-    q = mul_add(t, q, 0.097386055)
-    q = mul_add(t, q, 0.35631847)
-    q = mul_add(t, q, 0.8084742)
-    q = mul_add(t, q, 1.076222)
-    q = mul_add(t, q, 0.665078)
-    return ((0.75179154 - t) + -1.211445e-08) * q
+    h = -0.5 * t
+    n = mul_add(h * t, q, -h)
+    return mul_add(h, q, 0.5), n, 1.0 + mul_add(n, 2.5066283, t * s)
 
 
 @primitive

@@ -47,29 +47,28 @@ def exp_series(r):
 
 
 @primitive
-def log1p_unit(e):
-    """e - log1p(e) for 0 <= e <= 1: e^2 P(e), fit LOG1P01_F64."""
+def log1p_rest(e):
+    """log1p(e) - e + e^2/2 for 0 <= e <= 1: e^3 P(e), fit LOG1P_F64."""
     z = e * e
-    even = mul_add(z, 0.00029179080301809966, 0.005543524344787754)
-    even = mul_add(z, even, 0.026745196959024022)
-    even = mul_add(z, even, 0.057503167084663416)
-    even = mul_add(z, even, 0.08081250629452802)
-    even = mul_add(z, even, 0.09981019987568161)
-    even = mul_add(z, even, 0.12499479846090734)
-    even = mul_add(z, even, 0.1666666250170331)
-    even = mul_add(z, even, 0.24999999993685573)
-    odd = mul_add(z, -2.5332807957656895e-05, -0.0015958824922502099)
-    odd = mul_add(z, odd, -0.01383942897362988)
-    odd = mul_add(z, odd, -0.04230147769176399)
-    odd = mul_add(z, odd, -0.07035617874629051)
-    odd = mul_add(z, odd, -0.09013169565010454)
-    odd = mul_add(z, odd, -0.1110750724311735)
-    odd = mul_add(z, odd, -0.142856589295541)
-    odd = mul_add(z, odd, -0.1999999979153753)
+    even = mul_add(z, 2.667643919850624e-05, 0.001660710363476385)
+    even = mul_add(z, even, 0.014215805459457847)
+    even = mul_add(z, even, 0.0429038833586971)
+    even = mul_add(z, even, 0.0706913018710539)
+    even = mul_add(z, even, 0.090201074660976)
+    odd = mul_add(z, -0.0003055039946404464, -0.005731885265805138)
+    odd = mul_add(z, odd, -0.02729350275505399)
+    odd = mul_add(z, odd, -0.05801246921108222)
+    odd = mul_add(z, odd, -0.08098496752625747)
     p = mul_add(e, odd, even)
-    p = mul_add(e, p, -0.3333333333323525)
-    p = mul_add(e, p, 0.4999999999999946)
-    return e * e * p
+    p = mul_add(e, p, -0.09983189844551811)
+    p = mul_add(e, p, 0.11108029195008724)
+    p = mul_add(e, p, -0.12499574792466638)
+    p = mul_add(e, p, 0.14285671669629982)
+    p = mul_add(e, p, -0.1666666371795202)
+    p = mul_add(e, p, 0.19999999869831356)
+    p = mul_add(e, p, -0.24999999996808875)
+    p = mul_add(e, p, 0.3333333333330177)
+    return e * p * z
 
 
 @primitive
@@ -146,9 +145,9 @@ def mills(t):
 
 @primitive
 def normal_quotient(t):
-    """n and d with t Phi(-t) = exp(-t^2/2) n/d for t >= 0: n = t P(t) and d = sqrt(2 pi) n + S(t); fit NORMAL_F64.
+    """p, n = t p and d with Phi(-t) = exp(-t^2/2) p/d for t >= 0: d = sqrt(2 pi) n + 1 + t s; fit NORMAL_F64.
 
-    p is -2 (P - 1/2)/t: the square is that of the exponent, and near 0 n is rounded once.
+    q is -2 (p - 1/2)/t: the square is that of the exponent, and near 0 n is rounded once.
     """
     z = t * t
     even = mul_add(z, -1.72501770078612e-05, -0.0024243941606488335)
@@ -159,36 +158,18 @@ def normal_quotient(t):
     odd = mul_add(z, odd, -0.016200357559419783)
     odd = mul_add(z, odd, -0.28724832514675813)
     odd = mul_add(z, odd, -1.4193913200179291)
-    p = mul_add(t, odd, even)
+    q = mul_add(t, odd, even)
     even = mul_add(z, 2.1619890726022787e-05, 0.002995287742928709)
     even = mul_add(z, even, 0.0935026778741884)
     even = mul_add(z, even, 0.7844930987202567)
-    even = mul_add(z, even, 1.0)
     odd = mul_add(z, 7.209093499145998e-07, 0.0003187047887995648)
     odd = mul_add(z, odd, 0.019671051326963132)
     odd = mul_add(z, odd, 0.32255137011169244)
     odd = mul_add(z, odd, 1.2386149771436747)
-    s = mul_add(t, odd, even)
-    n = mul_add(-0.5 * t * t, p, 0.5 * t)
-    return n, mul_add(n, 2.5066282746310007, s)
-
-
-@primitive
-def gelu_slope(t):
-    """g with Phi(-t) - t phi(t) = exp(-t^2/2) g/d for t >= 0, d of normal_quotient: (T0 - t) K(t), fit GELU_SLOPE_F64."""
-    z = t * t
-    even = mul_add(z, 8.841304663648529e-06, 0.0013132129287916048)
-    even = mul_add(z, even, 0.04645447590596262)
-    even = mul_add(z, even, 0.512462119553008)
-    even = mul_add(z, even, 1.5911772183858475)
-    even = mul_add(z, even, 0.6650779951314343)
-    odd = mul_add(z, 2.8760122004057705e-07, 0.000134366835944405)
-    odd = mul_add(z, odd, 0.009086865926881248)
-    odd = mul_add(z, odd, 0.17829567913812966)
-    odd = mul_add(z, odd, 1.080015554781015)
-    odd = mul_add(z, odd, 1.4806737705800652)
-    q = mul_add(t, odd, even)
-    return ((0.7517915246935645 - t) + -1.4956759177009883e-17) * q
+    s = mul_add(t, even, odd)
+    h = -0.5 * t
+    n = mul_add(h * t, q, -h)
+    return mul_add(h, q, 0.5), n, 1.0 + mul_add(n, 2.5066282746310007, t * s)
 
 
 @primitive
