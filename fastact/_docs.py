@@ -50,6 +50,11 @@ def docstring(spec: Spec, kind: str) -> str:
         f"{'Monotonic' if spec.monotonic else 'Not monotonic'}, {'zero-centred' if spec.zero_centred else 'not zero-centred'}, "
         f"smoothness: {spec.smoothness}; saturation: left {spec.saturates[0]}, right {spec.saturates[1]}."
     )
+    near = ", absolutely (2^-23 in float32, 2^-52 in float64) where its terms cancel" if spec.absolute(0.0) is not None else ""
+    notes.append(
+        f"Error in float32 and float64, default parameters: values within {spec.bound:g} units in the last place, "
+        f"derivatives within 4{near}; what was measured: docs/accuracy.md."
+    )
     if spec.alias and kind == "value":
         notes.append("Also known as " + ", ".join(spec.alias) + ".")
     body = "\n\n".join(textwrap.fill(n, 96) for n in notes)

@@ -72,6 +72,13 @@ class Spec:
         Left and right saturation: "hard" (constant beyond a point), "soft" (in the limit) or "no".
     smoothness : str
         "discontinuous", "C0", "C1" or "smooth", with default parameters.
+    bound : float
+        What the value keeps to, in ULP: 2, or 4 where two transcendental functions meet. Derivatives keep to 4.
+    slope_root : str
+        A root of the derivative that is no binary number, an expression in the parameters; "" for none.
+    slope_absolute : str
+        Where the derivative is the difference of larger terms, a condition on x: there its bound is absolute,
+        as if it were at least 1/4. With a root the default is "abs(x - root) < 1".
     reference : str
         The first paper.
     variants : dict
@@ -93,10 +100,26 @@ class Spec:
     zero_centred: bool
     saturates: tuple[str, str]
     smoothness: str
+    bound: float
+    slope_root: str
+    slope_absolute: str
     reference: str
     family: str
     variants: dict[str, dict[str, str]] = field(default_factory=dict)
     inverse: list[Callable[..., Any]] = field(default_factory=list)
+
+    def root(self, *params: float) -> float | None:
+        """The root of the derivative at the parameters (their defaults, without any); None for none."""
+        return float(self._eval(self.slope_root, params)) if self.slope_root else None
+
+    def absolute(self, x: Any, *params: float) -> Any:
+        """Where among x the bound of the derivative is absolute; None for nowhere."""
+        condition = self.slope_absolute or ("abs(x - root) < 1" if self.slope_root else "")
+        return self._eval(condition, params, x=x, root=self.root(*params)) if condition else None
+
+    def _eval(self, text: str, params: tuple[float, ...], **scope: Any) -> Any:
+        names = dict(zip(self.params, params or self.params.values(), strict=True))
+        return eval(text, {"__builtins__": {}}, {"abs": abs, **names, **scope})
 
     def from_output(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register the derivative as a function of the output: ``f(y, *params)``."""
@@ -151,6 +174,9 @@ def activation(
     zero_centred: bool = True,
     saturates: tuple[str, str] = ("no", "no"),
     smoothness: str = "smooth",
+    bound: float = 2.0,
+    slope_root: str = "",
+    slope_absolute: str = "",
     variants: dict[str, dict[str, str]] | None = None,
 ) -> Callable[[Callable[..., Any]], Spec]:
     """Register a formula as an activation; the fields are those of `Spec`."""
@@ -169,6 +195,7 @@ def activation(
             summary=" ".join((function.__doc__ or "").split()), notes=notes, range=range,
             limits=limits, slopes=slopes, kinks=kinks, monotonic=monotonic,
             zero_centred=zero_centred, saturates=saturates, smoothness=smoothness,
+            bound=bound, slope_root=slope_root, slope_absolute=slope_absolute,
             reference=reference, family=function.__module__.rpartition(".")[2],
             variants=variants or {},
         )

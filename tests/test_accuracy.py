@@ -1,7 +1,7 @@
 """Every activation against the mpmath reference, in units in the last place.
 
 Values keep within 2 ULP (4 where two transcendental functions meet), derivatives within 4. Near the
-roots listed here the bound is absolute: there errors count in ULP of max(|exact|, 1/4), so that they are
+roots of derivatives (`Spec.slope_root`) the bound is absolute: there errors count in ULP of max(|exact|, 1/4), so that they are
 at most 2^-23 in float32 and 2^-52 in float64.
 """
 
@@ -18,47 +18,23 @@ import fastact as fa
 from fastact._grammar import tree_of
 from fastact._spec import REGISTRY
 
-TWO_TRANSCENDENTAL = {"gelu", "gelu_tanh", "mish", "serf", "phish", "telu", "elish"}
 PARTIAL_BOUND = 8.0
 SAMPLES = 600
 
-ROOTS = {  # of derivatives, none of them a binary number; silu's moves with beta
-    "silu": -1.2784645427610737951,
-    "gelu": -0.75179152469356445746,
-    "gelu_tanh": -0.75246142207101625849,
-    "quick_gelu": -0.7511542554412889513,
-    "mish": -1.1924312145154952121,
-    "serf": -1.1930599689281879662,
-    "phish": -1.1954312013879124569,
-    "telu": -1.0788600584646240567,
-    "dish": -0.78615137775742328607,
-    "elish": -0.88137358701954302523,
-    "hard_elish": -0.44285440100238858314,
-}
+ROOTS = [name for name in NAMES if REGISTRY[name].slope_root]
 
 
 def bound(name, kind):
     """The contract for one kind, in ULP."""
     if kind == "value":
-        return 4.0 if name in TWO_TRANSCENDENTAL else 2.0
+        return REGISTRY[name].bound
     return PARTIAL_BOUND if kind.startswith("partial") else 4.0
-
-
-def root(name, kind, params):
-    """(root, half-width) of the interval where the bound is absolute, or None."""
-    if kind != "derivative" or name not in ROOTS:
-        return None
-    scale = params[0] if name == "silu" else 1.0
-    # Within 1 of the root the two terms of the derivative cancel to less than half of either.
-    return ROOTS[name] / scale, 1.0 / scale
 
 
 def absolute(name, kind, params, x):
     """Where among x the bound is absolute."""
-    if name == "snake" and kind != "value":  # 1 + sin(2 a x) has a root in every period
-        return np.abs(x) > 0.5 / params[0]
-    interval = root(name, kind, params)
-    return np.abs(x - interval[0]) < interval[1] if interval else np.zeros(x.shape, bool)
+    where = REGISTRY[name].absolute(x, *params) if kind == "derivative" or (name, kind) == ("snake", "partial0") else None
+    return np.zeros(x.shape, bool) if where is None else where
 
 
 def switch_points(name, params):
@@ -66,8 +42,8 @@ def switch_points(name, params):
     spec = REGISTRY[name]
     scope = dict(zip(spec.params, params, strict=True))
     points = [eval(str(kink).partition(" unless ")[0], {}, scope) for kink in spec.kinks]
-    interval = root(name, "derivative", params)
-    points += interval[:1] if interval else []
+    root = spec.root(*params)
+    points += [] if root is None else [root]
     for node in ast.walk(tree_of(spec.formula)):
         if isinstance(node, ast.Compare):
             constants = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant)]
@@ -124,9 +100,10 @@ def inputs(name, dtype, params, n=SAMPLES):
 
 @pytest.mark.parametrize("name", ROOTS)
 def test_roots_are_roots(name):
-    slope, r, step = REFERENCE[name].derivative, mpf(ROOTS[name]), mpf("1e-14")
+    root = REGISTRY[name].root()
+    slope, r, step = REFERENCE[name].derivative, mpf(root), mpf("1e-14")
     assert slope(r - step) * slope(r + step) < 0
-    assert all(rounded(slope(mpf(float(v))), np.float64) for v in np.nextafter(ROOTS[name], [-9, ROOTS[name], 9]))
+    assert all(rounded(slope(mpf(float(v))), np.float64) for v in np.nextafter(root, [-9, root, 9]))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

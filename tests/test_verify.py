@@ -13,6 +13,7 @@ from conftest import NAMES, TESTS
 import fastact as fa
 from fastact import _cpu
 from fastact._cli import main, ulp, verify
+from fastact._codegen import digest
 from fastact._spec import REGISTRY
 
 
@@ -199,15 +200,31 @@ def test_refusals(arguments, words, capsys):
     assert words in lines[0]
 
 
-def test_contract_is_that_of_the_accuracy_tests():
-    assert verify.ROOTS == test_accuracy.ROOTS
-    assert verify.TWO_TRANSCENDENTAL == test_accuracy.TWO_TRANSCENDENTAL
+def test_switch_points_are_those_of_the_accuracy_tests():
     for name in NAMES:
         params = tuple(REGISTRY[name].params.values())
-        for kind in ("value", "derivative"):
-            assert verify.bound(name, kind) == test_accuracy.bound(name, kind)
-            near = verify.near_root(name, kind)
-            x = np.linspace(-3, 3, 1001)
-            want = test_accuracy.absolute(name, kind, params, x)
-            np.testing.assert_array_equal(near(x) if near else np.zeros(x.size, bool), want)
         assert verify.switch_points(name) == sorted(set(map(float, test_accuracy.switch_points(name, params))))
+
+
+def test_resume(tmp_path, capsys):
+    file = tmp_path / "findings.json"
+    arguments = ["verify", "--json", str(file), "--resume", "--kind", "value"]
+    assert main([*arguments, "relu", "sign"]) == 0
+    before = json.loads(file.read_text())
+    before[0]["seconds"] = -1.0  # a mark: what is kept is not measured again
+    before[1]["formula"] = "another"
+    file.write_text(json.dumps(before))
+    capsys.readouterr()
+    assert main([*arguments, "relu", "sign", "step"]) == 0
+    after = json.loads(file.read_text())
+    assert [f["function"] for f in after] == ["relu", "sign", "step"]
+    assert after[0] == before[0]
+    assert after[1]["formula"] == digest(REGISTRY["sign"], "float32")
+    out = capsys.readouterr().out
+    assert "relu " not in out
+    assert "all 3 within the contract" in out
+    file.write_text("[1]")
+    assert main(arguments) == 2
+    assert "holds no findings" in capsys.readouterr().err
+    assert main(["verify", "relu", "--resume"]) == 2
+    assert "needs --json" in capsys.readouterr().err

@@ -37,22 +37,6 @@ SAMPLES = 2000
 PIECE = 256
 REFERENCE = Path(fa.__file__).resolve().parents[1] / "tests" / "reference.py"
 
-TWO_TRANSCENDENTAL = {"gelu", "gelu_tanh", "mish", "serf", "phish", "telu", "elish"}
-
-ROOTS = {  # of derivatives, with default parameters
-    "silu": -1.2784645427610737951,
-    "gelu": -0.75179152469356445746,
-    "gelu_tanh": -0.75246142207101625849,
-    "quick_gelu": -0.7511542554412889513,
-    "mish": -1.1924312145154952121,
-    "serf": -1.1930599689281879662,
-    "phish": -1.1954312013879124569,
-    "telu": -1.0788600584646240567,
-    "dish": -0.78615137775742328607,
-    "elish": -0.88137358701954302523,
-    "hard_elish": -0.44285440100238858314,
-}
-
 ENDS = (-745.1, -708.4, -37.5, -26.5, -18.7, 18.7, 26.5, 37.5, 708.4, 709.78)  # where float64 results end or saturate
 
 _HEAD = f"{'function':<17}{'kind':<11}{'dtype':<8}{'max ULP':>9}{'mean':>8}{'<=0.5':>8}{'falls':>8}{'strays':>7}  worst"
@@ -203,16 +187,7 @@ def kernel(name: str, kind: str) -> Callable[..., Any]:
 
 def bound(name: str, kind: str) -> float:
     """The contract, in ULP."""
-    return 4.0 if kind == "derivative" or name in TWO_TRANSCENDENTAL else 2.0
-
-
-def near_root(name: str, kind: str) -> Callable[[Any], Any] | None:
-    """Where the bound is absolute, as a function of x; None for nowhere."""
-    if kind == "derivative" and name == "snake":  # 1 + sin(2 x) has a root in every period
-        return lambda x: np.abs(x) > 0.5
-    if kind == "derivative" and name in ROOTS:
-        return lambda x: np.abs(x - ROOTS[name]) < 1
-    return None
+    return 4.0 if kind == "derivative" else REGISTRY[name].bound
 
 
 def make_task(name: str, kind: str, dtype: str) -> ulp.Task:
@@ -223,7 +198,7 @@ def make_task(name: str, kind: str, dtype: str) -> ulp.Task:
     low, high = (_end(text, dict(zip(spec.params, params, strict=True)), number) for text in spec.range)
     value = kind == "value"
     return ulp.Task(
-        kernel(name, kind), params, near_root(name, kind), value and spec.monotonic,
+        kernel(name, kind), params, None if value else spec.absolute, value and spec.monotonic,
         (low, high) if value else (-math.inf, math.inf),
     )  # fmt: skip
 
@@ -240,7 +215,8 @@ def switch_points(name: str) -> list[float]:
     """Kinks, the root, and the numbers with which the formula compares something, of both signs."""
     spec = REGISTRY[name]
     points = [float(eval(str(k).partition(" unless ")[0], {"__builtins__": {}}, dict(spec.params))) for k in spec.kinks]
-    points += [ROOTS[name]] if name in ROOTS else []
+    root = spec.root()
+    points += [] if root is None else [root]
     for node in ast.walk(tree_of(spec.formula)):
         if isinstance(node, ast.Compare):
             constants = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, float)]
@@ -330,8 +306,8 @@ def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool,
         "monotonicity_violations": tally.falls if kind == "value" and spec.monotonic else None,
         "range_violations": tally.strays if kind == "value" else None,
     }  # fmt: skip
-    if near_root(name, kind) is not None:
-        finding["root"] = ROOTS.get(name)
+    if kind == "derivative" and spec.absolute(0.0) is not None:
+        finding["root"] = spec.root()
         finding |= {"max_ulp_outside": _json(tally.outside), "max_absolute_inside": _json(tally.inside)}
         finding["contract_ulp"] = _json(tally.contract.error)
         finding |= {f"contract_{key}": value for key, value in _told(tally.contract).items()}

@@ -96,7 +96,9 @@ def bent_identity(x):
 
 @activation(
     latex=r"f(x) = \tfrac{1}{2} x \left(1 + \frac{x}{\sqrt{1 + x^2}}\right)", range=("-0.15", "inf"), limits=("-0.0", "inf"),
-    slopes=("0", "1"), monotonic=False, saturates=("soft", "no"), reference="thinc.api.Dish (Explosion, 2022).",
+    slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
+    slope_root="-0.78615137775742328607",
+    reference="thinc.api.Dish (Explosion, 2022).",
 )  # fmt: skip
 def dish(x):
     """Dish: a swish with an algebraic gate."""

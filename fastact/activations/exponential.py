@@ -144,6 +144,7 @@ def log1mexp_from_output(y):
 @activation(
     latex=r"f(x) = x \sigma(x) \text{ if } x \ge 0 \text{ else } (e^x - 1) \sigma(x)", range=("-0.172", "inf"),
     limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"), smoothness="C1",
+    bound=4.0, slope_root="-0.88137358701954302523",
     reference="Basirat and Roth 2018, The quest for the golden activation function, arXiv:1808.00783.",
 )  # fmt: skip
 def elish(x):
@@ -170,6 +171,7 @@ def elish(x):
     range=("-0.105", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), kinks=(-1.0, 0.0, 1.0), monotonic=False,
     saturates=("hard", "no"), smoothness="C0",
     notes="The derivative at -1 is taken as 0, at 0 as 1/2 and at 1 as 1.",
+    slope_root="-0.44285440100238858314",
     reference="Basirat and Roth 2018, The quest for the golden activation function, arXiv:1808.00783.",
 )  # fmt: skip
 def hard_elish(x):

@@ -45,6 +45,7 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 @activation(
     latex=r"f(x) = x \sigma(\beta x)", params={"beta": 1.0}, alias=("swish", "sil"), range=("-0.2785", "inf"),
     limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
+    slope_root="-1.2784645427610737951 / beta", slope_absolute="abs(x - root) < 1 / abs(beta)",
     reference="Elfwing, Uchibe and Doya 2017, arXiv:1702.03118; Ramachandran, Zoph and Le 2017, arXiv:1710.05941 (beta).",
 )  # fmt: skip
 def silu(x, beta):
@@ -58,7 +59,9 @@ def silu(x, beta):
 
 @activation(
     latex=r"f(x) = x \sigma(1.702 x)", range=("-0.1636", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
-    saturates=("soft", "no"), reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
+    saturates=("soft", "no"),
+    slope_root="-0.7511542554412889513",
+    reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
 )  # fmt: skip
 def quick_gelu(x):
     """Quick GELU: x * sigmoid(1.702 * x), an approximation of gelu."""
@@ -72,6 +75,7 @@ def quick_gelu(x):
     latex=r"f(x) = x \Phi(x)", range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
     saturates=("soft", "no"), variants={"approximate": {"none": "gelu", "tanh": "gelu_tanh"}},
     notes="The exact form, torch's default; jax's default is the tanh approximation, here gelu_tanh or approximate='tanh'.",
+    bound=4.0, slope_root="-0.75179152469356445746",
     reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
 )  # fmt: skip
 def gelu(x):
@@ -91,6 +95,7 @@ def gelu(x):
 @activation(
     latex=r"f(x) = \tfrac{1}{2} x \left(1 + \tanh\left(\sqrt{2/\pi} (x + 0.044715 x^3)\right)\right)", alias=("gelu_new",),
     range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
+    bound=4.0, slope_root="-0.75246142207101625849",
     reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
 )  # fmt: skip
 def gelu_tanh(x):
@@ -109,7 +114,9 @@ def gelu_tanh(x):
 
 @activation(
     latex=r"f(x) = x \tanh(\log(1 + e^x))", range=("-0.3088", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
-    monotonic=False, saturates=("soft", "no"), reference="Misra 2019, Mish, arXiv:1908.08681.",
+    monotonic=False, saturates=("soft", "no"),
+    bound=4.0, slope_root="-1.1924312145154952121",
+    reference="Misra 2019, Mish, arXiv:1908.08681.",
 )  # fmt: skip
 def mish(x):
     """Mish: x * tanh(softplus(x))."""
@@ -136,6 +143,7 @@ def mish(x):
 @activation(
     latex=r"f(x) = x \operatorname{erf}(\log(1 + e^x))", range=("-0.3484", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
     monotonic=False, saturates=("soft", "no"),
+    bound=4.0, slope_root="-1.1930599689281879662",
     reference="Nag and Bhattacharyya 2021, SERF: towards better training of deep neural networks, arXiv:2108.09598.",
 )  # fmt: skip
 def serf(x):
@@ -167,7 +175,9 @@ def serf(x):
 
 @activation(
     latex=r"f(x) = x \tanh(\operatorname{gelu}(x))", range=("0", "inf"), limits=("0", "inf"), slopes=("0", "1"),
-    monotonic=False, saturates=("soft", "no"), reference="Naveen 2022, Phish: a novel hyper-optimizable activation function.",
+    monotonic=False, saturates=("soft", "no"),
+    bound=4.0, slope_root="-1.1954312013879124569",
+    reference="Naveen 2022, Phish: a novel hyper-optimizable activation function.",
 )  # fmt: skip
 def phish(x):
     """Phish: x * tanh(gelu(x))."""
@@ -200,7 +210,9 @@ def phish(x):
 
 @activation(
     latex=r"f(x) = x \tanh(e^x)", range=("-0.3532", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
-    saturates=("soft", "no"), reference="Fernandez and Mali 2024, Stable and robust deep learning by TeLU, arXiv:2412.20269.",
+    saturates=("soft", "no"),
+    bound=4.0, slope_root="-1.0788600584646240567",
+    reference="Fernandez and Mali 2024, Stable and robust deep learning by TeLU, arXiv:2412.20269.",
 )  # fmt: skip
 def telu(x):
     """Hyperbolic tangent exponential linear unit: x * tanh(exp(x))."""
