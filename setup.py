@@ -121,7 +121,8 @@ def main() -> None:
         "extra_compile_args": ["-O3"],
         "depends": ["fastact/runtime.h", "fastact/_kernels.pxd"],
     }
-    hand_written = [Extension(f"fastact.{n}", [f"fastact/{n}.pyx"], **common) for n in ("_kernels", "_call")]
+    names = ("_kernels", "_call", "_cli/counting")
+    hand_written = [Extension(f"fastact.{n}".replace("/", "."), [f"fastact/{n}.pyx"], **common) for n in names]
     # The copies of the flags keep what is added to one extension out of the others.
     for extension in hand_written:
         extension.extra_compile_args = list(extension.extra_compile_args)

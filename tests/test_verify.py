@@ -12,7 +12,7 @@ from conftest import NAMES, TESTS
 
 import fastact as fa
 from fastact import _cpu
-from fastact._cli import main, ulp, verify
+from fastact._cli import counting, main, ulp, verify
 from fastact._codegen import digest
 from fastact._spec import REGISTRY
 
@@ -150,9 +150,10 @@ def test_exhaustive_is_everything(monkeypatch):
 
 
 def test_overflow_accepts_infinity():
-    error, size = np.full(4, np.nan), np.zeros(4)
-    ulp._settle(error, size, np.array([np.inf, -np.inf, np.nan, np.nan]), np.array([1e39, 1e39, np.nan, 1.0]))
-    assert error.tolist() == [0, math.inf, 0, math.inf]
+    got = np.array([np.inf, -np.inf, np.nan, np.nan], np.float32)
+    errors = ulp.Errors(np.empty(0, np.uint8), *np.zeros((3, 4)))
+    counting.errors(got, np.array([1e39, 1e39, np.nan, 1.0]), *errors)
+    assert errors.error.tolist() == errors.size.tolist() == errors.scaled.tolist() == [0, math.inf, 0, math.inf]
 
 
 def test_interrupted(tmp_path, monkeypatch, capsys):

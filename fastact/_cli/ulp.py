@@ -18,6 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from . import counting  # type: ignore[attr-defined]
+
 Array = npt.NDArray[Any]
 
 PATTERNS = 1 << 32
@@ -25,10 +27,7 @@ CHUNK = 1 << 22  # patterns of a task
 BLOCK = 1 << 15  # patterns of a pass: the buffers stay in cache
 
 _HALF = 1 << 31
-_MAX = float(np.finfo(np.float32).max)
-_BIAS, _FRACTION = 1023, 52  # of float64
-_LEAST, _GREATEST = _BIAS - 126, _BIAS + 127  # biased exponents of float32's least normal and greatest number
-_QUARTER = _BIAS - 2
+_NOWHERE = np.empty(0, np.uint8)
 
 
 class Witness(NamedTuple):
@@ -38,6 +37,18 @@ class Witness(NamedTuple):
     x: Any = math.nan
     got: Any = math.nan
     want: Any = math.nan
+
+
+class Errors(NamedTuple):
+    """Where the bound is absolute (empty: nowhere), and errors in ULP, absolutely, and as the contract counts them.
+
+    The contract takes ULP of max(abs(want), 1/4) where the bound is absolute.
+    """
+
+    near: Array
+    error: Array
+    size: Array
+    scaled: Array
 
 
 @dataclass
@@ -51,7 +62,7 @@ class Task:
     params : tuple of float
         Numbers of the dtype that is measured.
     near : callable or None
-        ``near(x)``: where the bound is absolute.
+        ``near(x)``: where the bound is absolute; a boolean array, or None for nowhere.
     monotonic : bool
         Whether to count falls.
     range : tuple of float
@@ -78,11 +89,10 @@ class Tally:
     worst: Witness = field(default_factory=Witness)  # in ULP, everywhere
     outside: float = 0.0  # the greatest error in ULP where that is what counts
     inside: float = 0.0  # the greatest absolute error elsewhere
-    contract: Witness = field(default_factory=Witness)  # by the rule of `add`
+    contract: Witness = field(default_factory=Witness)  # by the contract
     last: Any = math.nan  # the value at the end of what was added
 
-    def add(self, task: Task, x: Array, got: Array, want: Array, error: Array, size: Array, near: Array | None,
-            scaled: Array | None) -> None:  # fmt: skip
+    def add(self, task: Task, x: Array, got: Array, want: Array, errors: Errors) -> None:
         """Count ascending inputs.
 
         Parameters
@@ -91,32 +101,23 @@ class Tally:
             What counts.
         x, got, want : numpy.ndarray
             Inputs, values of the kernel, exact values.
-        error, size : numpy.ndarray
-            The errors in ULP and absolutely; ``error`` is overwritten.
-        near, scaled : numpy.ndarray or None
-            Where the bound is absolute, and there the errors in ULP of max(abs(want), 1/4), which are
-            those that the contract, the mean and the share of correctly rounded values take.
+        errors : Errors
+            How wrong they are.
         """
-        self.worst = _worse(self.worst, error, x, got, want)
-        if near is not None and scaled is not None and near.size:
-            self.inside = max(self.inside, float(size[near].max()))
-            error[near] = 0.0
-            self.outside = max(self.outside, float(error.max()))
-            error[near] = scaled
-        else:
-            self.outside = max(self.outside, float(error.max()))
-        self.contract = _worse(self.contract, error, x, got, want)
-        self.count += x.size
-        self.total += float(error.sum())
-        self.rounded += int(np.count_nonzero(error <= 0.5))
-        if task.monotonic:
-            self.falls += int(np.count_nonzero(got[1:] < got[:-1])) + bool(got[0] < self.last)
-            self.last = got[-1]
         low, high = task.range
-        if low > -math.inf:
-            self.strays += int(np.count_nonzero(got < low))
-        if high < math.inf:
-            self.strays += int(np.count_nonzero(got > high))
+        error, scaled = errors.error, errors.scaled
+        found = counting.count(x, got, errors.near, error, errors.size, scaled, task.monotonic, low, high, self.last)
+        worst, i, outside, inside, nans, total, rounded, falls, strays = found
+        self.worst = max(self.worst, Witness(float(error[worst]), x[worst], got[worst], want[worst]), key=_error)
+        self.contract = max(self.contract, Witness(float(scaled[i]), x[i], got[i], want[i]), key=_error)
+        self.outside, self.inside = max(self.outside, outside), max(self.inside, inside)
+        self.count += x.size
+        self.nans += nans
+        self.total += total
+        self.rounded += rounded
+        self.falls += falls
+        self.strays += strays
+        self.last = got[-1]
 
     def merge(self, other: Tally) -> None:
         """Take over the findings of another tally; what is equal stays as it is here."""
@@ -128,9 +129,8 @@ class Tally:
         self.outside, self.inside = max(self.outside, other.outside), max(self.inside, other.inside)
 
 
-def _worse(before: Witness, error: Array, x: Array, got: Array, want: Array) -> Witness:
-    i = int(error.argmax())
-    return Witness(float(error[i]), x[i], got[i], want[i]) if error[i] > before.error else before
+def _error(witness: Witness) -> float:
+    return witness.error
 
 
 def ordinal(value: float) -> int:
@@ -173,68 +173,25 @@ def chunks(ranges: list[range]) -> Iterator[list[range]]:
 def measure(task: Task, ranges: list[range], stop: threading.Event) -> Tally:
     """Compare the float32 kernel with the float64 kernel over ordinals, until ``stop`` is set."""
     tally = Tally()
-    ordinals, flip = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint32)
-    y = np.empty(BLOCK, np.float32)
-    wide, want, size, error = (np.empty(BLOCK) for _ in range(4))
-    exponent = np.empty(BLOCK, np.int64)
+    patterns, y = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.float32)
+    wide, want, *room = (np.empty(BLOCK) for _ in range(5))
     with np.errstate(all="ignore"):
         for whole in ranges:
             tally.last = math.nan
-            steps = np.arange(min(BLOCK, len(whole)), dtype=np.uint32) * np.uint32(whole.step)
             for first in range(0, len(whole), BLOCK):
                 if stop.is_set():
                     return tally
                 n = min(BLOCK, len(whole) - first)
-                o, f = ordinals[:n], flip[:n]
-                np.add(steps[:n], np.uint32(whole[first]), out=o)
-                np.right_shift(o, np.uint32(31), out=f)
-                np.subtract(f, np.uint32(1), out=f)
-                np.bitwise_or(f, np.uint32(_HALF), out=f)  # the sign bit; below zero, all bits
-                np.bitwise_xor(o, f, out=o)
-                _block(tally, task, o.view(np.float32), y[:n], wide[:n], want[:n], size[:n], error[:n], exponent[:n])
+                counting.patterns(whole[first], whole.step, patterns[:n])
+                x = patterns[:n].view(np.float32)
+                task.call(x, *task.params, out=y[:n])
+                np.copyto(wide[:n], x)
+                task.call(wide[:n], *task.params, out=want[:n])
+                near = _NOWHERE if task.near is None else task.near(x).view(np.uint8)
+                errors = Errors(near, *(array[:n] for array in room))
+                counting.errors(y[:n], want[:n], *errors)
+                tally.add(task, x, y[:n], want[:n], errors)
     return tally
-
-
-def _block(tally: Tally, task: Task, x: Array, y: Array, wide: Array, want: Array, size: Array, error: Array,
-           exponent: Array) -> None:  # fmt: skip
-    """Compare at x; the other arrays are room to work in."""
-    task.call(x, *task.params, out=y)
-    np.copyto(wide, x)
-    task.call(wide, *task.params, out=want)
-    np.copyto(wide, y)
-    np.subtract(wide, want, out=size)
-    np.abs(size, out=size)
-    _per_ulp(want, _LEAST, exponent)
-    np.multiply(size, exponent.view(np.float64), out=error)
-    if not math.isfinite(float(error.sum())):
-        _settle(error, size, wide, want)
-        tally.nans += int(np.count_nonzero(np.isnan(x)))
-    near = scaled = None
-    if task.near is not None:
-        near = np.flatnonzero(task.near(x))
-        if near.size:
-            unit = np.empty(near.size, np.int64)
-            _per_ulp(want[near], _QUARTER, unit)
-            scaled = size[near]
-            np.multiply(scaled, unit.view(np.float64), out=scaled, where=scaled > 0)
-    tally.add(task, x, y, want, error, size, near, scaled)
-
-
-def _per_ulp(want: Array, least: int, out: Array) -> None:
-    """Into ``out``, the bits of 1 / the float32 spacing at ``want``, whose biased exponent counts as ``least`` or more."""
-    np.right_shift(want.view(np.int64), _FRACTION, out=out)
-    np.bitwise_and(out, 0x7FF, out=out)
-    np.clip(out, least, _GREATEST, out=out)
-    np.subtract(2 * _BIAS + 23, out, out=out)
-    np.left_shift(out, _FRACTION, out=out)
-
-
-def _settle(error: Array, size: Array, got: Array, want: Array) -> None:
-    """Make errors that are not finite 0 where the result is right (an infinity for what overflows, too), else infinite."""
-    at = np.flatnonzero(~np.isfinite(error))
-    g, w = got[at], want[at]
-    right = (g == w) | (np.isnan(g) & np.isnan(w)) | ((np.abs(w) > _MAX) & (g == np.copysign(np.inf, w)))
-    error[at] = size[at] = np.where(right, 0.0, np.inf)
 
 
 def measure_all(tally: Tally, task: Task, ranges: list[range], threads: int, update: Callable[[int], None]) -> None:

@@ -198,7 +198,7 @@ def make_task(name: str, kind: str, dtype: str) -> ulp.Task:
     low, high = (_end(text, dict(zip(spec.params, params, strict=True)), number) for text in spec.range)
     value = kind == "value"
     return ulp.Task(
-        kernel(name, kind), params, None if value else spec.absolute, value and spec.monotonic,
+        kernel(name, kind), params, None if value or spec.absolute(0.0) is None else spec.absolute, value and spec.monotonic,
         (low, high) if value else (-math.inf, math.inf),
     )  # fmt: skip
 
@@ -273,17 +273,13 @@ def measure_reference(tally: ulp.Tally, task: ulp.Task, which: tuple[str, str], 
         part = slice(first, first + PIECE)
         want, exact = reference.evaluate(*which, x[part], task.params, np.float64)
         error = reference.ulp_error(y[part], exact, np.float64)
-        size, near, scaled = np.where(error > 0, np.inf, 0.0), None, None
-        finite = np.isfinite(y[part]) & np.isfinite(want)
+        size, scaled, near = np.where(error > 0, np.inf, 0.0), error.copy(), np.zeros(x[part].size, bool)
         if task.near is not None:
-            near = np.flatnonzero(task.near(x[part]))
-            for i in np.flatnonzero(finite):
+            near = task.near(x[part])
+            for i in np.flatnonzero(near & np.isfinite(y[part]) & np.isfinite(want)):
                 size[i] = float(abs(exact[i] - float(y[part][i])))
-            with np.errstate(invalid="ignore"):
-                scaled = size[near] / np.spacing(np.maximum(np.abs(want[near]), 0.25))
-            scaled[~finite[near]] = size[near][~finite[near]]
-        tally.nans += int(np.count_nonzero(np.isnan(x[part])))
-        tally.add(task, x[part], y[part], want, error, size, near, scaled)
+                scaled[i] = size[i] / np.spacing(max(abs(want[i]), 0.25))
+        tally.add(task, x[part], y[part], want, ulp.Errors(near.view(np.uint8), error, size, scaled))
         update(x[part].size)
 
 
