@@ -131,7 +131,7 @@ def test_ordinals():
     at = [ulp.ordinal(v) for v in values]
     assert at == sorted(at)
     assert ulp.ordinal(0.0) - ulp.ordinal(-0.0) == 1
-    task = ulp.Task(fa.identity, monotonic=True)
+    task = ulp.Task(fa.identity, fa.identity, monotonic=True)
     seen = []
     task.call = lambda x, out: (seen.append(x.copy()), np.copyto(out, x))[1]
     tally = ulp.measure(task, [range(at[3] - 3, at[4] + 4)], threading.Event())

@@ -27,7 +27,7 @@ import numpy.typing as npt
 import fastact as fa
 
 #: Modules of this package, in the order of the help; the first runs where no command is named.
-COMMANDS = ("run", "apply", "verify")
+COMMANDS = ("run", "apply", "bench", "verify")
 
 TAKES = "takes float16, float32, float64, integers and bools"
 

@@ -58,7 +58,9 @@ class Task:
     Attributes
     ----------
     call : callable
-        ``call(x, *params, out=y)``, for both dtypes.
+        ``call(x, *params, out=y)``: what is measured.
+    exact : callable
+        The same in float64, what float32 is compared with.
     params : tuple of float
         Numbers of the dtype that is measured.
     near : callable or None
@@ -70,6 +72,7 @@ class Task:
     """
 
     call: Callable[..., Any]
+    exact: Callable[..., Any]
     params: tuple[float, ...] = ()
     near: Callable[[Array], Array] | None = None
     monotonic: bool = False
@@ -186,7 +189,7 @@ def measure(task: Task, ranges: list[range], stop: threading.Event) -> Tally:
                 x = patterns[:n].view(np.float32)
                 task.call(x, *task.params, out=y[:n])
                 np.copyto(wide[:n], x)
-                task.call(wide[:n], *task.params, out=want[:n])
+                task.exact(wide[:n], *task.params, out=want[:n])
                 near = _NOWHERE if task.near is None else task.near(x).view(np.uint8)
                 errors = Errors(near, *(array[:n] for array in room))
                 counting.errors(y[:n], want[:n], *errors)

@@ -30,6 +30,7 @@ from .._codegen import digest
 from .._grammar import tree_of
 from .._spec import REGISTRY
 from . import CommandError, Progress, replacing, ulp
+from .peers import PEERS, Peer, load
 from .run import _count, select_names
 
 PATTERNS = 1 << 24
@@ -57,6 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("value", "derivative", "both"), default="both", help="default: both")
     parser.add_argument("--exhaustive", action="store_true", help="float32: all 2^32 bit patterns (default: about 2^24)")
     parser.add_argument("--json", metavar="FILE", help="write the findings to this file as well")
+    parser.add_argument("--peers", nargs="?", const=",".join(PEERS), default="", metavar="LIBRARY[,LIBRARY]",
+                        help=f"measure other libraries instead (alone: {', '.join(PEERS)})")  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="keep what --json FILE holds of the same formulas and level")
     parser.add_argument("--threads", metavar="N", type=_count, help="for float32 (default: as many as the kernels use)")
     parser.add_argument("--samples", metavar="N", type=_count, default=SAMPLES,
@@ -78,9 +81,13 @@ def run(args: argparse.Namespace) -> int:
     if args.exhaustive and args.dtype == "float64":
         raise CommandError("--exhaustive is for float32")
     reference = load_reference(args.reference) if "float64" in dtypes else None
-    plan = [(name, kind, dtype) for dtype in dtypes for name in names for kind in kinds]
+    libraries = load_peers(args.peers)
+    plan = [
+        (library, name, kind, dtype) for library in libraries or [""] for dtype in dtypes for name in names for kind in kinds
+        if library == "" or libraries[library].has(name, "forward" if kind == "value" else "backward", dtype)
+    ]  # fmt: skip
     kept = earlier(args) if args.resume else []
-    done = {(f["function"], f["kind"], f["dtype"]) for f in kept}
+    done = {(f["library"], f["function"], f["kind"], f["dtype"]) for f in kept}
     plan = [which for which in plan if which not in done]
     threads = fa.get_num_threads()
     with contextlib.ExitStack() as stack:
@@ -88,13 +95,13 @@ def run(args: argparse.Namespace) -> int:
         print(f"fastact {fa.__version__}, {_cpu.LEVEL}, NumPy {np.__version__}\n\n{_HEAD}", flush=True)
         fa.set_num_threads(1)  # the threads are here, a chunk each
         stack.callback(fa.set_num_threads, threads)
-        findings, interrupted = verify(plan, args, reference, args.threads or threads)
+        findings, interrupted = verify(plan, libraries, args, reference, args.threads or threads)
         findings = kept + findings
         if target:
             with open(target, "w", encoding="utf-8") as file:
-                json.dump(findings, file, indent=1, allow_nan=False)
-                file.write("\n")
-    failing = [f"{f['function']} {f['kind']} ({f['dtype']})" for f in findings if not f["holds"]]
+                lines = (json.dumps(finding, allow_nan=False) for finding in findings)
+                file.write("[\n" + ",\n".join(lines) + "\n]\n")  # a line each, for diffs
+    failing = [f"{f['function']} {f['kind']} ({f['dtype']})" for f in findings if not (f["holds"] or f["library"])]
     print()
     if interrupted:
         complete = sum(f["complete"] for f in findings)
@@ -102,25 +109,44 @@ def run(args: argparse.Namespace) -> int:
     if failing:
         print(f"outside the contract: {', '.join(failing)}")
     elif not interrupted:
-        print(f"all {len(findings)} within the contract")
+        print(f"all {len(findings)} {'measured' if libraries else 'within the contract'}")
     return 130 if interrupted else int(bool(failing))
 
 
-def verify(plan: list[tuple[str, str, str]], args: argparse.Namespace, reference: ModuleType | None,
-           threads: int) -> tuple[list[dict[str, Any]], bool]:  # fmt: skip
+def load_peers(names: str) -> dict[str, Peer]:
+    """Load other libraries, and say which are not installed.
+
+    Raises
+    ------
+    CommandError
+        For a library that is not among the known ones.
+    """
+    wanted = list(filter(None, names.split(",")))
+    for name in wanted:
+        if name not in PEERS:
+            raise CommandError(f"--peers: there is no {name!r}; known: {', '.join(PEERS)}")
+    found, missing = load(wanted)
+    for name, why in missing.items():
+        print(f"{name}: left out: {why}")
+    return found
+
+
+def verify(plan: list[tuple[str, str, str, str]], libraries: dict[str, Peer], args: argparse.Namespace,
+           reference: ModuleType | None, threads: int) -> tuple[list[dict[str, Any]], bool]:  # fmt: skip
     """Return the findings, a dictionary each, and whether Ctrl-C cut them short.
 
     After Ctrl-C the last of them says how far it got.
     """
     findings: list[dict[str, Any]] = []
-    inputs = {(name, dtype): _inputs(name, dtype, args, reference) for name, _, dtype in plan}
-    sizes = [_size(inputs[name, dtype]) for name, _, dtype in plan]
+    inputs = {(name, dtype): _inputs(name, dtype, args, reference) for _, name, _, dtype in plan}
+    sizes = [_size(inputs[name, dtype]) for _, name, _, dtype in plan]
     with Progress(sum(sizes), "inputs") as progress:
-        for (name, kind, dtype), size in zip(plan, sizes, strict=True):
+        for (library, name, kind, dtype), size in zip(plan, sizes, strict=True):
             tally, started, given = ulp.Tally(), time.perf_counter(), inputs[name, dtype]
-            task = make_task(name, kind, dtype)
+            peer = libraries.get(library)
+            task = make_task(name, kind, dtype, peer)
 
-            def update(steps: int, label: str = f"{name} {kind}") -> None:
+            def update(steps: int, label: str = f"{library} {name} {kind}") -> None:
                 progress.update(steps, label)
 
             try:
@@ -132,6 +158,7 @@ def verify(plan: list[tuple[str, str, str]], args: argparse.Namespace, reference
                 pass
             if tally.count:
                 finding = report(name, kind, dtype, tally, args.exhaustive and dtype == "float32", size)
+                finding |= {"library": library, "library_version": peer.version if peer else ""}
                 finding["seconds"] = round(time.perf_counter() - started, 2)
                 findings.append(finding)
                 for line in rows(finding):
@@ -190,16 +217,34 @@ def bound(name: str, kind: str) -> float:
     return 4.0 if kind == "derivative" else REGISTRY[name].bound
 
 
-def make_task(name: str, kind: str, dtype: str) -> ulp.Task:
-    """The comparison for one activation with its default parameters."""
+def of_peer(peer: Peer, name: str, kind: str) -> Callable[..., Any]:
+    """A kind of another library's function, called as those of this package are."""
+
+    def call(x: Any, *_: float, out: Any = None) -> Any:
+        given = peer.put(x)
+        result = peer.forward[name](given)
+        if kind == "derivative":
+            result = peer.backward[name](peer.put(np.ones_like(x)), given, result)
+        result = peer.get(result)
+        if out is not None:
+            out[...] = result
+        return result
+
+    return call
+
+
+def make_task(name: str, kind: str, dtype: str, peer: Peer | None = None) -> ulp.Task:
+    """The comparison for one activation with its default parameters, of this package or a peer."""
     spec = REGISTRY[name]
     number = np.dtype(dtype).type
     params = tuple(float(number(p)) for p in spec.params.values())
     low, high = (_end(text, dict(zip(spec.params, params, strict=True)), number) for text in spec.range)
     value = kind == "value"
+    exact = kernel(name, kind)
+    call = of_peer(peer, name, kind) if peer else exact
+    near = None if value or spec.absolute(0.0) is None else spec.absolute
     return ulp.Task(
-        kernel(name, kind), params, None if value or spec.absolute(0.0) is None else spec.absolute, value and spec.monotonic,
-        (low, high) if value else (-math.inf, math.inf),
+        call, exact, params, near, value and spec.monotonic, (low, high) if value else (-math.inf, math.inf),
     )  # fmt: skip
 
 
@@ -327,7 +372,8 @@ def rows(finding: dict[str, Any]) -> list[str]:
     share = math.floor(finding["correctly_rounded"] * 1e4) / 1e2
     counts = [finding[key] for key in ("monotonicity_violations", "range_violations")]
     falls, strays = ("-" if c is None else str(c) for c in counts)
-    line = f"{finding['function']:<17}{finding['kind']:<11}{finding['dtype']:<8}{float(finding['max_ulp']):>9.4g}"
+    library = finding["library"] + ":" if finding["library"] else ""
+    line = f"{library + finding['function']:<17}{finding['kind']:<11}{finding['dtype']:<8}{float(finding['max_ulp']):>9.4g}"
     line += f"{float(finding['mean_ulp']):>8.3f}{share:>7.2f}%{falls:>8}{strays:>7}  "
     line += _at(finding, "")
     lines = [line + ("" if finding["holds"] else f"  EXCEEDS {finding['bound']:g}")]

@@ -1,0 +1,241 @@
+"""Time functions forward and backward against other libraries, each in a process of its own, round by round.
+
+Results are fresh arrays on every call, on all cores. A figure is the median of the rounds; within a round
+the libraries take turns, so that a change of the machine's speed meets all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import datetime
+import importlib.util
+import json
+import math
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from typing import Any, Self
+
+import fastact as fa
+
+from .. import _config, _cpu
+from . import CommandError, Progress, replacing
+from .peers import PEERS
+from .run import _count
+
+FUNCTIONS = (
+    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "silu", "gelu", "gelu_tanh", "mish", "hard_swish",
+    "softmax", "log_softmax",
+)  # fmt: skip
+SIZES = (1_000, 100_000, 10_000_000)
+ROUNDS = 9
+PAUSE = 0.01  # seconds between turns: threads of the library before may still be waiting for work, busily
+GOAL = 1.1
+
+_EPILOG = """\
+A ratio is the time of the fastest other library over that of fastact, in the same cell. At the largest float32 size the
+forward pass is also compared with what bounds it: the larger of a copy of the same bytes by the same threads and of the
+kernel's own time in cache. Softmax and log_softmax run over rows of 1000. Libraries that are not installed are left out."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.epilog = _EPILOG
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"time only these functions (default: {', '.join(FUNCTIONS)})")
+    parser.add_argument("--peers", nargs="?", const=",".join(PEERS), default="", metavar="LIBRARY[,LIBRARY]",
+                        help=f"compare with these (alone: all of {', '.join(PEERS)})")  # fmt: skip
+    parser.add_argument("--kind", choices=("forward", "backward", "both"), default="both", help="default: both")
+    parser.add_argument("--dtype", choices=("float32", "float64", "both"), default="both", help="default: both")
+    parser.add_argument("--sizes", metavar="N[,N]", default=",".join(map(str, SIZES)), help=f"default: {SIZES}")
+    parser.add_argument("--rounds", type=_count, default=ROUNDS, help=f"default: {ROUNDS}")
+    parser.add_argument("--json", metavar="FILE", help="write the figures to this file as well")
+    parser.add_argument("--plot", metavar="FILE.png", help="draw the ratios (needs matplotlib)")
+
+
+class Worker:
+    """A library in its process; see `worker`."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        command = [sys.executable, "-m", f"{__package__}.worker", name]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.version: str = self.answer()["version"]
+
+    def ask(self, **request: Any) -> Any:
+        """Send a request and return the answer."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def answer(self) -> Any:
+        """Return the next answer."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise CommandError(f"the process of {self.name} ended with status {self.process.wait()}")
+        return json.loads(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Time the cells, print the table, and return the exit status.
+
+    Raises
+    ------
+    CommandError
+        For names, libraries or sizes that do not exist, a file that cannot be written, a library that dies.
+    """
+    names = args.names or [n for n in FUNCTIONS if hasattr(fa, n)]
+    for name in names:
+        if name not in FUNCTIONS and name not in fa.activations():
+            raise CommandError(f"there is no function {name!r} to time")
+    kinds = ("forward", "backward") if args.kind == "both" else (args.kind,)
+    dtypes = ("float32", "float64") if args.dtype == "both" else (args.dtype,)
+    try:
+        sizes = [_count(size) for size in args.sizes.split(",")]
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"--sizes: {error}") from error
+    if args.plot and importlib.util.find_spec("matplotlib") is None:
+        raise CommandError("--plot needs matplotlib")
+    cells = [(name, kind, dtype, n) for n in sizes for dtype in dtypes for kind in kinds for name in names]
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(replacing(args.json)) if args.json else None
+        plot = stack.enter_context(replacing(args.plot)) if args.plot else None
+        workers = [stack.enter_context(Worker("fastact"))]
+        for name in filter(None, args.peers.split(",")):
+            if name not in PEERS:
+                raise CommandError(f"--peers: there is no {name!r}; known: {', '.join(PEERS)}")
+            module = "scipy" if name == "numpy" else name
+            if importlib.util.find_spec(module) is None or (name == "onnxruntime" and not importlib.util.find_spec("onnx")):
+                print(f"{name}: not installed, left out")
+                continue
+            workers.append(stack.enter_context(Worker(name)))
+        print(f"{', '.join(w.version for w in workers)}; {_cpu.LEVEL}, {fa.get_num_threads()} threads, nanoseconds an element\n")
+        print(head(workers), flush=True)
+        results = []
+        with Progress(len(cells) * args.rounds, "rounds") as progress:
+            for cell in cells:
+                results.append(measure(cell, workers, args.rounds, progress))
+                progress.write(row(results[-1], workers))
+        bounds = [limits(cell, workers[0], results) for cell in cells if cell[1:] == ("forward", "float32", max(sizes))]
+        report = summarize(results, [b for b in bounds if b], workers, args.rounds)
+        if target:
+            with open(target, "w", encoding="utf-8") as file:
+                json.dump(report, file, indent=1)
+                file.write("\n")
+        if plot:
+            draw(report, plot)
+    return 0
+
+
+def measure(cell: tuple[Any, ...], workers: list[Worker], rounds: int, progress: Progress) -> dict[str, Any]:
+    """Return the median nanoseconds an element of a cell, by library."""
+    there = [worker for worker in workers if worker.ask(cell=cell) is not None]
+    times: dict[str, list[float]] = {worker.name: [] for worker in there}
+    for _ in range(rounds):
+        for worker in there:
+            time.sleep(PAUSE)
+            times[worker.name].append(worker.ask(turn=None) / cell[3])
+        progress.update(1, " ".join(map(str, cell)))
+    for worker in there:
+        worker.ask(cell=["", "", "", 0])  # lets go of its arrays
+    result = dict(zip(("function", "kind", "dtype", "elements"), cell, strict=True))
+    result["ns_per_element"] = {name: statistics.median(taken) for name, taken in times.items()}
+    peers = {name: taken for name, taken in times.items() if name != "fastact"}
+    if peers and "fastact" in times:
+        fastest = min(peers, key=lambda name: statistics.median(peers[name]))
+        result["fastest_peer"] = fastest
+        result["ratio"] = statistics.median(p / f for p, f in zip(peers[fastest], times["fastact"], strict=True))
+    return result
+
+
+def limits(cell: tuple[Any, ...], worker: Worker, results: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Compare a forward pass with a copy of the same bytes and with its own time in cache, in turn."""
+    name, n = cell[0], cell[3]
+    small = 20_000  # two threads' shares stay in their caches
+    pairs = {"fresh": cell, "copy": ("identity", "into", "float32", n), "in_cache": (name, "into", "float32", small)}
+    if "softmax" in name:
+        return None
+    times: dict[str, list[float]] = {key: [] for key in pairs}
+    for _ in range(5):
+        for key, which in pairs.items():
+            worker.ask(cell=which)
+            times[key].append(worker.ask(turn=None) / which[3])
+    medians = {key: statistics.median(taken) for key, taken in times.items()}
+    bound = max(medians["copy"], medians["in_cache"])
+    return {"function": name, "elements": n, **medians, "of_the_bound": medians["fresh"] / bound}
+
+
+def head(workers: list[Worker]) -> str:
+    """Return the head of the table."""
+    columns = "".join(f"{worker.name:>13}" for worker in workers)
+    return f"{'function':<12}{'kind':<10}{'dtype':<9}{'elements':>10}{columns}{'ratio':>8}"
+
+
+def row(result: dict[str, Any], workers: list[Worker]) -> str:
+    """Return the line of a cell."""
+    times = result["ns_per_element"]
+    columns = "".join(f"{times[w.name]:>13.3f}" if w.name in times else f"{'-':>13}" for w in workers)
+    ratio = f"{result['ratio']:>8.2f}" if "ratio" in result else ""
+    return f"{result['function']:<12}{result['kind']:<10}{result['dtype']:<9}{result['elements']:>10}{columns}{ratio}"
+
+
+def summarize(results: list[dict[str, Any]], bounds: list[dict[str, Any]], workers: list[Worker], rounds: int) -> dict[str, Any]:
+    """Print the mean, the worst and what falls short; return everything for JSON."""
+    compared = [result for result in results if "ratio" in result]
+    summary: dict[str, Any] = {"cells": len(results), "compared": len(compared)}
+    if compared:
+        mean = math.exp(statistics.fmean(math.log(result["ratio"]) for result in compared))
+        worst = min(compared, key=lambda result: result["ratio"])
+        short = [result for result in compared if result["ratio"] < GOAL]
+        summary |= {"geometric_mean": mean, "worst": worst["ratio"], "below_goal": len(short)}
+        print(f"\n{len(compared)} cells: geometric mean of (fastest other / fastact) {mean:.2f}, worst {worst['ratio']:.2f}")
+        for result in sorted(short, key=lambda result: result["ratio"]):
+            cell = " ".join(str(result[key]) for key in ("function", "kind", "dtype", "elements"))
+            print(f"  below {GOAL}: {cell}: {result['ratio']:.2f} of {result['fastest_peer']}")
+    if bounds:
+        print("\nforward, float32, into fresh memory, over the larger of a copy of the same bytes and its own time in cache:")
+        print("  " + ", ".join(f"{b['function']} {b['of_the_bound']:.2f}" for b in bounds))
+    return {
+        "config": _config.config(), "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "machine": f"{platform.machine()}, {os.cpu_count()} CPUs", "rounds": rounds,
+        "versions": {worker.name: worker.version for worker in workers}, "cells": results, "bounds": bounds, "summary": summary,
+    }  # fmt: skip
+
+
+def draw(report: dict[str, Any], path: str) -> None:
+    """Draw the ratios, a panel for each size."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    cells = [cell for cell in report["cells"] if "ratio" in cell]
+    sizes = sorted({cell["elements"] for cell in cells})
+    names = list(dict.fromkeys(cell["function"] for cell in cells))
+    groups = list(dict.fromkeys((cell["kind"], cell["dtype"]) for cell in cells))
+    figure, axes = pyplot.subplots(len(sizes), 1, figsize=(11, 3.2 * max(len(sizes), 1)), squeeze=False, layout="constrained")
+    for axis, n in zip(axes[:, 0], sizes, strict=True):
+        for i, (kind, dtype) in enumerate(groups):
+            found = {c["function"]: c["ratio"] for c in cells if (c["kind"], c["dtype"], c["elements"]) == (kind, dtype, n)}
+            places = [names.index(name) + (i - len(groups) / 2 + 0.5) * 0.8 / len(groups) for name in found]
+            axis.bar(places, list(found.values()), 0.8 / len(groups), label=f"{kind}, {dtype}")
+        axis.axhline(1.0, color="black", linewidth=0.8)
+        axis.set_yscale("log")
+        axis.set_xticks(range(len(names)), names, rotation=20)
+        axis.set_ylabel("fastest other / fastact")
+        axis.set_title(f"{n:,} elements")
+    axes[0, 0].legend(ncols=len(groups), fontsize="small")
+    figure.savefig(path, dpi=120, format="png")
+    pyplot.close(figure)

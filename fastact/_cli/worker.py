@@ -1,0 +1,92 @@
+"""One library in a process of its own, for `bench --peers`: requests in, times out, a line of JSON each.
+
+``{"cell": [function, kind, dtype, elements]}`` makes the arrays ready and says how many calls a turn takes
+(``null``: not in this library); ``{"turn": null}`` takes a turn and says the nanoseconds of a call.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .peers import PEERS, Peer
+
+TURN = 4e-3  # seconds of calls that a turn should take
+ROW = 1000  # elements of a row of softmax and log_softmax
+
+
+def fastact() -> Peer:
+    """Return this package as a peer of the others, with what bounds its speed beside."""
+    import fastact as fa
+
+    names = [*fa.activations(), *(name for name in ("softmax", "log_softmax") if hasattr(fa, name))]
+
+    def backward(name: str) -> Callable[..., Any]:
+        function = getattr(fa, name)
+        if getattr(function, "backward_from_output", None):
+            return lambda g, x, y: function.backward_from_output(g, y)
+        if not hasattr(function, "derivative"):
+            return lambda g, x, y: function.backward(g, y)
+        return lambda g, x, y: function.backward(g, x)
+
+    return Peer(f"fastact {fa.__version__}", {n: getattr(fa, n) for n in names}, {n: backward(n) for n in names})
+
+
+def prepare(peer: Peer, function: str, kind: str, dtype: str, n: int) -> Callable[[], Any] | None:
+    """Return a call on fresh arrays, or None for what the library lacks."""
+    if not peer.has(function, "backward" if kind == "backward" else "forward", dtype):
+        return None
+    rng = np.random.default_rng(0)
+    shape = (n // ROW, ROW) if "softmax" in function else (n,)
+    numbers = rng.standard_normal(shape, np.dtype(dtype)) * 3
+    x, wait = peer.put(numbers), peer.wait
+    if kind == "into":  # the forward pass into warm memory: what its arithmetic, or a plain copy, takes
+        call, out = peer.forward[function], np.empty_like(numbers)
+        return lambda: call(x, out=out)
+    forward = peer.forward[function]
+    if kind == "forward":
+        return lambda: wait(forward(x))
+    grad, y, call = peer.put(rng.standard_normal(shape, np.dtype(dtype))), forward(x), peer.backward[function]
+    return lambda: wait(call(grad, x, y))
+
+
+def take(call: Callable[[], Any], calls: int) -> float:
+    """Return the nanoseconds of a call, as the mean of that many."""
+    call()
+    start = time.perf_counter_ns()
+    for _ in range(calls):
+        call()
+    return (time.perf_counter_ns() - start) / calls
+
+
+def main() -> None:
+    """Answer requests until the input ends."""
+    name = sys.argv[1]
+    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not mix with the answers
+    peer = fastact() if name == "fastact" else PEERS[name]()
+    print(json.dumps({"version": peer.version}), file=answers, flush=True)
+    call: Callable[[], Any] | None = None
+    calls = 1
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer: Any = None
+        with np.errstate(all="ignore"):
+            if "cell" in request:
+                call = None  # lets go of the arrays before
+                call = prepare(peer, *request["cell"])
+                if call is not None:
+                    once = min(take(call, 1) for _ in range(3))
+                    answer = calls = max(1, math.ceil(TURN * 1e9 / once))
+            elif call is not None:
+                answer = take(call, calls)
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
