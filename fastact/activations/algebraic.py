@@ -70,7 +70,7 @@ def squareplus(x, b):
     """Squareplus: (x + sqrt(x^2 + b)) / 2."""
     s = hypot_squared(x, b)
     # On the left x + s cancels; (s + x)(s - x) = b.
-    y = select(x >= 0.0, 0.5 * x + 0.5 * s, (0.25 * b) / (0.5 * s - 0.5 * x))
+    y = select(x >= 0.0, 0.5 * x + 0.5 * s, b / (2.0 * s - 2.0 * x))
     # One Newton step for y (y - x) = b/4, the product in two parts, removes what sqrt and the sum rounded.
     t, t_low = two_sum(y, -x)
     p, p_low = two_product(y, t)

@@ -1,6 +1,6 @@
 """A bell and a wave."""
 
-from .._atoms import abs, fma, select
+from .._atoms import abs, fma, mul_add, select
 from .._spec import activation
 from ..primitives.common import (
     expm1_reduced,
@@ -36,7 +36,7 @@ def gaussian(x):
 def snake(x, a):
     """Snake: x + sin(a x)^2 / a."""
     u, u_low = two_product(a, x)
-    u = select(u - u == 0.0, u, x)  # a x overflows: any phase will do
+    u = select((u == u) & (u - u != 0.0), x, u)  # a x overflows: any phase will do
     t, t_low = half_turns(u, u_low)
     h, h_low, sine = sine_squared(t, t_low)
     # 1 + sin(2u) = 2 sin(u + pi/4)^2, which keeps its digits at its roots
@@ -52,5 +52,5 @@ def snake(x, a):
     small = abs(u) < 0.785
     far = (x * sine - q) * inverse
     near = x * (x * snake_series(select(small, u, 0.0)))
-    # An infinite x has no sine: the value is x. So it is for a = 0.
-    return select(value == value, value, x), 2.0 * (slope + slope_low), select(small, near, far)
+    # An infinite x has no sine: the value is x. So it is for a = 0, but not for a = NaN.
+    return select(value == value, value, mul_add(0.0, a, x)), 2.0 * (slope + slope_low), select(small, near, far)

@@ -17,7 +17,7 @@ from ..primitives.common import (
     scale_down,
     scale_wide,
 )
-from ..primitives.float64 import celu_series, exp_reduce
+from ..primitives.float64 import celu_series, clamp_far, exp_reduce, scale_far
 
 SELU_SCALE = Constant("1.0507009873554804934193349852946")
 SELU_SCALE_ALPHA = Constant("1.7580993408473768599402175208123193421")  # times 1.6732632423543772848170429916717
@@ -47,11 +47,12 @@ def exponential_from_output(y):
 def elu(x, alpha):
     """Exponential linear unit: x for x > 0, else alpha * (exp(x) - 1)."""
     n = select(x > 0.0, 0.0, x)
-    m, m_low = expm1_negative(n)
-    p, low, k = exp_parts(clamp_low(n))
+    r, k = exp_reduce(clamp_far(n))
+    e, e_low = expm1_reduced_parts(r)
+    m, m_low = expm1_scaled(e, e_low, k)
     return (
         select(x < 0.0, mul_add(alpha, m_low, alpha * m), x),  # x is also -0.0 or NaN
-        select(x > 0.0, 1.0, scale_down(alpha * p, k)),
+        select(x > 0.0, 1.0, scale_far(alpha, 1.0 + e, k)),
         select(x > 0.0, 0.0, m),
     )
 

@@ -9,7 +9,6 @@ from .._atoms import abs, copysign, fma, mul_add, select
 from .._spec import Constant, activation
 from ..primitives.common import (
     clamp_exp,
-    clamp_for,
     clamp_low,
     clamp_normal,
     erf_positive,
@@ -33,7 +32,7 @@ from ..primitives.common import (
     two_product,
     two_sum,
 )
-from ..primitives.float64 import clamp_gelu_tanh, exp_reduce, exp_reduce_product, normal_quotient
+from ..primitives.float64 import clamp_for, clamp_gelu_tanh, exp_reduce, exp_reduce_product, normal_quotient, scale_down_large
 
 DENSITY = Constant("0.3989422804014326779399460599343818684758586311649")  # phi(0) = 1/sqrt(2 pi)
 QUICK = Constant("1.702")
@@ -45,6 +44,7 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 @activation(
     latex=r"f(x) = x \sigma(\beta x)", params={"beta": 1.0}, alias=("swish", "sil"), range=("-0.2785", "inf"),
     limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
+    notes="For |beta| below 1e-8 (float32; 1e-100 in float64) the left tail beyond |beta x| = 128 (800) stays where it was.",
     slope_root="-1.2784645427610737951 / beta", slope_absolute="abs(x - root) < 1 / abs(beta)",
     reference="Elfwing, Uchibe and Doya 2017, arXiv:1702.03118; Ramachandran, Zoph and Le 2017, arXiv:1710.05941 (beta).",
 )  # fmt: skip
@@ -53,8 +53,10 @@ def silu(x, beta):
     c = clamp_for(beta, x)
     r, k = exp_reduce_product(-beta, c)
     d, d_low = one_plus_exp(r, k)
+    q = select(k <= 0.0, x, c) / d
+    value = select(k <= 0.0, q, scale_down_large(q, -abs(k), 1.0 - abs(beta)))
     rise = c * (1.0 + expm1_reduced(r)) * c / (d * d)  # x^2 sigma (1 - sigma)
-    return logistic_gate(x, c, r, k), logistic_gate_slope(beta * c, r, k), scale_down(rise, -abs(k))
+    return value, logistic_gate_slope(beta * c, r, k), scale_down(rise, -abs(k))
 
 
 @activation(

@@ -2,14 +2,15 @@
 
 from .._atoms import abs, select
 from .._spec import activation
-from ..primitives.common import clamp_for, expm1_negative, expm1_reduced, log1p_exp, logistic_of, scale_down
-from ..primitives.float64 import exp_reduce_product
+from ..primitives.common import expm1_negative, expm1_reduced, log1p_exp, logistic_of, scale_down
+from ..primitives.float64 import clamp_for, exp_reduce_product, scale_down_large
 
 
 @activation(
     latex=r"f(x) = \frac{1}{\beta} \log(1 + e^{\beta x})", params={"beta": 1.0}, range=("0", "inf"), limits=("0", "inf"),
     slopes=("0", "1"), zero_centred=False, saturates=("soft", "no"),
-    notes="There is no threshold beyond which x is returned (torch has one at 20): the formula is exact everywhere.",
+    notes="There is no threshold beyond which x is returned (torch has one at 20): the formula is exact everywhere. "
+    "For |beta| below 1e-8 (float32; 1e-100 in float64) the left tail beyond |beta x| = 128 (800) stays where it was.",
     reference="Dugas et al. 2000, Incorporating second-order functional knowledge for better option pricing.",
 )  # fmt: skip
 def softplus(x, beta):
@@ -21,12 +22,14 @@ def softplus(x, beta):
     m = 1.0 + expm1_reduced(r)
     s = beta * x
     e = scale_down(m, k)
-    tail = log1p_exp(e, 0.0) / beta
+    # Far on the left log1p(e) is e = m 2^k to the last digit, and the power of two comes last.
+    far = a > 40.0
+    tail = select(far, m, log1p_exp(e, 0.0)) / beta
+    tail = select(far, scale_down_large(tail, k, 1.0 - abs(beta)), tail)
     # The partial derivative is minus the entropy of the logistic at s over beta^2: two positive terms.
-    # Far out both are multiples of e = m 2^k, and the power of two comes last.
     entropy = log1p_exp(e, 0.0) + a * e / (1.0 + e)
-    slope = -(select(a > 40.0, m * (1.0 + a), entropy) / beta) / beta
-    return select(s > 0.0, x, 0.0) + tail, logistic_of(s, e), select(a > 40.0, scale_down(slope, k), slope)
+    slope = -(select(far, m * (1.0 + a), entropy) / beta) / beta
+    return select(s > 0.0, x, 0.0) + tail, logistic_of(s, e), select(far, scale_down(slope, k), slope)
 
 
 @softplus.from_output

@@ -209,15 +209,6 @@ def log_sum(f, f_low, k):
 
 
 @primitive
-def clamp_for(b, x):
-    """x clamped so that b x is within clamp_exp."""
-    bound = clamp_exp(1e30) / abs(b)
-    bound = select(bound < 1e30, bound, 1e30)
-    low = select(x < -bound, -bound, x)
-    return select(low > bound, bound, low)
-
-
-@primitive
 def one_plus_exp(r, k):
     """1 + exp(r) 2^k = (d + d_low) 2^max(k, 0) for |r| <= ln(2)/2: no power above 1, no product to round."""
     two_k = scale_down(1.0, -abs(k))

@@ -1,6 +1,6 @@
 """Primitives whose polynomials are fitted to float32. The fits: tools/fit_polynomials.py."""
 
-from .._atoms import fma, mul_add, round_product, scale_by_pow2, select
+from .._atoms import abs, fma, mul_add, round_product, scale_by_pow2, select
 from .._spec import primitive
 
 
@@ -73,6 +73,36 @@ def ln2_times(k):
 def scale_down(x, k):
     """x * 2^k for k <= 0 down to where clamp_low stands, rounded once also where the result is subnormal."""
     return scale_by_pow2(x, k + 64.0) * 5.421010862427522e-20
+
+
+@primitive
+def scale_down_large(x, k, large):
+    """scale_down for x of any size: where ``large`` holds x may be huge and is at least 1/16, elsewhere it is at most 2^10."""
+    y = x * select(large > 0.0, 5.421010862427522e-20, 1.0)
+    return scale_by_pow2(y, k + 64.0) * select(large > 0.0, 1.0, 5.421010862427522e-20)
+
+
+@primitive
+def clamp_far(x):
+    """Clamp to where even a huge multiple of exp(x) has underflowed."""
+    return select(x < -174.0, -174.0, x)
+
+
+@primitive
+def scale_far(a, x, k):
+    """a x 2^k for any a, x near 1 and k <= 0 down to where clamp_far stands, rounded once also where it is subnormal."""
+    large = abs(a) > 1.0
+    y = (a * select(large, 1.1754943508222875e-38, 1.0)) * x
+    return scale_by_pow2(y, k + 126.0) * select(large, 1.0, 1.1754943508222875e-38)
+
+
+@primitive
+def clamp_for(b, x):
+    """x clamped so that b x is within clamp_exp."""
+    bound = clamp_exp(3.4028235e+38) / abs(b)
+    bound = select(bound < 3.4028235e+38, bound, 3.4028235e+38)
+    low = select(x < -bound, -bound, x)
+    return select(low > bound, bound, low)
 
 
 @primitive
