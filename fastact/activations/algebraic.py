@@ -86,12 +86,17 @@ def squareplus(x, b):
 )  # fmt: skip
 def bent_identity(x):
     """Bent identity: (sqrt(x^2 + 1) - 1) / 2 + x."""
-    a = abs(x)
-    s = select(a > 1e10, a, sqrt(fma(x, x, 1.0)))  # there the 1 has no weight, and x^2 may overflow
-    # sqrt(x^2 + 1) - 1 = x^2 / (sqrt(x^2 + 1) + 1), which keeps its digits at 0
-    h = select(a > 1e30, copysign(0.5, x), (0.5 * x) / (s + 1.0))
-    slope = select(a > 1e30, copysign(0.5, x), (0.5 * x) / s)
-    return select(a > 1e30, x * (1.0 + h), fma(x, h, x)), keep_nan(1.0 + slope, x)
+    far = abs(x) > 1e18  # there neither 1 has weight, and x^2 may overflow
+    c = select(far, 1.0, x)
+    s = sqrt(fma(c, c, 1.0))
+    # sqrt(x^2 + 1) - 1 = x^2 / (sqrt(x^2 + 1) + 1), which keeps its digits at 0. The root's rounding error
+    # matters on the left, where the terms cancel; there 1/2s is near enough to 1/2d.
+    d, d_low = fast_two_sum(s, 1.0)
+    p, p_low = two_product(s, s)
+    d_low = mul_add((fma(c, c, -p) + 1.0) - p_low, 0.5 / d, d_low)
+    h = select(far, copysign(0.5, x), quotient(0.5 * c, d, d_low))
+    slope = select(far, copysign(0.5, x), (0.5 * c) / s)
+    return select(far, x * (1.0 + h), fma(x, h, x)), keep_nan(1.0 + slope, x)
 
 
 @activation(

@@ -16,9 +16,10 @@ from ..primitives.common import (
     exp_parts_low,
     expm1_reduced,
     fast_two_sum,
+    gate_slope,
+    gate_slope_parts,
     log1p_exp,
     logistic_gate,
-    logistic_gate_slope,
     logistic_of,
     normal_tail,
     one_plus_exp,
@@ -27,6 +28,7 @@ from ..primitives.common import (
     scale_down,
     scale_wide,
     sech_squared,
+    square,
     tanh_parts,
     tanh_positive,
     two_product,
@@ -56,7 +58,8 @@ def silu(x, beta):
     q = select(k <= 0.0, x, c) / d
     value = select(k <= 0.0, q, scale_down_large(q, -abs(k), 1.0 - abs(beta)))
     rise = c * (1.0 + expm1_reduced(r)) * c / (d * d)  # x^2 sigma (1 - sigma)
-    return value, logistic_gate_slope(beta * c, r, k), scale_down(rise, -abs(k))
+    n, n_low, d, d_low, weight = gate_slope_parts(beta * c, r, k)
+    return value, gate_slope(n, n_low, d, d_low, k), scale_down(rise, -abs(k))
 
 
 @activation(
@@ -70,7 +73,12 @@ def quick_gelu(x):
     c = clamp_for(QUICK.hi, x)
     r, k = exp_reduce_product(-QUICK.hi, c)
     r = mul_add(-QUICK.lo, c, r)
-    return logistic_gate(x, c, r, k), logistic_gate_slope(QUICK.hi * c, r, k)
+    s, s_low = two_product(QUICK.hi, c)
+    d, d_low = one_plus_exp(r, k)
+    q = quotient(c, d, d_low)
+    value = select(k <= 0.0, select(x == c, q, x), scale_down(q, -abs(k)))
+    n, n_low, d, d_low, weight = gate_slope_parts(s, r, k)
+    return copysign(value, x), gate_slope(n, mul_add(mul_add(QUICK.lo, c, s_low), weight, n_low), d, d_low, k)
 
 
 @activation(
@@ -110,8 +118,13 @@ def gelu_tanh(x):
     w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
     z, z_low = two_product(w, c)
     r, k = exp_reduce(-z)
-    r = r - mul_add(w_low, c, z_low)
-    return logistic_gate(x, c, r, k), logistic_gate_slope(c * mul_add(3.0, b, TANH_A.hi), r, k)  # g = x z'(x)
+    z_low = mul_add(w_low, c, z_low)
+    r = r - z_low
+    u, u_low = two_product(2.0 * b, c)
+    g, g_low = two_sum(z, u)  # x z'(x) = x (A + 3 B x^2)
+    g_low = g_low + mul_add(2.0 * b_low, c, u_low + z_low)
+    n, n_low, d, d_low, weight = gate_slope_parts(g, r, k)
+    return logistic_gate(x, c, r, k), gate_slope(n, mul_add(g_low, weight, n_low), d, d_low, k)
 
 
 @activation(
@@ -127,17 +140,22 @@ def mish(x):
     e = scale_down(p, k)
     right = x >= 0.0
     # tanh(log(1 + u)) = (u^2 + 2u)/(u^2 + 2u + 2), u = e^x: numerator and denominator over u^2 on the right
-    n = select(right, 1.0 + 2.0 * e, p * (e + 2.0))
-    # the denominators are 1 + 2e(1 + e) and 2 + e(2 + e)
-    h, h_low = two_product(select(right, 2.0 * e, e), select(right, 1.0, 2.0) + e)
-    d, d_low = fast_two_sum(select(right, 1.0, 2.0), h)
+    # 1 + 2e over 1 + 2e(1 + e) on the right, and p(2 + e) 2^k over 2 + e(2 + e) on the left
+    base = select(right, 1.0, 2.0)
+    f, f_low = fast_two_sum(base, e)
+    h, h_low = two_product(select(right, 2.0 * e, e), f)
+    d, d_low = fast_two_sum(base, h)
     d_low = d_low + h_low
-    value = quotient(c * n, d, d_low)
-    value = select(right, select(x == c, copysign(value, x), x), scale_down(value, k))
+    n = select(right, mul_add(2.0, e, 1.0), p * f)
+    q = quotient(c * n, d, d_low)
+    value = select(right, select(x == c, copysign(q, x), x), scale_down(q, k))
+    # The derivative needs the denominator closer, with what e and base + e lost.
+    d_low = d_low + mul_add(2.0 * scale_down(p_low, k), e + 1.0, e * f_low)
     # gate' = 4 u (1 + u)/(u^2 + 2u + 2)^2; on the left gate + x gate' is u ((u^3 + 4u^2 + 6u + 4) + 4x (1 + u))
     # over the square of the denominator, on the right that over u^4.
-    g = mul_add(c, e, c)
-    left = p * mul_add(4.0, g, mul_add(e, mul_add(e, e + 4.0, 6.0), 4.0))
+    g = fma(c, e, c)
+    left = mul_add(4.0, g, fma(e, mul_add(e, e + 4.0, 6.0), 4.0))
+    left = fma(p, left, p_low * mul_add(e, mul_add(8.0, e, 6.0), left))
     slope = over_square(select(right, mul_add(1.0 + 2.0 * e, d, 4.0 * (e * e * g)), left), d, d_low)
     return value, select(right, slope, scale_down(slope, k))
 
@@ -159,19 +177,20 @@ def serf(x):
     density, density_low, j = exp_parts_low(clamp_low(-h), -h_low)
     density = scale_down(density, j)
     density_low = scale_down(density_low, j)
-    y = erf_positive(s, density)
+    y, y_low = erf_positive(s, density)
     gate = logistic_of(x, e)
+    gate_low = select(x < 0.0, scale_down(p_low, k) * square(1.0 - gate), 0.0)
     # Far on the left erf(log(1 + u)) = 2/sqrt(pi) u to the last digit, u = e^x = p 2^k.
     far = x < -40.0
     a = TWO_OVER_SQRT_PI.hi * p
     # x erf'(s) sigma(x) in two parts, for on the left it cancels with erf(s)
     b, b_low = two_product(c, density)
     w, w_low = two_product(b, gate)
-    w_low = mul_add(mul_add(c, density_low, b_low), gate, w_low)
+    w_low = mul_add(mul_add(c, density_low, b_low), gate, mul_add(b, gate_low, w_low))
     w_low = mul_add(TWO_OVER_SQRT_PI.hi, w_low, TWO_OVER_SQRT_PI.lo * w)
     return (
-        select(far, scale_down(a * c, k), x * y),
-        select(far, scale_down(mul_add(a, c, a), k), fma(TWO_OVER_SQRT_PI.hi, w, y + w_low)),
+        select(far, scale_down(a * c, k), mul_add(x, y, c * y_low)),
+        select(far, scale_down(mul_add(a, c, a), k), fma(TWO_OVER_SQRT_PI.hi, w, y) + (y_low + w_low)),
     )
 
 

@@ -234,21 +234,28 @@ def logistic_gate(x, c, r, k):
 
 
 @primitive
-def logistic_gate_slope(g, r, k):
-    """The derivative of x sigma(s), s = -(r + k ln 2) and g = x s'(x): sigma(s) + g sigma(s) sigma(-s).
+def gate_slope_parts(g, r, k):
+    """Numerator, denominator and a weight of the derivative of x sigma(s), s = -(r + k ln 2) and g = x s'(x).
 
-    With 1 + exp(-s) = d on the right it is (d + g (d - 1))/d^2, and with d 2^k on the left (d + g m)/d^2 2^-k,
-    m = exp(r).
+    It is sigma(s) + g sigma(s) sigma(-s). With 1 + exp(-s) = d on the right that is (d + g (d - 1))/d^2, and with
+    d 2^k on the left (d + g m)/d^2 2^-k, m = exp(r). The weight is that of an error of g in the numerator.
     """
     d, d_low = one_plus_exp(r, k)
     right = k <= 0.0
     t = expm1_reduced(r)
     m = 1.0 + t
     m_low = t - (m - 1.0)
-    w = scale_down(m, -abs(k))
-    n = fma(g, select(right, w, m), d) + select(right, 0.0, mul_add(g, m_low, d_low))
-    slope = over_square(n, d, d_low)
-    return select(right, slope, scale_down(slope, -abs(k)))
+    w = select(right, scale_down(m, -abs(k)), m)
+    return fma(g, w, d), select(right, 0.0, mul_add(g, m_low, d_low)), d, d_low, w
+
+
+@primitive
+def gate_slope(n, n_low, d, d_low, k):
+    """The derivative from those parts."""
+    s, s_low = two_product(d, d)
+    high, low = quotient_parts(n, n_low, s, mul_add(2.0 * d, d_low, s_low))
+    slope = high + low
+    return select(k <= 0.0, slope, scale_down(slope, -abs(k)))
 
 
 @primitive
@@ -337,12 +344,14 @@ def normal_tail(t):
 
 @primitive
 def erf_positive(s, e):
-    """erf(s) for s >= 0, given e = exp(-s^2): a polynomial up to 1, then 1 - 2 phi(t) M(t), t = sqrt(2) s."""
+    """erf(s) in two parts for s >= 0, given e = exp(-s^2): a polynomial up to 1, then 1 - 2 phi(t) M(t), t = sqrt(2) s."""
     t = clamp_normal(SQRT2.hi * s)
     n, d = mills(t)
-    right = 1.0 - (2.0 * SQRT_HALF_PI_INVERSE.hi) * e * (n / d)
-    u = select(s > 1.0, 1.0, s)
-    return select(s > 1.0, right, u + erf_unit(u))
+    far = s > 1.0
+    u = select(far, 1.0, s)
+    rest = select(far, (-2.0 * SQRT_HALF_PI_INVERSE.hi) * e * (n / d), erf_unit(u))
+    high, low = fast_two_sum(u, rest)
+    return high, low
 
 
 # -- square roots --------------------------------------------------------------------------------
