@@ -17,8 +17,10 @@ from ._activation import BY_NAME as _BY_NAME
 from ._activation import Activation, activations, get
 from ._config import show_config
 from ._kernels import get_num_threads, set_num_threads
+from ._softmax import BY_NAME as _ROWWISE
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME]
+__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME, *_ROWWISE]
 
 globals().update(_BY_NAME)
+globals().update(_ROWWISE)

@@ -35,7 +35,19 @@ class Activation:
     def parameter_gradients(self, grad: ArrayLike, x: ArrayLike, *params: ArrayLike, **named: ArrayLike) -> dict[str, Any]: ...
 
 def activations() -> list[str]: ...
-def get(name: str) -> Activation: ...
+class RowFunction:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    notes: str
+    range: tuple[str, str]
+    reference: str
+    family: str
+    def __call__(self, x: ArrayLike, /, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
+    def backward(self, grad: ArrayLike, y: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
+
+def get(name: str) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def show_config() -> None: ...
@@ -120,3 +132,15 @@ telu: Activation
 threshold: Activation
 thresholded_relu: Activation
 trec: Activation
+softmax: RowFunction
+log_softmax: RowFunction
+logsoftmax: RowFunction
+softmin: RowFunction
+log_softmin: RowFunction
+logsoftmin: RowFunction
+logsumexp: RowFunction
+log_sum_exp: RowFunction
+hardmax: RowFunction
+sparsemax: RowFunction
+entmax15: RowFunction
+entmax: RowFunction
