@@ -34,6 +34,8 @@ LEVELS = {"x86_64": [], "x86_64_v3": V3, "x86_64_v4": V4}
 if platform.machine().lower() not in ("x86_64", "amd64"):
     LEVELS = {"generic": []}
 
+HAND_WRITTEN = [f"fastact.{n}" for n in ("_kernels", "_call", "_passes", "_rowwise", "_gated")]
+
 # Everything that a block calls must be inlined into its loop, or the loop stays scalar.
 INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 
@@ -87,7 +89,7 @@ class BuildExt(build_ext):
         if flags is None:
             print("fastact: the compiler has no OpenMP; building serial kernels", file=sys.stderr)
         for extension in self.extensions:
-            if extension.name in ("fastact._kernels", "fastact._passes", "fastact._rowwise") and flags is not None:
+            if extension.name in HAND_WRITTEN and flags is not None:
                 extension.extra_compile_args += flags
                 extension.extra_link_args += flags
         self.parallel = self.parallel or os.cpu_count()
@@ -123,8 +125,7 @@ def main() -> None:
         "extra_compile_args": ["-O3"],
         "depends": ["fastact/runtime.h", "fastact/memory.h", "fastact/_kernels.pxd", "fastact/_passes.pxd"],
     }
-    names = ("_kernels", "_call", "_passes", "_rowwise")
-    hand_written = [Extension(f"fastact.{n}", [f"fastact/{n}.pyx"], **common) for n in names]
+    hand_written = [Extension(n, [f"{n.replace('.', '/')}.pyx"], **common) for n in HAND_WRITTEN]
     # The copies of the flags keep what is added to one extension out of the others.
     for extension in hand_written:
         extension.extra_compile_args = list(extension.extra_compile_args)

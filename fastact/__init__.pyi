@@ -47,6 +47,19 @@ class RowFunction:
     def __call__(self, x: ArrayLike, /, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
     def backward(self, grad: ArrayLike, y: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
 
+class GatedUnit:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    notes: str
+    reference: str
+    family: str
+    activation: str
+    gate: str
+    def __call__(self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ...) -> Any: ...
+    def backward(self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ...) -> Any: ...
+
 def get(name: str) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
@@ -144,3 +157,9 @@ hardmax: RowFunction
 sparsemax: RowFunction
 entmax15: RowFunction
 entmax: RowFunction
+glu: GatedUnit
+bilinear: GatedUnit
+reglu: GatedUnit
+geglu: GatedUnit
+swiglu: GatedUnit
+seglu: GatedUnit

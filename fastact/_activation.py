@@ -16,6 +16,7 @@ from . import _cpu, ufuncs
 from . import activations as _formulas  # noqa: F401  (fills the registry)
 from ._call import Call
 from ._docs import docstring
+from ._gated_units import BY_NAME as GATED
 from ._gradients import parameter_gradients
 from ._kernels import Kernel
 from ._softmax import BY_NAME as ROWWISE
@@ -308,7 +309,7 @@ def _fold(name: str) -> str:
 
 @lru_cache
 def _folded() -> dict[str, Any]:
-    return {_fold(name): function for name, function in {**BY_NAME, **ROWWISE}.items()}
+    return {_fold(name): function for name, function in {**BY_NAME, **ROWWISE, **GATED}.items()}
 
 
 def activations() -> list[str]:

@@ -108,6 +108,19 @@ class Layout:
         found = self.view(array)
         return np.ascontiguousarray(array.transpose(self.order).reshape(self.shape)) if found is None else found
 
+    def runs_view(self, array: np.ndarray) -> np.ndarray | None:
+        """The array as (outer, n * inner) with contiguous runs, or None where its memory does not allow that."""
+        outer, n, inner = self.shape
+        found = array.transpose(self.order).reshape(outer, n * inner)
+        fits = found.flags.aligned and (found.strides[1] == array.itemsize or n * inner == 1)
+        return found if fits and np.may_share_memory(found, array) else None
+
+    def runs(self, array: np.ndarray) -> np.ndarray:
+        """The same, copied if need be."""
+        found = self.runs_view(array)
+        outer, n, inner = self.shape
+        return np.ascontiguousarray(array.transpose(self.order).reshape(outer, n * inner)) if found is None else found
+
     def unfold(self, folded: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """The way back, to an array of the given shape."""
         ordered = folded.reshape([shape[a] for a in self.order])
@@ -117,7 +130,7 @@ class Layout:
 def layout_of(array: np.ndarray, axes: tuple[int, ...], ordered: bool = False) -> Layout:
     """The order in which the array lies in memory, the axes side by side; `ordered`: and in their own order."""
     order = sorted(range(array.ndim), key=lambda a: -abs(array.strides[a]) if array.shape[a] > 1 else -math.inf)
-    first = min(order.index(a) for a in axes)
+    first = min((order.index(a) for a in axes), default=array.ndim)
     if sorted(order[first : first + len(axes)]) != list(axes):
         order = [a for a in order if a not in axes] + list(axes)
         first = len(order) - len(axes)

@@ -6,6 +6,7 @@ The test suite fails while one of them is out of date.
 
 from pathlib import Path
 
+from fastact._gated_units import FUNCTIONS as GATED
 from fastact._softmax import FUNCTIONS
 from fastact._spec import REGISTRY, Spec
 
@@ -60,6 +61,19 @@ class RowFunction:
     def __call__(self, x: ArrayLike, /, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
     def backward(self, grad: ArrayLike, y: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
 
+class GatedUnit:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    notes: str
+    reference: str
+    family: str
+    activation: str
+    gate: str
+    def __call__(self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ...) -> Any: ...
+    def backward(self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ...) -> Any: ...
+
 def get(name: str) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
@@ -74,6 +88,8 @@ def stub_text() -> str:
         lines += [f"{n}: Activation" for n in (name, *REGISTRY[name].alias)]
     for function in FUNCTIONS:
         lines += [f"{n}: RowFunction" for n in (function.__name__, *function.aliases)]
+    for unit in GATED:
+        lines += [f"{n}: GatedUnit" for n in (unit.__name__, *unit.aliases)]
     return "\n".join(lines) + "\n"
 
 
@@ -96,6 +112,7 @@ def readme_table() -> str:
     for family, specs in by_family().items():
         rows.append(f"| {family} | {', '.join(f'`{s.name}`' for s in specs)} |")
     rows.append(f"| rowwise | {', '.join(f'`{f.__name__}`' for f in FUNCTIONS)} |")
+    rows.append(f"| gated units | {', '.join(f'`{f.__name__}`' for f in GATED)} |")
     return "\n".join(rows)
 
 
@@ -126,6 +143,14 @@ def functions_page() -> str:
             f"- also: {', '.join(function.aliases) or 'no other name'}",
             f"- range [{function.range[0]}, {function.range[1]}]",
             f"- {function.reference}", "",
+        ]  # fmt: skip
+    lines += ["## gated units", "", "Called with one array, which is split in halves a and b along `axis`, or with both.", ""]
+    for unit in GATED:
+        lines += [
+            f"### `{unit.__name__}(x, axis=-1)`, `{unit.__name__}(a, b)`", "",
+            f"{unit.summary} {unit.notes}".strip(), "", f"$${unit.latex}$$", "",
+            f"- the gate is {'a, the first half' if unit.gate == 'first' else 'b, the second half'}",
+            f"- {unit.reference}", "",
         ]  # fmt: skip
     return "\n".join(lines)
 
