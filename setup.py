@@ -34,25 +34,29 @@ LEVELS = {"x86_64": [], "x86_64_v3": V3, "x86_64_v4": V4}
 if platform.machine().lower() not in ("x86_64", "amd64"):
     LEVELS = {"generic": []}
 
+HAND_WRITTEN = [f"fastact.{n}" for n in ("_kernels", "_call", "_passes", "_rowwise", "_gated", "_cli.counting")]
+
 # Everything that a block calls must be inlined into its loop, or the loop stays scalar.
 INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 
 
 def print_kernels() -> list[Extension]:
-    """Print the formulas, run Cython once per precision, and make an extension per level of each."""
+    """Print formulas and passes, run Cython once per precision, and make an extension per level of each."""
     package = types.ModuleType("fastact")  # the package itself cannot be imported before it is built
     package.__path__ = [str(HERE / "fastact")]
     package.building = True
     sys.modules["fastact"] = package
     from fastact import activations  # noqa: F401 (fills the registry)
     from fastact._codegen import module_text
-    from fastact._spec import REGISTRY
+    from fastact._spec import REGISTRY, ROW_PASSES
 
     PRINTED.mkdir(parents=True, exist_ok=True)
     extensions = []
-    for name, precision in (("f32", "float32"), ("f64", "float64")):
+    formulas, passes = (list(REGISTRY.values()), []), ([], list(ROW_PASSES.values()))
+    modules = (("f32", "float32", formulas), ("f64", "float64", formulas), ("r32", "float32", passes), ("r64", "float64", passes))
+    for name, precision, content in modules:
         source = PRINTED / f"{name}.pyx"
-        text = module_text(precision, REGISTRY.values())
+        text = module_text(precision, *content)
         if not source.exists() or source.read_text() != text:
             source.write_text(text)
         (extension,) = cythonize([Extension(name, [str(source)])], build_dir=".", language_level=3)
@@ -85,7 +89,7 @@ class BuildExt(build_ext):
         if flags is None:
             print("fastact: the compiler has no OpenMP; building serial kernels", file=sys.stderr)
         for extension in self.extensions:
-            if extension.name == "fastact._kernels" and flags is not None:
+            if extension.name in HAND_WRITTEN and flags is not None:
                 extension.extra_compile_args += flags
                 extension.extra_link_args += flags
         self.parallel = self.parallel or os.cpu_count()
@@ -119,10 +123,9 @@ def main() -> None:
         "include_dirs": ["fastact", numpy.get_include()],
         "define_macros": numpy_api,
         "extra_compile_args": ["-O3"],
-        "depends": ["fastact/runtime.h", "fastact/_kernels.pxd"],
+        "depends": ["fastact/runtime.h", "fastact/memory.h", "fastact/_kernels.pxd", "fastact/_passes.pxd"],
     }
-    names = ("_kernels", "_call", "_cli/counting")
-    hand_written = [Extension(f"fastact.{n}".replace("/", "."), [f"fastact/{n}.pyx"], **common) for n in names]
+    hand_written = [Extension(n, [f"{n.replace('.', '/')}.pyx"], **common) for n in HAND_WRITTEN]
     # The copies of the flags keep what is added to one extension out of the others.
     for extension in hand_written:
         extension.extra_compile_args = list(extension.extra_compile_args)

@@ -16,9 +16,13 @@ Every activation is an object that is called like a NumPy ufunc::
 from ._activation import BY_NAME as _BY_NAME
 from ._activation import Activation, activations, get
 from ._config import show_config
+from ._gated_units import BY_NAME as _GATED
 from ._kernels import get_num_threads, set_num_threads
+from ._softmax import BY_NAME as _ROWWISE
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME]
+__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME, *_ROWWISE, *_GATED]
 
 globals().update(_BY_NAME)
+globals().update(_ROWWISE)
+globals().update(_GATED)

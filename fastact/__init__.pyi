@@ -35,7 +35,32 @@ class Activation:
     def parameter_gradients(self, grad: ArrayLike, x: ArrayLike, *params: ArrayLike, **named: ArrayLike) -> dict[str, Any]: ...
 
 def activations() -> list[str]: ...
-def get(name: str) -> Activation: ...
+class RowFunction:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    notes: str
+    range: tuple[str, str]
+    reference: str
+    family: str
+    def __call__(self, x: ArrayLike, /, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
+    def backward(self, grad: ArrayLike, y: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
+
+class GatedUnit:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    notes: str
+    reference: str
+    family: str
+    activation: str
+    gate: str
+    def __call__(self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ...) -> Any: ...
+    def backward(self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ...) -> Any: ...
+
+def get(name: str) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def show_config() -> None: ...
@@ -120,3 +145,21 @@ telu: Activation
 threshold: Activation
 thresholded_relu: Activation
 trec: Activation
+softmax: RowFunction
+log_softmax: RowFunction
+logsoftmax: RowFunction
+softmin: RowFunction
+log_softmin: RowFunction
+logsoftmin: RowFunction
+logsumexp: RowFunction
+log_sum_exp: RowFunction
+hardmax: RowFunction
+sparsemax: RowFunction
+entmax15: RowFunction
+entmax: RowFunction
+glu: GatedUnit
+bilinear: GatedUnit
+reglu: GatedUnit
+geglu: GatedUnit
+swiglu: GatedUnit
+seglu: GatedUnit

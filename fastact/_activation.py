@@ -16,8 +16,10 @@ from . import _cpu, ufuncs
 from . import activations as _formulas  # noqa: F401  (fills the registry)
 from ._call import Call
 from ._docs import docstring
+from ._gated_units import BY_NAME as GATED
 from ._gradients import parameter_gradients
 from ._kernels import Kernel
+from ._softmax import BY_NAME as ROWWISE
 from ._spec import REGISTRY, Spec
 
 #: The loop that np.exp chooses for a dtype; the same is chosen here when parameters are Python scalars.
@@ -265,8 +267,8 @@ def _build() -> dict[str, Activation]:
 BY_NAME = _build()
 
 
-def get(name: str) -> Activation:
-    """Return the activation of that name or alias; case, "-" and "_" do not matter.
+def get(name: str) -> Any:
+    """Return the activation or row-wise function of that name or alias; case, "-" and "_" do not matter.
 
     Parameters
     ----------
@@ -306,12 +308,12 @@ def _fold(name: str) -> str:
 
 
 @lru_cache
-def _folded() -> dict[str, Activation]:
-    return {_fold(name): activation for name, activation in BY_NAME.items()}
+def _folded() -> dict[str, Any]:
+    return {_fold(name): function for name, function in {**BY_NAME, **ROWWISE, **GATED}.items()}
 
 
 def activations() -> list[str]:
-    """Return the canonical names of all activations, sorted.
+    """Return the canonical names of all elementwise activations, sorted.
 
     Examples
     --------

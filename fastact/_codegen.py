@@ -11,17 +11,20 @@ from __future__ import annotations
 import ast
 import hashlib
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from ._atoms import ATOMS
 from ._grammar import tree_of
-from ._spec import PRIMITIVES, Spec
+from ._spec import PRIMITIVES, SCALARS, RowPass, Spec
 
 #: Blocks run over multiples of this many elements, so that no loop needs a scalar remainder.
 GROUP = 16
+
+#: Lanes of a row's accumulators: a constant, so that they stay in registers.
+WIDTH = 32
 
 _SYMBOLS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.BitAnd: "&", ast.BitOr: "|",
@@ -248,12 +251,49 @@ class Printer:
         for j, partial in enumerate(partials):
             self.block(spec.name, text, [partial], params, f"partial{j}", True)
 
-    def module(self, specs: Iterable[Spec]) -> str:
+    def row_pass(self, entry: RowPass, along: bool) -> None:
+        """Print one pass: ``along`` rows, WIDTH lanes to one row, or across them, each lane a row of its own."""
+        text = Text.of(entry.function)
+        name = f"r_{entry.name}_{'along' if along else 'across'}"
+        nout = len(text.results) - len(entry.state)
+        used = {n for e in [*(e for _, e in text.body), *text.results] for n in _names(e)}
+        roles = [("in", "in0"), ("in", "in1"), ("out", "out"), ("out", "s0"), ("out", "s1"), ("out", "s2")]
+        pointers = ", ".join(f"fa_{role}_{self.suffix} {n}_" for role, n in roles)
+        sizes = ", ".join(f"Py_ssize_t {n}_" for n in ("rows", "width", "step0", "step1", "step"))
+        lines = [f"cdef void {name}({pointers}, {sizes}, const void* const* p_) noexcept nogil:"]
+        loads = [f"{n} = in{j}_[j_ * step{j}_ + i_]" for j, n in enumerate(entry.inputs) if n in used]
+        for j, param in enumerate([*SCALARS, *entry.lanes]):
+            if param in used and (along or param in SCALARS):
+                lines += [f"    cdef {self.type} {param} = (<const {self.type}*> p_[{j}])[0]"]
+            elif param in used:
+                lines += [f"    cdef fa_in_{self.suffix} p{j}_ = <fa_in_{self.suffix}> p_[{j}]", f"    cdef {self.type} {param}"]
+                loads += [f"{param} = p{j}_[i_]"]
+        loads += [f"{n} = s{j}_[i_]" for j, n in enumerate(entry.state) if n in used]
+        values = [self.expression(r, text.globals) for r in text.results]
+        stores = [f"out_[j_ * step_ + i_] = {v}" for v in values[:nout]]
+        stores += [f"s{j}_[i_] = {v}" for j, v in enumerate(values[nout:])]
+        assigned = {n for targets, _ in text.body for n in targets}
+        names = ", ".join(n for n in (*entry.inputs, *entry.state) if n in used - assigned)
+        lines += [f"    cdef {self.type} {names}", *self.declarations(text.body, "    "), "    cdef Py_ssize_t i_, j_"]
+        count = str(WIDTH) if along and entry.state else f"width_ & ~{GROUP - 1}"
+        lines += ["    for j_ in range(rows_):", f"        for i_ in range({count}):"]
+        lines += [f"            {line}" for line in loads]
+        lines += [*self.statements(text.body, text.globals, " " * 12), *(f"            {line}" for line in stores)]
+        self.lines += [*lines, "", ""]
+        cost = self.cost(text.body, text.results)
+        self.table.append(f'    table["rows", "{entry.name}", {along}] = (<size_t> &{name}, {cost})')
+
+    def module(self, specs: Sequence[Spec], passes: Sequence[RowPass] = ()) -> str:
         """The whole module's text."""
-        product = Text.of(_multiply)
-        self.block("multiply", product, product.results, ["grad"], "value", True)
+        if specs:
+            product = Text.of(_multiply)
+            self.block("multiply", product, product.results, ["grad"], "value", True)
         for spec in specs:
             self.activation(spec)
+        for entry in passes:
+            if not entry.once:
+                self.row_pass(entry, True)
+            self.row_pass(entry, False)
         s, t = self.suffix, self.type
         head = [
             "# Printed by fastact/_codegen.py from fastact/activations; do not edit.",
@@ -270,9 +310,9 @@ class Printer:
         return "\n".join([*head, "", "", *self.lines, *tail])
 
 
-def module_text(precision: str, specs: Iterable[Spec]) -> str:
+def module_text(precision: str, specs: Sequence[Spec], passes: Sequence[RowPass] = ()) -> str:
     """The Cython text of all kernels of one precision."""
-    return Printer(precision).module(specs)
+    return Printer(precision).module(specs, passes)
 
 
 def digest(spec: Spec, precision: str) -> str:

@@ -46,11 +46,11 @@ def pick_level() -> str:
 LEVEL = pick_level()
 
 
-def tables() -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """The kernel tables of the picked level: for float32 and for float64."""
+def tables(kind: str = "f") -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """The kernel tables of the picked level, for float32 and float64: "f" the formulas, "r" the passes over rows."""
     folder = LEVEL.replace("-", "_")
-    f32, f64 = (importlib.import_module(f"fastact._isa.{folder}.{n}").table for n in ("f32", "f64"))
-    return f32, f64
+    single, double = (importlib.import_module(f"fastact._isa.{folder}.{kind}{n}").table for n in ("32", "64"))
+    return single, double
 
 
 def cgroup_cpus() -> int | None:

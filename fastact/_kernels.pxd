@@ -42,3 +42,5 @@ cdef class Kernel:
     cdef make_ufunc(self, tuple loops)
 
 cdef void run(Job* job) noexcept nogil
+cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil
+cdef void release_team() noexcept nogil

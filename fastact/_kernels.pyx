@@ -26,6 +26,8 @@ cdef extern from "runtime.h" nogil:
     bint fa_team_acquire()
     void fa_team_release()
     void fa_watch_fork()
+
+cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
     float fa_half_to_float(uint16_t h)
     uint16_t fa_float_to_half(float x)
@@ -75,6 +77,18 @@ def get_num_threads():
 def build_info():
     """Return the compiler, the OpenMP version (0: serial) and the CPU's best ISA level (0, 3 or 4)."""
     return {"compiler": fa_compiler().decode(), "openmp": fa_openmp(), "cpu_level": fa_cpu_level()}
+
+
+cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
+    """The threads that `work` nanoseconds in so many pieces are worth; more than 1: release_team() afterwards."""
+    cdef int threads = 1
+    if work > serial_below and thread_limit > 1:
+        threads = <int> min(<double> min(<Py_ssize_t> thread_limit, units), work / share)
+    return threads if threads > 1 and fa_team_acquire() else 1
+
+
+cdef void release_team() noexcept nogil:
+    fa_team_release()
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -227,13 +241,11 @@ cdef void run(Job* job) noexcept nogil:
     for k in range(op.nout):
         stream &= job.out[k].stride == op.size and not job.out[k].half
     buffered |= stream
-    threads = 1
-    if work > serial_below and thread_limit > 1 and shared < 2:
-        threads = <int> min(<double> min(<Py_ssize_t> thread_limit, blocks), work / share)
-    if threads > 1 and fa_team_acquire():
+    threads = acquire_team(work, blocks) if shared < 2 else 1
+    if threads > 1:
         for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
             run_range(job, blocks * t // threads * BLOCK, min(blocks * (t + 1) // threads * BLOCK, job.n), varying, buffered, stream)
-        fa_team_release()
+        release_team()
     else:
         run_range(job, 0, job.n, varying, buffered, stream)
 

@@ -145,7 +145,28 @@ def where(function: Callable[..., Any]) -> str:
     return f"{function.__code__.co_filename}:{function.__code__.co_firstlineno}"
 
 
+@dataclass(frozen=True)
+class RowPass:
+    """One pass over rows, the step of which row-wise functions are made (``activations/rowwise.py``).
+
+    A pass takes, in this order, elements of one or two arrays, numbers of the whole call (`SCALARS`), numbers
+    of the row, and what has been accumulated over the row so far. It returns at most one element of the
+    output, then the new accumulators.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    inputs: tuple[str, ...]
+    lanes: tuple[str, ...]
+    state: tuple[str, ...]
+    once: bool  # computed once per row, from its accumulators
+
+
+#: Numbers of a whole call that a pass may take: -1 for softmin and its kin, and 1/temperature in two parts.
+SCALARS = ("sign", "t", "t_low")
+
 REGISTRY: dict[str, Spec] = {}
+ROW_PASSES: dict[str, RowPass] = {}
 PRIMITIVES: dict[tuple[str, str | None], Primitive] = {}
 
 
@@ -201,5 +222,21 @@ def activation(
         )
         REGISTRY[name] = spec
         return spec
+
+    return register
+
+
+def row_pass(*, inputs: str, lanes: str = "", state: str = "", once: bool = False) -> Callable[[Callable[..., Any]], RowPass]:
+    """Register a pass over rows; the fields are those of `RowPass`, names separated by spaces."""
+
+    def register(function: Callable[..., Any]) -> RowPass:
+        check(function)
+        entry = RowPass(function.__name__, function, tuple(inputs.split()), tuple(lanes.split()), tuple(state.split()), once)
+        arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
+        scalars = tuple(a for a in arguments if a in SCALARS)
+        if arguments != (*entry.inputs, *scalars, *entry.lanes, *entry.state):
+            raise FormulaError(f"{where(function)}: {entry.name} takes {arguments}, not inputs, scalars, lanes, state")
+        ROW_PASSES[entry.name] = entry
+        return entry
 
     return register

@@ -1,10 +1,6 @@
-/* What the kernels' driver needs of the platform: CPU level, threads and fork, float16, streaming. */
+/* What the kernels' driver needs of the platform: CPU level, threads and fork. */
 #ifndef FASTACT_RUNTIME_H
 #define FASTACT_RUNTIME_H
-
-#include <fenv.h>
-#include <stdint.h>
-#include <string.h>
 
 #ifdef _OPENMP
 #include <omp.h>
@@ -14,8 +10,6 @@
 #define FA_PTHREAD 1
 #endif
 #if defined(__x86_64__) || defined(_M_X64)
-#include <emmintrin.h>
-#include <xmmintrin.h>
 #define FA_X86_64 1
 #endif
 
@@ -97,68 +91,6 @@ static void fa_watch_fork(void)
 #ifdef FA_PTHREAD
     pthread_atfork(NULL, NULL, fa_after_fork);
 #endif
-}
-
-/* Kernels compute both sides of a select, so the flags they leave say nothing about the result. */
-static inline void fa_clear_float_status(void)
-{
-#ifdef FA_X86_64
-    _mm_setcsr(_mm_getcsr() & ~0x3fu);
-#else
-    feclearexcept(FE_ALL_EXCEPT);
-#endif
-}
-
-/* float16 by integer arithmetic that vectorises. A float16 shifted into float32's fields has an
- * exponent too small by 112; the multiplication mends it, subnormals included. */
-static inline float fa_half_to_float(uint16_t h)
-{
-    uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13, bits;
-    float f;
-    memcpy(&f, &magnitude, 4);
-    f *= 5.192296858534828e33f; /* 2^112 */
-    memcpy(&bits, &f, 4);
-    bits |= (h & 0x7fff) >= 0x7c00 ? 0x7f800000u : 0u; /* inf and NaN */
-    bits |= (uint32_t)(h & 0x8000) << 16;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
-static inline uint16_t fa_float_to_half(float x)
-{
-    uint32_t bits, sign, magnitude, normal, tiny;
-    float f;
-    memcpy(&bits, &x, 4);
-    sign = (bits >> 16) & 0x8000;
-    magnitude = bits & 0x7fffffff;
-    /* subnormal: adding 0.5 leaves units of 2^-24, rounded to even, in the low bits */
-    memcpy(&f, &magnitude, 4);
-    f += 0.5f;
-    memcpy(&tiny, &f, 4);
-    tiny -= 0x3f000000;
-    /* normal: rebias, round to nearest even on bit 13 */
-    normal = (magnitude - (112u << 23) + 0xfff + ((magnitude >> 13) & 1)) >> 13;
-    normal = magnitude >= 0x477ff000 ? 0x7c00 : normal;                            /* 65520 and more */
-    normal = magnitude > 0x7f800000 ? 0x7e00 | ((magnitude >> 13) & 0x3ff) : normal; /* NaN */
-    return (uint16_t)(sign | (magnitude < (113u << 23) ? tiny : normal));
-}
-
-/* Past the caches: no read for ownership, and nothing useful evicted. */
-static inline void fa_stream_copy(void *dst, const void *src, int64_t size)
-{
-#ifdef FA_X86_64
-    char *d = (char *)dst;
-    const char *s = (const char *)src;
-    if (((uintptr_t)d & 15) == 0) {
-        int64_t i, whole = size & ~(int64_t)15;
-        for (i = 0; i < whole; i += 16)
-            _mm_stream_ps((float *)(d + i), _mm_loadu_ps((const float *)(s + i)));
-        memcpy(d + whole, s + whole, (size_t)(size - whole));
-        _mm_sfence();
-        return;
-    }
-#endif
-    memcpy(dst, src, (size_t)size);
 }
 
 #endif

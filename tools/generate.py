@@ -6,6 +6,8 @@ The test suite fails while one of them is out of date.
 
 from pathlib import Path
 
+from fastact._gated_units import FUNCTIONS as GATED
+from fastact._softmax import FUNCTIONS
 from fastact._spec import REGISTRY, Spec
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +49,32 @@ class Activation:
     def parameter_gradients(self, grad: ArrayLike, x: ArrayLike, *params: ArrayLike, **named: ArrayLike) -> dict[str, Any]: ...
 
 def activations() -> list[str]: ...
-def get(name: str) -> Activation: ...
+class RowFunction:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    notes: str
+    range: tuple[str, str]
+    reference: str
+    family: str
+    def __call__(self, x: ArrayLike, /, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
+    def backward(self, grad: ArrayLike, y: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
+
+class GatedUnit:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    notes: str
+    reference: str
+    family: str
+    activation: str
+    gate: str
+    def __call__(self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ...) -> Any: ...
+    def backward(self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ...) -> Any: ...
+
+def get(name: str) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 def show_config() -> None: ...
@@ -59,6 +86,10 @@ def stub_text() -> str:
     lines = [HEAD]
     for name in sorted(REGISTRY):
         lines += [f"{n}: Activation" for n in (name, *REGISTRY[name].alias)]
+    for function in FUNCTIONS:
+        lines += [f"{n}: RowFunction" for n in (function.__name__, *function.aliases)]
+    for unit in GATED:
+        lines += [f"{n}: GatedUnit" for n in (unit.__name__, *unit.aliases)]
     return "\n".join(lines) + "\n"
 
 
@@ -80,6 +111,8 @@ def readme_table() -> str:
     rows = ["| family | functions |", "|---|---|"]
     for family, specs in by_family().items():
         rows.append(f"| {family} | {', '.join(f'`{s.name}`' for s in specs)} |")
+    rows.append(f"| rowwise | {', '.join(f'`{f.__name__}`' for f in FUNCTIONS)} |")
+    rows.append(f"| gated units | {', '.join(f'`{f.__name__}`' for f in GATED)} |")
     return "\n".join(rows)
 
 
@@ -102,6 +135,23 @@ def functions_page() -> str:
                 f"- `backward_from_output`: {'yes' if spec.inverse else 'no'}",
                 f"- {spec.reference}", "",
             ]  # fmt: skip
+    lines += ["## rowwise", "", "All take `axis` (an integer or a tuple), `temperature`, `where` (a mask) and `out`.", ""]
+    for function in FUNCTIONS:
+        lines += [
+            f"### `{function.__name__}(x, axis=-1)`", "", f"{function.summary} {function.notes}", "",
+            f"$${function.latex}$$", "",
+            f"- also: {', '.join(function.aliases) or 'no other name'}",
+            f"- range [{function.range[0]}, {function.range[1]}]",
+            f"- {function.reference}", "",
+        ]  # fmt: skip
+    lines += ["## gated units", "", "Called with one array, which is split in halves a and b along `axis`, or with both.", ""]
+    for unit in GATED:
+        lines += [
+            f"### `{unit.__name__}(x, axis=-1)`, `{unit.__name__}(a, b)`", "",
+            f"{unit.summary} {unit.notes}".strip(), "", f"$${unit.latex}$$", "",
+            f"- the gate is {'a, the first half' if unit.gate == 'first' else 'b, the second half'}",
+            f"- {unit.reference}", "",
+        ]  # fmt: skip
     return "\n".join(lines)
 
 

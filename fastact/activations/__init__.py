@@ -5,6 +5,6 @@ texts here are compiled (fastact/_codegen.py), so they read like the paper and k
 textbook form would cancel or overflow, a comment derives the form that does not.
 """
 
-from . import algebraic, bell, exponential, gated, rectifiers, sigmoids, softplus
+from . import algebraic, bell, exponential, gated, rectifiers, rowwise, sigmoids, softplus
 
-__all__ = ["algebraic", "bell", "exponential", "gated", "rectifiers", "sigmoids", "softplus"]
+__all__ = ["algebraic", "bell", "exponential", "gated", "rectifiers", "rowwise", "sigmoids", "softplus"]

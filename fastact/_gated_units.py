@@ -1,0 +1,204 @@
+"""The gated units: glu, bilinear, reglu, geglu, swiglu, seglu.
+
+An activation of one half of an array times the other half, in one pass over memory. The arithmetic is that of the
+elementwise activations, strung together by ``_gated``.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from . import _cpu
+from ._gated import Gate
+from ._rows import GIVEN, Layout, axes_of, check_out, layout_of, real_array
+from ._spec import REGISTRY
+
+_RAISES = """Raises
+------
+TypeError
+    For input that is not real, or an unsuitable `out`.
+ValueError
+    For an axis of odd length, an axis that the array does not have, arrays that do not broadcast, an `out` of another
+    shape. Nothing has been written then.
+"""
+
+
+class GatedUnit:
+    """A gated unit, called like ``fastact.swiglu(x, axis=-1)`` or ``fastact.swiglu(a, b)``; not made by users.
+
+    Attributes
+    ----------
+    aliases, latex, summary, notes, reference
+        What is known of the function.
+    activation : str
+        What the gate goes through.
+    gate : str
+        The half that is the gate: "first" or "second".
+    """
+
+    family = "gated units"
+
+    def __init__(
+        self, name: str, activation: str, gate: str, *, summary: str, latex: str, reference: str, notes: str = "",
+        alias: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = "fastact"
+        self.activation, self.gate = activation, gate
+        self.summary, self.latex, self.notes, self.reference, self.aliases = summary, latex, notes, reference, alias
+        self._kernels = Gate(_cpu.tables(), activation, tuple(REGISTRY[activation].params.values()))
+        self.__doc__ = self._docstring()
+
+    def __repr__(self) -> str:
+        return f"<gated unit fastact.{self.__name__}(a, b)>"
+
+    def __reduce__(self) -> str:
+        return self.__name__
+
+    def __call__(self, a: Any, b: Any = None, /, *, axis: Any = None, out: Any = None) -> np.ndarray:
+        title = f"fastact.{self.__name__}"
+        first, second, dtype, _, layout = self._halves(title, a, b, axis)
+        if out is not None:
+            out = check_out(title, out, first.shape, dtype)
+        halves = [layout.runs(h) for h in (first, second)]
+        result = np.empty_like(first, dtype=first.dtype, subok=False) if out is None else out
+        target = layout.runs_view(result) if result.dtype == first.dtype else None
+        if target is None or any(_overlap(target, h) for h in halves):
+            result = np.empty_like(first, subok=False)
+            target = layout.runs(result)
+        gate, linear = halves if self.gate == "first" else halves[::-1]
+        self._kernels.run(gate, linear, target)
+        if out is None:
+            return result.astype(dtype, copy=False)[()]
+        if result is not out:
+            np.copyto(out, result, casting="same_kind")
+        return out
+
+    def backward(self, grad: Any, a: Any, b: Any = None, /, *, axis: Any = None) -> Any:
+        """Gradients by the input or by both inputs, fused.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against it.
+        a, b, axis
+            As in the forward pass.
+
+        Returns
+        -------
+        numpy.ndarray or tuple of numpy.ndarray
+            The gradient by x for ``backward(grad, x)``; those by a and by b, each of the broadcast shape, for
+            ``backward(grad, a, b)``.
+        """
+        title = f"fastact.{self.__name__}.backward"
+        first, second, dtype, whole, layout = self._halves(title, a, b, axis)
+        incoming = real_array(title, "grad", grad)
+        dtype = np.result_type(dtype, GIVEN.get(incoming.dtype.char, np.dtype("d")))
+        work = np.promote_types(dtype, np.float32)
+        try:
+            incoming = np.broadcast_to(incoming, first.shape)
+        except ValueError:
+            raise ValueError(f"{title}: grad has shape {incoming.shape}; expected {first.shape}") from None
+        if whole is None:
+            outputs = [np.empty_like(first, dtype=work, subok=False) for _ in range(2)]
+            result: Any = tuple(outputs)
+        else:
+            result = np.empty_like(whole[0], dtype=work, subok=False)
+            outputs = np.split(result, 2, axis=whole[1])
+        arrays = [layout.runs(np.asarray(h, work)) for h in (first, second, incoming)]
+        targets = [layout.runs(o) for o in outputs]
+        order = slice(None) if self.gate == "first" else slice(None, None, -1)
+        (gate, linear), (by_gate, by_linear) = arrays[:2][order], targets[order]
+        self._kernels.run(gate, linear, by_gate, arrays[2], by_linear)
+        for output, target in zip(outputs, targets, strict=True):
+            if not np.may_share_memory(output, target):
+                output[...] = layout.unfold(target, output.shape)
+        if whole is None:
+            return tuple(r.astype(dtype, copy=False) for r in result)
+        return result.astype(dtype, copy=False)
+
+    def _halves(self, title: str, a: Any, b: Any, axis: Any) -> tuple[Any, Any, np.dtype, Any, Layout]:
+        """Both halves in the working dtype, the dtype of the result, the array that was split, and the layout."""
+        first = real_array(title, "x" if b is None else "a", a)
+        if b is not None:
+            if axis is not None:
+                raise TypeError(f"{title}: axis goes with one array, which it splits; there are two")
+            second = real_array(title, "b", b)
+            dtype = np.result_type(*(GIVEN.get(h.dtype.char, np.dtype("d")) for h in (first, second)))
+            work = np.promote_types(dtype, np.float32)
+            try:
+                first, second = np.broadcast_arrays(first.astype(work, copy=False), second.astype(work, copy=False))
+            except ValueError:
+                raise ValueError(f"{title}: a has shape {first.shape} and b {second.shape}; they do not broadcast") from None
+            fast = min(range(first.ndim), key=lambda i: (first.shape[i] == 1, abs(first.strides[i])), default=None)
+            return first, second, dtype, None, layout_of(first, () if fast is None else (fast,))
+        (number,) = found if len(found := axes_of(title, -1 if axis is None else axis, first.ndim)) == 1 else (None,)
+        if number is None:
+            raise ValueError(f"{title}: axis is {axis!r}; expected one axis")
+        if first.shape[number] % 2:
+            raise ValueError(f"{title}: axis {number} of x has length {first.shape[number]}; expected an even one")
+        dtype = GIVEN.get(first.dtype.char, np.dtype("d"))
+        whole = first.astype(np.promote_types(dtype, np.float32), copy=False)
+        first, second = np.split(whole, 2, axis=number)
+        return first, second, dtype, (whole, number), layout_of(first, (number,))
+
+    def _docstring(self) -> str:
+        order = {"first": "a (the first half of x)", "second": "b (the second half of x)"}[self.gate]
+        notes = [f"Formula: :math:`{self.latex}`", f"The gate is {order}, as in the reference.", self.notes]
+        if self.aliases:
+            notes.append("Also known as " + ", ".join(self.aliases) + ".")
+        body = "\n\n".join(textwrap.fill(n, 96) for n in notes if n)
+        return (
+            f"{self.summary}\n\nParameters\n----------\n"
+            "a : array_like\n    The first array; or x, to be split into halves a and b, if there is no second one.\n"
+            "b : array_like, optional\n    The second array, broadcast against a.\n"
+            "axis : int, default -1\n    The axis along which x is split.\n"
+            "out : numpy.ndarray, optional\n    Where the result goes; may be a or b.\n"
+            "\nReturns\n-------\ny : numpy.ndarray\n    Of the shape of a half: float16 (computed in float32), float32 or "
+            f"float64.\n\n{_RAISES}\nNotes\n-----\n{body}\n\nReferences\n----------\n{self.reference}\n\n"
+            "Examples\n--------\n>>> import numpy as np\n>>> import fastact as fa\n>>> x = np.linspace(-2.0, 2.0, 8)\n"
+            f">>> np.array_equal(fa.{self.__name__}(x), fa.{self.__name__}(x[:4], x[4:]))\nTrue\n"
+        )
+
+
+def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays share memory otherwise than by being the same."""
+    same = a.__array_interface__["data"] == b.__array_interface__["data"] and a.strides == b.strides
+    return not same and math.prod(a.shape) > 0 and np.may_share_memory(a, b)
+
+
+_SHAZEER = "Shazeer 2020, GLU variants improve transformer, arXiv:2002.05202."
+
+FUNCTIONS = [
+    GatedUnit(
+        "glu", "sigmoid", "second", summary="Gated linear unit: a * sigmoid(b).", latex=r"f(a, b) = a\, \sigma(b)",
+        reference="Dauphin et al. 2017, Language modeling with gated convolutional networks, arXiv:1612.08083; torch.nn.GLU.",
+    ),
+    GatedUnit(
+        "bilinear", "identity", "first", summary="Bilinear unit: a * b.", latex=r"f(a, b) = a\, b", reference=_SHAZEER,
+    ),
+    GatedUnit(
+        "reglu", "relu", "first", summary="Rectified gated unit: relu(a) * b.", latex=r"f(a, b) = \max(a, 0)\, b",
+        reference=_SHAZEER,
+    ),
+    GatedUnit(
+        "geglu", "gelu", "first", summary="Gaussian error gated unit: gelu(a) * b.", latex=r"f(a, b) = a \Phi(a)\, b",
+        notes="Some libraries (diffusers) gate with the second half instead: exchange the arguments for those.",
+        reference=_SHAZEER,
+    ),
+    GatedUnit(
+        "swiglu", "silu", "first", summary="Swish gated unit: silu(a) * b.", latex=r"f(a, b) = a \sigma(a)\, b",
+        notes="The order of LLaMA: a from gate_proj, b from up_proj.", reference=_SHAZEER,
+    ),
+    GatedUnit(
+        "seglu", "selu", "first", summary="Scaled exponential gated unit: selu(a) * b.",
+        latex=r"f(a, b) = \operatorname{selu}(a)\, b",
+        reference="Narang et al. 2021, Do transformer modifications transfer across implementations?, arXiv:2102.11972.",
+    ),
+]  # fmt: skip
+
+BY_NAME = {n: f for f in FUNCTIONS for n in (f.__name__, *f.aliases)}

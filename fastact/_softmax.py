@@ -1,0 +1,296 @@
+"""The row-wise functions: softmax, log_softmax, softmin, log_softmin, logsumexp, hardmax, sparsemax, entmax15.
+
+Each is an object with the call, ``backward`` and what is known of the function; the docstrings are made from that.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from ._rows import GIVEN, axes_of, broadcast_mask, check_out, compute, layout_of, real_array, temperature_of
+
+_ROWS = (
+    "A row whose elements are all masked or -inf gives {empty}. A row with +inf or NaN that is not masked gives NaN, as in "
+    "torch, jax and scipy."
+)
+_TEMPERATURE = "temperature : float, default 1.0\n    x is divided by it; between 1e-30 and 1e30.\n"
+_AXIS = "axis : int or tuple of int, default -1\n    Axes that make up a row.\n"
+_WHERE = "where : array_like of bool, optional\n    Broadcast to the shape of x; elements that are False do not count{masked}.\n"
+_OUT = "out : numpy.ndarray, optional\n    Where the result goes, of its shape; may be x.\n"
+_X = "x : array_like\n    Input: float16 (computed in float32), float32, float64; integers and bools as for `numpy.exp`.\n"
+_RAISES = """Raises
+------
+TypeError
+    For input that is not real, an axis that is no integer, a mask that is not bool, an unsuitable `out`.
+ValueError
+    For an axis that x does not have or that is given twice, a mask that does not broadcast, a temperature out of its
+    range, an `out` of another shape. Nothing has been written then.
+"""
+
+
+class RowFunction:
+    """A function of rows, called like ``fastact.softmax(x, axis=-1)``; not made by users.
+
+    Attributes
+    ----------
+    aliases, latex, summary, notes, range, reference
+        What is known of the function.
+    """
+
+    family = "rowwise"
+    has_temperature = True
+    empty = "zeros"
+    masked = " and give 0"
+
+    def __init__(
+        self, name: str, op: str, *, summary: str, latex: str, reference: str, range: tuple[str, str],
+        notes: str = "", alias: tuple[str, ...] = (), sign: float = 1.0,
+    ) -> None:  # fmt: skip
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = "fastact"
+        self.op, self.sign = op, sign
+        self.summary, self.latex, self.notes, self.range = summary, latex, notes, range
+        self.reference, self.aliases = reference, alias
+        self.__doc__ = self._docstring()
+
+    def __repr__(self) -> str:
+        return f"<row-wise function fastact.{self.__name__}(x, axis=-1)>"
+
+    def __reduce__(self) -> str:
+        return self.__name__
+
+    # -- forward -----------------------------------------------------------------------------------
+
+    def __call__(
+        self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None
+    ) -> Any:  # documented by _docstring
+        title = f"fastact.{self.__name__}"
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
+        if out is not None:
+            out = check_out(title, out, given.shape, dtype)
+        return self._forward(given, axes, out, dtype, scale)
+
+    def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
+        return compute(self.op, [x], axes, out, dtype, self.sign, temperature)
+
+    def _arguments(
+        self, title: str, x: Any, axis: Any, temperature: Any, where: Any
+    ) -> tuple[np.ndarray, np.dtype, tuple[int, ...], float]:
+        given = real_array(title, "x", x)
+        dtype = GIVEN.get(given.dtype.char, np.dtype("d"))
+        axes = axes_of(title, axis, given.ndim)
+        scale = temperature_of(title, temperature)
+        if where is not None:
+            mask = broadcast_mask(title, where, given.shape)
+            given = np.where(mask, given, dtype.type(-self.sign * np.inf))
+        return given, dtype, axes, scale
+
+    # -- backward ----------------------------------------------------------------------------------
+
+    def backward(self, grad: Any, y: Any, axis: Any = -1, *, temperature: Any = 1.0, out: Any = None) -> np.ndarray:
+        """Gradient by x, from the output y.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against y.
+        y : array_like
+            Output of the forward pass.
+        axis, temperature
+            As in the forward pass.
+        out : numpy.ndarray, optional
+            Where the result goes; may be grad or y.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the shape of y. Elements that were masked get 0. The differences from which it is made cancel where the
+            gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
+        """
+        title = f"fastact.{self.__name__}.backward"
+        grad_array, y_array = real_array(title, "grad", grad), real_array(title, "y", y)
+        dtype = np.result_type(*(GIVEN.get(a.dtype.char, np.dtype("d")) for a in (grad_array, y_array)))
+        axes = axes_of(title, axis, y_array.ndim)
+        scale = temperature_of(title, temperature)
+        if out is not None:
+            out = check_out(title, out, y_array.shape, dtype)
+        try:
+            grad_array = np.broadcast_to(grad_array, y_array.shape)
+        except ValueError:
+            raise ValueError(f"{title}: grad has shape {grad_array.shape}; expected {y_array.shape} of y") from None
+        return self._slope(grad_array, y_array, axes, out, dtype, scale)
+
+    def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
+        return compute(f"{self.op}_backward", [y, grad], axes, out, dtype, self.sign, temperature)
+
+    # -- documentation -----------------------------------------------------------------------------
+
+    def _docstring(self) -> str:
+        rows = _ROWS.format(empty=self.empty)
+        notes = [f"Formula: :math:`{self.latex}`", self.notes, rows, f"Values in [{self.range[0]}, {self.range[1]}]."]
+        if self.aliases:
+            notes.append("Also known as " + ", ".join(self.aliases) + ".")
+        body = "\n\n".join(textwrap.fill(n, 96) for n in notes if n)
+        parameters = _X + _AXIS + (_TEMPERATURE if self.has_temperature else "") + _WHERE.format(masked=self.masked) + _OUT
+        return (
+            f"{self.summary}\n\nParameters\n----------\n{parameters}{self._more_parameters()}"
+            f"\nReturns\n-------\ny : numpy.ndarray\n    {self._returns()}\n\n{_RAISES}\n"
+            f"Notes\n-----\n{body}\n\nReferences\n----------\n{self.reference}\n\n"
+            f"Examples\n--------\n>>> import numpy as np\n>>> import fastact as fa\n"
+            f">>> y = fa.{self.__name__}(np.array([[1.0, 2.0, 4.0]]), axis=-1)\n"
+        )
+
+    def _more_parameters(self) -> str:
+        return ""
+
+    def _returns(self) -> str:
+        return "Of the shape of x; float16, float32 or float64."
+
+
+class LogRowFunction(RowFunction):
+    empty = "-inf"
+    masked = " and give -inf"
+
+
+class LogSumExp(LogRowFunction):
+    masked = ""
+
+    def __call__(
+        self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, keepdims: bool = False
+    ) -> Any:  # documented by _docstring
+        title = f"fastact.{self.__name__}"
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
+        kept = tuple(1 if a in axes else n for a, n in enumerate(given.shape))
+        shape = kept if keepdims else tuple(n for a, n in enumerate(given.shape) if a not in axes)
+        if out is not None:
+            out = check_out(title, out, shape, dtype)
+        with np.errstate(invalid="ignore"):
+            result = compute(self.op, [given], axes, None, dtype, self.sign, scale)
+        lost = np.isnan(result)
+        if lost.any():  # +inf, where there is no NaN
+            result[lost] = np.max(given, axis=axes, keepdims=True)[lost]
+        if out is None:
+            return result.reshape(shape)[()]
+        np.copyto(out, result.reshape(shape), casting="same_kind")
+        return out
+
+    def backward(  # type: ignore[override]
+        self, grad: Any, x: Any, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, keepdims: bool = False
+    ) -> np.ndarray:
+        """Gradient by x: ``grad * softmax(x)``, from the input.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, of its shape or broadcast against it.
+        x : array_like
+            Input of the forward pass.
+        axis, temperature, where, keepdims
+            As in the forward pass.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the shape of x.
+        """
+        title = f"fastact.{self.__name__}.backward"
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
+        weights = compute("softmax", [given], axes, None, dtype, self.sign, scale)
+        incoming = real_array(title, "grad", grad)
+        dtype = np.result_type(dtype, GIVEN.get(incoming.dtype.char, np.dtype("d")))
+        kept = tuple(1 if a in axes else n for a, n in enumerate(given.shape))
+        shape = kept if keepdims else tuple(n for a, n in enumerate(given.shape) if a not in axes)
+        try:
+            incoming = np.broadcast_to(incoming, shape).reshape(kept)
+        except ValueError:
+            raise ValueError(f"{title}: grad has shape {incoming.shape}; expected {shape}") from None
+        return np.multiply(weights, incoming / dtype.type(scale), dtype=dtype)
+
+    def _more_parameters(self) -> str:
+        return "keepdims : bool, default False\n    Keep the axes of the row with length 1.\n"
+
+    def _returns(self) -> str:
+        return "Of the shape of x without the axes of the row; a NumPy scalar for one row."
+
+
+class Hardmax(RowFunction):
+    has_temperature = True
+
+    def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
+        layout = layout_of(x, axes, ordered=True)
+        folded = layout.fold(x)
+        result = np.zeros(folded.shape, dtype)
+        if folded.size:
+            first = np.expand_dims(folded.argmax(axis=1), 1)
+            top = np.take_along_axis(folded, first, 1).astype(np.float64)
+            with np.errstate(invalid="ignore"):
+                np.put_along_axis(result, first, np.where(top == -np.inf, 0.0, 1.0), 1)
+                result += np.where(top == -np.inf, 0.0, top - top).astype(dtype)  # NaN of inf and NaN
+        result = layout.unfold(result, x.shape)
+        if out is None:
+            return result
+        np.copyto(out, result, casting="same_kind")
+        return out
+
+    def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
+        result = np.where(np.isnan(y), dtype.type(np.nan), dtype.type(0))
+        if out is None:
+            return result
+        np.copyto(out, result, casting="same_kind")
+        return out
+
+
+_BRIDLE = "Bridle 1990, Training stochastic model recognition algorithms as networks can lead to maximum mutual information."
+_SUMS = "Within 2 ULP where the result is a normal number, 2.5 with a temperature. A row with one finite element gives 1."
+
+FUNCTIONS = [
+    RowFunction(
+        "softmax", "softmax", summary="Softmax of each row: exp(x / T) over the sum of these.",
+        latex=r"f(x)_i = \frac{\exp(x_i / T)}{\sum_j \exp(x_j / T)}", range=("0", "1"), notes=_SUMS, reference=_BRIDLE,
+    ),
+    LogRowFunction(
+        "log_softmax", "log_softmax", summary="Logarithm of softmax, exact at the maximum too.",
+        latex=r"f(x)_i = x_i / T - \log \sum_j \exp(x_j / T)", range=("-inf", "0"), alias=("logsoftmax",),
+        notes="At the maximum it is -log1p of the sum of the other exponentials: a confident row keeps all its digits.",
+        reference=_BRIDLE,
+    ),
+    RowFunction(
+        "softmin", "softmax", summary="Softmin of each row: softmax of -x.", sign=-1.0,
+        latex=r"f(x)_i = \frac{\exp(-x_i / T)}{\sum_j \exp(-x_j / T)}", range=("0", "1"), notes=_SUMS
+        + " Where softmax says -inf read +inf and the reverse.", reference="torch.nn.Softmin.",
+    ),
+    LogRowFunction(
+        "log_softmin", "log_softmax", summary="Logarithm of softmin.", sign=-1.0, alias=("logsoftmin",),
+        latex=r"f(x)_i = -x_i / T - \log \sum_j \exp(-x_j / T)", range=("-inf", "0"),
+        notes="Where log_softmax says -inf of the input read +inf and the reverse.", reference="torch.nn.Softmin.",
+    ),
+    LogSumExp(
+        "logsumexp", "logsumexp", summary="Logarithm of the sum of exponentials of each row.", range=("-inf", "inf"),
+        latex=r"f(x) = \log \sum_j \exp(x_j / T)", alias=("log_sum_exp",),
+        notes="Unlike the other functions a row with +inf and no NaN gives +inf. Where the result is near 0 the error is "
+        "2 ULP of the maximum. `backward` takes the input.",
+        reference="Blanchard, Higham and Higham 2021, Accurately computing the log-sum-exp and softmax functions.",
+    ),
+    Hardmax(
+        "hardmax", "hardmax", summary="Hardmax of each row: 1 at the first maximum, 0 elsewhere.", range=("0", "1"),
+        latex=r"f(x)_i = 1 \text{ if } i = \min \operatorname{argmax}_j x_j \text{ else } 0",
+        notes="The temperature has no effect. The gradient is 0 everywhere.", reference="ONNX operator Hardmax.",
+    ),
+    RowFunction(
+        "sparsemax", "sparsemax", summary="Sparsemax: the point of the probability simplex nearest to x / T.",
+        latex=r"f(x)_i = \max(x_i / T - \theta, 0), \quad \sum_i f(x)_i = 1", range=("0", "1"),
+        notes="The threshold is found by Newton's method, which ends at it. Errors are absolute: 4 ULP of 1.",
+        reference="Martins and Astudillo 2016, From softmax to sparsemax, arXiv:1602.02068.",
+    ),
+    RowFunction(
+        "entmax15", "entmax15", summary="1.5-entmax, between softmax and sparsemax.",
+        latex=r"f(x)_i = \max(x_i / 2T - \theta, 0)^2, \quad \sum_i f(x)_i = 1", range=("0", "1"), alias=("entmax",),
+        notes="The threshold is found by Newton's method, which ends at it. Errors are absolute: 8 ULP of 1.",
+        reference="Peters, Niculae and Martins 2019, Sparse sequence-to-sequence models, arXiv:1905.05702.",
+    ),
+]  # fmt: skip
+
+BY_NAME = {n: f for f in FUNCTIONS for n in (f.__name__, *f.aliases)}

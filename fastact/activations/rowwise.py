@@ -1,0 +1,287 @@
+"""Softmax and its kin: the passes over a row that they are made of.
+
+With m the largest element, softmax is exp(x - m) over the sum of these. The difference x - m would be rounded,
+which costs up to 50 ULP of the exponential; so m is replaced by the near multiple km ln(2), and nothing is subtracted:
+exp(x) = exp(r) 2^k with the r and k of the reduction of x itself, and exp(x - km ln 2) = exp(r) 2^(k - km). Where m
+is so large that k would not be exact (1.9 times the width of the window in which exponentials count), x - m is exact
+by Sterbenz's lemma for every x in that window, and b = m is subtracted first. A temperature T enters by its inverse in
+two parts, t + t_low, and multiplies last.
+
+Sums are compensated. What is computed once a row (``once``) takes the accumulators as inputs; what it returns are the
+row's numbers for the next pass.
+"""
+
+from .._atoms import abs, exponent, fma, mul_add, scale_by_pow2, select, sqrt
+from .._spec import primitive, row_pass
+from ..primitives.common import (
+    expm1_reduced,
+    fast_two_sum,
+    keep_nan,
+    log1p_exp,
+    log_sum,
+    quotient_parts,
+    two_product,
+    two_sum,
+)
+from ..primitives.float64 import clamp_low, exp_reduce, exp_reduce_product, ln2_times, scale_down
+
+
+@primitive
+def scaled_exp(e, k):
+    """(1 + e) 2^k in two parts, k <= 0: the product with the power is exact."""
+    w = scale_down(1.0, k)
+    p = mul_add(w, e, w)
+    return p, mul_add(w, e, w - p)
+
+
+# -- the exponentials of a row ---------------------------------------------------------------------
+
+
+@row_pass(inputs="x", state="m")
+def row_max(x, sign, m):
+    """The largest element, NaN aside; m starts at -inf."""
+    u = sign * x
+    return select(u > m, u, m)
+
+
+@row_pass(inputs="m", state="b floor km", once=True)
+def exp_shift(m, t, b, floor, km):
+    """From the maximum: what is subtracted, where the exponential has underflowed, and km."""
+    window = clamp_low(-1e30)
+    u = m * t
+    far = abs(u) > -1.9 * window
+    rest, km = exp_reduce(select(far, 0.0, u))
+    base, base_low = ln2_times(km)
+    empty = (m < 0.0) & (m - m != 0.0)  # -inf: no element counts
+    return select(empty, 0.0, select(far, m, 0.0)), (base + window) / t, km
+
+
+@row_pass(inputs="x", lanes="b floor km", state="s c")
+def exp_sum(x, b, floor, km, s, c):
+    """exp(x - km ln 2) and the sum; s starts at 1, which no exponential exceeds by much: a fast two-sum holds."""
+    d = x - b
+    r, k = exp_reduce(select(d < floor, floor, d))
+    p, p_low = scaled_exp(expm1_reduced(r), k - km)
+    total, error = fast_two_sum(s, p)
+    return p, total, c + (error + p_low)
+
+
+@row_pass(inputs="x", lanes="b floor km", state="s c")
+def exp_sum_scaled(x, sign, t, t_low, b, floor, km, s, c):
+    """The same for sign x/T."""
+    d = sign * x - b
+    d = select(d < floor, floor, d)
+    r, k = exp_reduce_product(d, t)
+    p, p_low = scaled_exp(expm1_reduced(mul_add(d, t_low, r)), k - km)
+    total, error = fast_two_sum(s, p)
+    return p, total, c + (error + p_low)
+
+
+@row_pass(inputs="s c", lanes="m b km", state="high rest top", once=True)
+def inverse(s, c, t, t_low, m, b, km, high, rest, top):
+    """1/(s + c) in two parts, 0 of a row without a finite element; top: the exponential that becomes 1.
+
+    The maximum alone makes up the sum of a confident row. Its exponential is rounded, the sum hardly, so that their
+    quotient might miss 1.
+    """
+    e = m - b
+    r, k = exp_reduce_product(e, t)
+    one, one_low = scaled_exp(expm1_reduced(mul_add(e, t_low, r)), k - km)
+    others = (s - one) + (c - one_low)
+    d, d_low = fast_two_sum(s, c)
+    high, rest = quotient_parts(1.0, 0.0, d, d_low)
+    return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(d + 4.0 * others == d, one, 4.0)
+
+
+@row_pass(inputs="p", lanes="high rest top")
+def scaled(p, high, rest, top):
+    """p (high + rest)."""
+    return select(p >= top, 1.0, mul_add(p, high, p * rest))
+
+
+@row_pass(inputs="x", lanes="b floor km high rest")
+def exp_scaled(x, sign, t, t_low, b, floor, km, high, rest):
+    """exp(sign x/T - km ln 2) (high + rest): where the exponentials were not kept."""
+    d = sign * x - b
+    d = select(d < floor, floor, d)
+    r, k = exp_reduce_product(d, t)
+    q = high + mul_add(high, expm1_reduced(mul_add(d, t_low, r)), rest)
+    return scale_down(q, k - km)
+
+
+# -- logarithms -----------------------------------------------------------------------------------
+
+
+@row_pass(inputs="x", lanes="b floor km m", state="s c count")
+def exp_sum_others(x, sign, t, t_low, b, floor, km, m, s, c, count):
+    """The sum of the exponentials below the maximum, and how many elements attain it."""
+    u = sign * x
+    d = u - b
+    d = select(d < floor, floor, d)
+    r, k = exp_reduce_product(d, t)
+    p, p_low = scaled_exp(expm1_reduced(mul_add(d, t_low, r)), k - km)
+    top = u == m
+    total, error = two_sum(s, select(top, 0.0, p))
+    return total, c + (error + select(top, 0.0, p_low)), count + select(top, 1.0, 0.0)
+
+
+@row_pass(inputs="s c", lanes="count m b km", state="total peak", once=True)
+def log_total(s, c, t, t_low, count, m, b, km, total, peak):
+    """log(sum of exp((x - m)/T)) = log(count + others): log1p of the others while they are below 1."""
+    d = m - b
+    empty = (m < 0.0) & (m - m != 0.0)
+    d = select(empty, 0.0, d)
+    r, k = exp_reduce_product(d, t)
+    e = expm1_reduced(mul_add(d, t_low, r))
+    one, one_low = fast_two_sum(1.0, e)  # the exponential of the maximum, on the scale of the others
+    others, others_low = fast_two_sum(s, c)
+    v, v_low = quotient_parts(scale_by_pow2(others, km - k), scale_by_pow2(others_low, km - k), one, one_low)
+    small = (count == 1.0) & (v <= 1.0)
+    unit = select(small, v, 0.0)
+    y, y_low = two_sum(count, v)
+    y_low = y_low + v_low
+    n = exponent(y)
+    f = scale_by_pow2(y, -n) - 1.0
+    result = select(small, log1p_exp(unit, select(small, v_low, 0.0)), log_sum(f, scale_by_pow2(y_low, -n), n))
+    finite = select(empty, 0.0, m)
+    return result + ((finite - finite) + (v - v)), finite  # NaN where m is inf or an element NaN
+
+
+@row_pass(inputs="x", lanes="peak total")
+def log_scaled(x, sign, t, t_low, peak, total):
+    """(sign x - m)/T - log(total): no cancellation, both terms are at most 0."""
+    d = sign * x - peak
+    return mul_add(d, t, mul_add(select(d - d == 0.0, d, 0.0), t_low, -total))
+
+
+@row_pass(inputs="m total", state="y", once=True)
+def log_sum_exp(m, total, t, t_low, y):
+    """m/T + log(total)."""
+    finite = select(m - m == 0.0, m, 0.0)
+    return mul_add(m, t, mul_add(finite, t_low, total))
+
+
+# -- sparse projections: the threshold by Newton's method --------------------------------------------
+
+
+@row_pass(inputs="x", lanes="peak theta", state="s c count")
+def sparse_excess(x, sign, t, peak, theta, s, c, count):
+    """Sum and number of the positive z - theta, z = (sign x - m)/T."""
+    v = (sign * x - peak) * t - theta
+    total, error = two_sum(s, select(v <= 0.0, 0.0, v))
+    return total, c + error, count + select(v <= 0.0, 0.0, 1.0)
+
+
+@row_pass(inputs="s c", lanes="count", state="theta step", once=True)
+def sparse_step(s, c, count, theta, step):
+    """Newton's step for sum(z - theta) = 1; the sum is convex and falls, so theta rises to the root."""
+    step = select(count > 0.0, ((s - 1.0) + c) / select(count > 0.0, count, 1.0), 0.0)
+    moved = theta + step
+    return select(moved <= theta, theta, moved), select(moved <= theta, 0.0, step)
+
+
+@row_pass(inputs="x", lanes="peak theta")
+def sparse_part(x, sign, t, peak, theta):
+    """max(z - theta, 0)."""
+    v = (sign * x - peak) * t - theta
+    return select(v <= 0.0, 0.0, v)
+
+
+@row_pass(inputs="x", lanes="peak theta", state="s c slope")
+def entmax_excess(x, sign, t, peak, theta, s, c, slope):
+    """Sum of the squares of the positive z/2 - theta, and of these themselves."""
+    v = 0.5 * ((sign * x - peak) * t) - theta
+    v = select(v <= 0.0, 0.0, v)
+    p, p_low = two_product(v, v)
+    total, error = two_sum(s, p)
+    return total, c + (error + p_low), slope + v
+
+
+@row_pass(inputs="s c", lanes="slope", state="theta step", once=True)
+def entmax_step(s, c, slope, theta, step):
+    """Newton's step for sum((z/2 - theta)^2) = 1."""
+    step = select(slope <= 0.0, 0.0, ((s - 1.0) + c) / (2.0 * select(slope <= 0.0, 1.0, slope)))
+    return theta + step, step
+
+
+@row_pass(inputs="x", lanes="peak theta")
+def entmax_part(x, sign, t, peak, theta):
+    """max(z/2 - theta, 0)^2."""
+    v = 0.5 * ((sign * x - peak) * t) - theta
+    v = select(v <= 0.0, 0.0, v)
+    return v * v
+
+
+@row_pass(inputs="m", state="peak theta", once=True)
+def sparse_start(m, peak, theta):
+    """The maximum, 0 if that is -inf, NaN if it is inf; theta starts at -1: the maximum alone reaches 1 there."""
+    finite = select((m < 0.0) & (m - m != 0.0), 0.0, m)
+    return finite + (finite - finite), -1.0 + (finite - finite)
+
+
+# -- backward, from the output ----------------------------------------------------------------------
+
+
+@row_pass(inputs="grad y", state="s c")
+def dot(grad, y, s, c):
+    """The sum of grad y."""
+    p, p_low = two_product(grad, y)
+    total, error = two_sum(s, p)
+    return total, c + (error + p_low)
+
+
+@row_pass(inputs="grad y", lanes="s c")
+def softmax_slope(grad, y, sign, t, s, c):
+    """y (grad - sum(grad y))/T."""
+    return y * ((grad - s) - c) * (sign * t)
+
+
+@row_pass(inputs="grad y", state="s c")
+def grad_sum(grad, y, s, c):
+    """The sum of grad where y is not -inf."""
+    total, error = two_sum(s, select(y - y == 0.0, grad, 0.0))
+    return total, c + error
+
+
+@row_pass(inputs="grad y", lanes="s c")
+def log_softmax_slope(grad, y, sign, t, s, c):
+    """(grad - exp(y) sum(grad))/T, 0 where y is -inf."""
+    r, k = exp_reduce(clamp_low(y))
+    p = scale_down(1.0 + expm1_reduced(r), k)
+    g = select((y < 0.0) & (y - y != 0.0), 0.0, grad)
+    return (fma(-p, s, g) - p * c) * (sign * t)
+
+
+@row_pass(inputs="grad y", state="s c weight")
+def sparse_dot(grad, y, s, c, weight):
+    """Sum of grad over the support of y, and the size of that."""
+    on = y > 0.0
+    high, error = two_sum(s, select(on, grad, 0.0))
+    return high, c + error, weight + select(on, 1.0, keep_nan(0.0, y))
+
+
+@row_pass(inputs="grad y", lanes="mean")
+def sparse_slope(grad, y, sign, t, mean):
+    """(grad - mean of grad over the support)/T on the support, 0 elsewhere."""
+    return select(y > 0.0, (grad - mean) * (sign * t), keep_nan(0.0, y))
+
+
+@row_pass(inputs="grad y", state="s c weight")
+def entmax_dot(grad, y, s, c, weight):
+    """The sum of grad w and of w = sqrt(y)."""
+    w = sqrt(y)
+    p, p_low = two_product(grad, w)
+    high, error = two_sum(s, p)
+    return high, c + (error + p_low), weight + w
+
+
+@row_pass(inputs="grad y", lanes="mean")
+def entmax_slope(grad, y, sign, t, mean):
+    """w (grad - mean of grad weighted by w)/T, w = sqrt(y)."""
+    return sqrt(y) * (grad - mean) * (sign * t)
+
+
+@row_pass(inputs="s c", lanes="weight", state="mean", once=True)
+def weighted_mean(s, c, weight, mean):
+    """(s + c)/weight, 0 without a support."""
+    return select(weight == 0.0, 0.0, (s + c) / select(weight == 0.0, 1.0, weight))
