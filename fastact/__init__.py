@@ -13,6 +13,8 @@ Every activation is an object that is called like a NumPy ufunc::
 `activations` lists their names, `get` finds one by any of its names, `show_config` tells what runs.
 """
 
+from typing import Any as _Any
+
 from ._activation import BY_NAME as _BY_NAME
 from ._activation import Activation, activations, get
 from ._config import show_config
@@ -22,3 +24,12 @@ __version__ = "0.1.0"
 __all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME]
 
 globals().update(_BY_NAME)
+
+
+def __getattr__(name: str) -> _Any:
+    """Import ``fastact.numba`` when it is first asked for: Numba is optional, and slow to import."""
+    if name == "numba":
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
