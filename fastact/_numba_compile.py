@@ -42,14 +42,14 @@ def _working_type(name: str, kind: str, given: tuple[Any, ...]) -> Any:
     return found
 
 
-def _has_fma(context: Any) -> bool:
+def has_fma(context: Any) -> bool:
     """Whether Numba compiles for a processor with a fused multiply-add, as every one but an old x86 is."""
     triple, _, features = context.codegen().magic_tuple()
     return not triple.startswith(("x86", "i")) or "+fma" in features.split(",")
 
 
 @cache
-def _scalar(name: str, kind: str, dtype: Any) -> Any:
+def computation(name: str, kind: str, dtype: Any) -> Any:
     """An intrinsic that computes a kind from a tuple of numbers."""
     result = types.UniTuple(dtype, outputs(kind)) if outputs(kind) > 1 else dtype
 
@@ -60,7 +60,7 @@ def _scalar(name: str, kind: str, dtype: Any) -> Any:
                 context.cast(builder, v, t, dtype)
                 for v, t in zip(cgutils.unpack_tuple(builder, values[0]), signature.args[0], strict=True)
             ]
-            got = emit(Atoms(builder, dtype.name, _has_fma(context)), name, kind, numbers)
+            got = emit(Atoms(builder, dtype.name, has_fma(context)), name, kind, numbers)
             return context.make_tuple(builder, result, got) if len(got) > 1 else got[0]
 
         return result(arguments), code
@@ -181,7 +181,7 @@ def entry(name: str, kind: str) -> Callable[..., Any]:
     @overload(call)
     def choose(arguments):
         dtype = _working_type(name, kind, tuple(arguments))
-        scalar = _scalar(name, kind, dtype)
+        scalar = computation(name, kind, dtype)
         arrays = [i for i, t in enumerate(arguments) if isinstance(t, types.Array)]
         if not arrays:
             return lambda arguments: scalar(arguments)

@@ -19,7 +19,10 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from numba import njit, types, vectorize
+try:
+    from numba import njit, types, vectorize
+except ImportError as error:
+    raise ImportError(f"fastact.numba: Numba cannot be imported ({error}); pip install 'fastact[numba]'") from error
 from numba.core.imputils import lower_getattr_generic
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import models, register_model, typeof_impl
