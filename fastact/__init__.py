@@ -15,13 +15,15 @@ Every activation is an object that is called like a NumPy ufunc::
 
 from typing import Any as _Any
 
+from . import cuda  # noqa: F401
 from ._activation import BY_NAME as _BY_NAME
 from ._activation import Activation, activations, get
 from ._config import show_config
+from ._device import device
 from ._kernels import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME]
+__all__ = ["Activation", "activations", "device", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME]
 
 globals().update(_BY_NAME)
 
