@@ -13,16 +13,32 @@ Every activation is an object that is called like a NumPy ufunc::
 `activations` lists their names, `get` finds one by any of its names, `show_config` tells what runs.
 """
 
+from typing import Any as _Any
+
+from . import cuda  # noqa: F401
 from ._activation import BY_NAME as _BY_NAME
 from ._activation import Activation, activations, get
 from ._config import show_config
+from ._device import device
 from ._gated_units import BY_NAME as _GATED
 from ._kernels import get_num_threads, set_num_threads
 from ._softmax import BY_NAME as _ROWWISE
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "get", "get_num_threads", "set_num_threads", "show_config", *_BY_NAME, *_ROWWISE, *_GATED]
+__all__ = [
+    "Activation", "activations", "device", "get", "get_num_threads", "set_num_threads", "show_config",
+    *_BY_NAME, *_ROWWISE, *_GATED,
+]  # fmt: skip
 
 globals().update(_BY_NAME)
 globals().update(_ROWWISE)
 globals().update(_GATED)
+
+
+def __getattr__(name: str) -> _Any:
+    """Import ``fastact.numba`` when it is first asked for: Numba is optional, and slow to import."""
+    if name == "numba":
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

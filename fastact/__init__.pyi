@@ -5,6 +5,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import cuda as cuda
+from . import numba as numba
+
 __version__: str
 
 class KindCall(Protocol):
@@ -33,6 +36,11 @@ class Activation:
     family: str
     def __call__(self, x: ArrayLike, /, *args: Any, **kwargs: Any) -> Any: ...
     def parameter_gradients(self, grad: ArrayLike, x: ArrayLike, *params: ArrayLike, **named: ArrayLike) -> dict[str, Any]: ...
+
+class device:
+    def __init__(self, name: str) -> None: ...
+    def __enter__(self) -> device: ...
+    def __exit__(self, *_: object) -> None: ...
 
 def activations() -> list[str]: ...
 class RowFunction:

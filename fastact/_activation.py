@@ -15,6 +15,8 @@ import numpy as np
 from . import _cpu, ufuncs
 from . import activations as _formulas  # noqa: F401  (fills the registry)
 from ._call import Call
+from ._device import checked, on_gpu
+from ._device import current as current_device
 from ._docs import docstring
 from ._gated_units import BY_NAME as GATED
 from ._gradients import parameter_gradients
@@ -180,6 +182,10 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if spec.variants:
         call, kwargs = _variant(call, kwargs)
         spec = call.spec
+    target = current_device()
+    if "device" in kwargs:
+        kwargs = dict(kwargs)
+        target = checked(kwargs.pop("device"), f"{_title(call)}: device")
     nin = call.ufunc.nin - len(spec.params)
     if len(args) < nin:
         names = call.arrays
@@ -187,16 +193,51 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     arrays, params = args[:nin], args[nin:]
     named = {k: kwargs.pop(k) for k in [k for k in kwargs if k not in _UFUNC_KEYWORDS]}
     values = _bind(call, params, named)
+    if target == "cuda" or any(map(on_gpu, (*arrays, *values, *_outputs(kwargs)))):
+        return _on_cuda(call, target, arrays, values, kwargs)
     dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], [*arrays, *values], strict=True)]
     ufunc = call.ufunc
     plain = all(d is not None for d in dtypes)
     if values and plain and all(map(_weak, values)) and not {"dtype", "signature"} & kwargs.keys():
         # Python scalars have no say in the dtype; float16 arrays take them as float32.
-        loop = _LOOPS[np.result_type(*(a if _weak(a) else d for a, d in zip(arrays, dtypes, strict=False))).char]
+        loop = _loop(arrays, dtypes)
         param = "f" if loop == "e" else loop
         kwargs["signature"] = loop * nin + param * len(values) + "->" + loop * ufunc.nout
         ufunc = call.mixed_ufunc if loop == "e" else ufunc
     return ufunc(*arrays, *values, **kwargs)
+
+
+def _loop(arrays: tuple[Any, ...], dtypes: list[Any]) -> str:
+    """The type character of the loop for arrays of these dtypes."""
+    return _LOOPS[np.result_type(*(a if _weak(a) else d for a, d in zip(arrays, dtypes, strict=False))).char]
+
+
+def _outputs(kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """The arrays given as ``out=``."""
+    out = kwargs.get("out")
+    return out if isinstance(out, tuple) else (out,)
+
+
+def _on_cuda(call: Any, target: str | None, arrays: tuple[Any, ...], values: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Compute on a GPU, because arrays are there or the caller says so."""
+    from .cuda import why_unavailable
+
+    title = _title(call)
+    if reason := why_unavailable():
+        raise RuntimeError(f"{title}: a GPU is asked for, but {reason}")
+    from . import _cuda_dispatch
+
+    common = title, call.spec, call.kind
+    if any(map(on_gpu, (*arrays, *values, *_outputs(kwargs)))):
+        if target == "cpu":
+            raise ValueError(f"{title}: device is 'cpu', but arguments are on a GPU; copy them to the CPU")
+        return _cuda_dispatch.on_arrays_there(*common, call.arrays, arrays, values, kwargs)
+    dtypes = [_dtype(call, name, a) for name, a in zip(call.arrays, arrays, strict=True)]
+    for name, value, dtype in zip(call.arrays, arrays, dtypes, strict=True):
+        if dtype is None or (isinstance(value, np.ndarray) and type(value) is not np.ndarray):
+            raise TypeError(f"{title}: {name} is {type(value).__name__}; device='cuda' takes plain NumPy arrays and numbers")
+    loop = np.dtype(_loop(arrays, dtypes))
+    return _cuda_dispatch.on_host_arrays(*common, [np.asarray(a) for a in arrays], values, loop, kwargs)
 
 
 def _weak(value: Any) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import platform
 from typing import Any
 
 import numpy as np
 
 from . import _cpu, _kernels
+from .cuda import why_unavailable
 
 
 def _installed(name: str) -> str:
@@ -24,7 +24,7 @@ def config() -> dict[str, Any]:
     """Return the configuration as a dictionary."""
     build = _kernels.build_info()
     openmp = f"yes ({build['openmp']})" if build["openmp"] else "no: built serial"
-    cuda = "numba-cuda" if importlib.util.find_spec("numba_cuda") else "not installed (numba-cuda)"
+    reason = why_unavailable()
     return {
         "fastact": _installed("fastact"),
         "python": platform.python_version(),
@@ -36,7 +36,8 @@ def config() -> dict[str, Any]:
         "compiler": build["compiler"],
         "openmp": openmp,
         "numba": _installed("numba"),
-        "cuda": cuda,
+        "numba-cuda": _installed("numba-cuda"),
+        "cuda": f"no: {reason}" if reason else "usable",
     }
 
 

@@ -1,0 +1,62 @@
+"""Where calls on NumPy arrays run: on the CPU, or on a GPU if the caller says so."""
+
+from __future__ import annotations
+
+from contextvars import ContextVar, Token
+from typing import Any
+
+from ._call import redirect
+
+_CHOSEN: ContextVar[str | None] = ContextVar("fastact.device", default=None)
+
+
+class device:
+    """Run calls on NumPy arrays on a GPU, within a ``with`` block and the thread or task that entered it.
+
+    Parameters
+    ----------
+    name : str
+        "cuda" or "cpu"; ``device=`` of a call does the same for that call.
+
+    Raises
+    ------
+    ValueError
+        For another name.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> with fa.device("cpu"):
+    ...     fa.relu([-1.0, 2.0])
+    array([0., 2.])
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = checked(name, "fastact.device: name")
+        self._tokens: list[Token[str | None]] = []
+
+    def __enter__(self) -> device:
+        self._tokens.append(_CHOSEN.set(self.name))
+        redirect(1)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        redirect(-1)
+        _CHOSEN.reset(self._tokens.pop())
+
+
+def checked(name: Any, what: str) -> str:
+    """The name of a device, if it is one."""
+    if name not in ("cpu", "cuda"):
+        raise ValueError(f"{what} is {name!r}; expected 'cpu' or 'cuda'")
+    return name
+
+
+def current() -> str | None:
+    """The device of the innermost ``with`` block, or None."""
+    return _CHOSEN.get()
+
+
+def on_gpu(value: Any) -> bool:
+    """Whether a value is an array in the memory of a GPU."""
+    return hasattr(value, "__cuda_array_interface__") or getattr(value, "__cuda_ndarray__", False)
