@@ -111,6 +111,7 @@ def whole(findings):
         "more to the contract's 4. "
         f"Results outside the range of the function: {', '.join(strays) or 'none'}. "
         "Adjacent inputs at which a function that rises falls by an ULP: " + (", ".join(falls) or "none") + ".", "",
+        (FOLDER / "notes.md").read_text(encoding="utf-8"),
     ]  # fmt: skip
 
 
