@@ -22,17 +22,15 @@ from ._config import show_config
 from ._device import device
 from ._gated_units import BY_NAME as _GATED
 from ._kernels import get_num_threads, set_num_threads
+from ._pieces import BY_NAME as _PIECES
 from ._softmax import BY_NAME as _ROWWISE
+from ._stochastic import BY_NAME as _STOCHASTIC
 
 __version__ = "0.1.0"
-__all__ = [
-    "Activation", "activations", "device", "get", "get_num_threads", "set_num_threads", "show_config",
-    *_BY_NAME, *_ROWWISE, *_GATED,
-]  # fmt: skip
+_FUNCTIONS = {**_BY_NAME, **_ROWWISE, **_GATED, **_PIECES, **_STOCHASTIC}
+__all__ = ["Activation", "activations", "device", "get", "get_num_threads", "set_num_threads", "show_config", *_FUNCTIONS]
 
-globals().update(_BY_NAME)
-globals().update(_ROWWISE)
-globals().update(_GATED)
+globals().update(_FUNCTIONS)
 
 
 def __getattr__(name: str) -> _Any:

@@ -68,6 +68,17 @@ class GatedUnit:
     def __call__(self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ...) -> Any: ...
     def backward(self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ...) -> Any: ...
 
+class Function:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    reference: str
+    family: str
+    def __call__(self, x: ArrayLike, *args: Any, **kwargs: Any) -> Any: ...
+    def backward(self, grad: ArrayLike, *args: Any, **kwargs: Any) -> Any: ...
+    def parameter_gradients(self, grad: ArrayLike, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
+
 def get(name: str) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
@@ -171,3 +182,9 @@ reglu: GatedUnit
 geglu: GatedUnit
 swiglu: GatedUnit
 seglu: GatedUnit
+maxout: Function
+max_affine: Function
+crelu: Function
+rrelu: Function
+noisy_relu: Function
+gumbel_softmax: Function

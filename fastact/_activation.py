@@ -309,7 +309,7 @@ BY_NAME = _build()
 
 
 def get(name: str) -> Any:
-    """Return the activation or row-wise function of that name or alias; case, "-" and "_" do not matter.
+    """Return the activation or other function of that name or alias; case, "-" and "_" do not matter.
 
     Parameters
     ----------
@@ -350,7 +350,10 @@ def _fold(name: str) -> str:
 
 @lru_cache
 def _folded() -> dict[str, Any]:
-    return {_fold(name): function for name, function in {**BY_NAME, **ROWWISE, **GATED}.items()}
+    from . import _pieces, _stochastic  # these are made of activations
+
+    every = {**BY_NAME, **ROWWISE, **GATED, **_pieces.BY_NAME, **_stochastic.BY_NAME}
+    return {_fold(name): function for name, function in every.items()}
 
 
 def activations() -> list[str]:

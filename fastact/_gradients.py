@@ -1,7 +1,7 @@
 """Gradients by parameters: partial derivatives times the incoming gradient, summed to a parameter's shape.
 
 The sums lose no digits: float32 products are exact in float64, NumPy sums each block pairwise, and
-the totals of the blocks are added exactly (`math.fsum`) or pairwise again.
+the totals of the blocks are added exactly (`math.fsum`), compensated, or pairwise again.
 """
 
 from __future__ import annotations
@@ -61,6 +61,12 @@ def _reduce(ufunc: np.ufunc, arrays: list[np.ndarray], shape: tuple[int, ...], d
     padded = (1,) * (len(full) - len(shape)) + shape
     summed = [axis for axis, n in enumerate(full) if padded[axis] == 1 and n != 1]
     kept = [axis for axis in range(len(full)) if axis not in summed]
+    strides = arrays[1].strides
+    if kept and summed and min(range(len(full)), key=lambda a: (full[a] == 1, abs(strides[a]))) in kept:
+        order = [*sorted(summed, key=lambda a: -abs(strides[a])), *kept]
+        found = _columns(ufunc, [np.transpose(a, order) for a in arrays], len(summed))
+        if found is not None:
+            return found.astype(dtype).reshape(shape)[()]
     # Kept axes first: one row per element of the result, its terms along the second axis.
     rows = [np.transpose(a, [*kept, *summed]) for a in arrays]
     nterms = math.prod(full[a] for a in summed)
@@ -83,6 +89,33 @@ def _reduce(ufunc: np.ufunc, arrays: list[np.ndarray], shape: tuple[int, ...], d
         for number, index in enumerate(np.ndindex(*outer)):
             flat[number] = _sum_all(ufunc, [r[index] for r in rows])
     return out.astype(dtype).reshape(shape)[()]
+
+
+def _columns(ufunc: np.ufunc, arrays: list[np.ndarray], nsummed: int) -> np.ndarray | None:
+    """The sums along the first axes where elements side by side are kept: one walk, a block of rows at a time.
+
+    None where the first axes cannot be joined without a copy.
+    """
+    tail = arrays[0].shape[nsummed:]
+    nterms = math.prod(arrays[0].shape[:nsummed])
+    joined = [a.reshape(nterms, *tail) for a in arrays]
+    if not all(np.may_share_memory(a, j) for a, j in zip(arrays, joined, strict=True)):
+        return None
+    total, error = np.zeros(tail), np.zeros(tail)
+    step = max(1, BLOCK // max(1, math.prod(tail)))
+    for start in range(0, nterms, step):
+        grad, *rest = (j[start : start + step] for j in joined)
+        terms = np.multiply(grad, ufunc(*rest), dtype=np.float64, order="C")
+        while len(terms) > 1:  # pairwise
+            half = len(terms) // 2
+            terms[:half] += terms[-half:]
+            terms = terms[: len(terms) - half]
+        with np.errstate(invalid="ignore"):
+            high = total + terms[0]
+            v = high - total
+            error += (total - (high - v)) + (terms[0] - v)
+        total = high
+    return np.where(np.isfinite(error), total + error, total)
 
 
 def _sum_all(ufunc: np.ufunc, arrays: list[np.ndarray]) -> float:

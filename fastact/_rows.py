@@ -53,12 +53,12 @@ def axes_of(title: str, axis: Any, ndim: int) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def temperature_of(title: str, temperature: Any) -> float:
+def temperature_of(title: str, temperature: Any, name: str = "temperature") -> float:
     """The temperature as a number in the range where its inverse and products with it are exact enough."""
     if isinstance(temperature, bool) or not isinstance(temperature, int | float | np.floating | np.integer):
-        raise TypeError(f"{title}: temperature is {temperature!r}; expected a positive number")
+        raise TypeError(f"{title}: {name} is {temperature!r}; expected a positive number")
     if not 1e-30 <= temperature <= 1e30:
-        raise ValueError(f"{title}: temperature is {temperature!r}; expected a number between 1e-30 and 1e30")
+        raise ValueError(f"{title}: {name} is {temperature!r}; expected a number between 1e-30 and 1e30")
     return float(temperature)
 
 

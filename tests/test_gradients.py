@@ -218,3 +218,18 @@ def test_out(name, kind):
     want = call(*given)
     assert call(*given, out=x) is x
     assert_same_bits(x, want)
+
+
+@pytest.mark.parametrize("name", ["prelu", "silu", "reflu", "elu", "softplus"])
+def test_parameter_gradients_per_channel_last(name):
+    """Many rows: one walk over the array gives what each channel alone gives, in any order of axes."""
+    activation = getattr(fa, name)
+    x, grad = smooth_points(name, (40, 700, 6)), np.random.default_rng(2).normal(size=(40, 700, 6))
+    params = [np.full(6, p) + 0.01 * np.arange(6) for p in activation.params.values()]
+    got = activation.parameter_gradients(grad, x, *params)
+    first = activation.parameter_gradients(grad.transpose(2, 0, 1), x.transpose(2, 0, 1), *(p[:, None, None] for p in params))
+    for channel in range(6):
+        want = activation.parameter_gradients(grad[..., channel], x[..., channel], *(p[channel] for p in params))
+        for key, value in want.items():
+            np.testing.assert_allclose(got[key][channel], value, rtol=1e-12, atol=1e-11)
+            np.testing.assert_allclose(first[key][channel, 0, 0], value, rtol=1e-12, atol=1e-11)

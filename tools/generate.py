@@ -4,11 +4,14 @@ The type stubs (fastact/__init__.pyi), docs/functions.md, and the table of funct
 The test suite fails while one of them is out of date.
 """
 
+import inspect
 from pathlib import Path
 
 from fastact._gated_units import FUNCTIONS as GATED
+from fastact._pieces import FUNCTIONS as PIECES
 from fastact._softmax import FUNCTIONS
 from fastact._spec import REGISTRY, Spec
+from fastact._stochastic import FUNCTIONS as STOCHASTIC
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -82,6 +85,17 @@ class GatedUnit:
     def __call__(self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ...) -> Any: ...
     def backward(self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ...) -> Any: ...
 
+class Function:
+    __name__: str
+    aliases: tuple[str, ...]
+    latex: str
+    summary: str
+    reference: str
+    family: str
+    def __call__(self, x: ArrayLike, *args: Any, **kwargs: Any) -> Any: ...
+    def backward(self, grad: ArrayLike, *args: Any, **kwargs: Any) -> Any: ...
+    def parameter_gradients(self, grad: ArrayLike, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
+
 def get(name: str) -> Any: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
@@ -98,6 +112,7 @@ def stub_text() -> str:
         lines += [f"{n}: RowFunction" for n in (function.__name__, *function.aliases)]
     for unit in GATED:
         lines += [f"{n}: GatedUnit" for n in (unit.__name__, *unit.aliases)]
+    lines += [f"{piece.__name__}: Function" for piece in (*PIECES, *STOCHASTIC)]
     return "\n".join(lines) + "\n"
 
 
@@ -121,6 +136,8 @@ def readme_table() -> str:
         rows.append(f"| {family} | {', '.join(f'`{s.name}`' for s in specs)} |")
     rows.append(f"| rowwise | {', '.join(f'`{f.__name__}`' for f in FUNCTIONS)} |")
     rows.append(f"| gated units | {', '.join(f'`{f.__name__}`' for f in GATED)} |")
+    for family, functions in (("pieces", PIECES), ("stochastic", STOCHASTIC)):
+        rows.append(f"| {family} | {', '.join(f'`{f.__name__}`' for f in functions)} |")
     return "\n".join(rows)
 
 
@@ -160,6 +177,14 @@ def functions_page() -> str:
             f"- the gate is {'a, the first half' if unit.gate == 'first' else 'b, the second half'}",
             f"- {unit.reference}", "",
         ]  # fmt: skip
+    for family, functions in (("pieces", PIECES), ("stochastic", STOCHASTIC)):
+        lines += [f"## {family}", ""]
+        for function in functions:
+            given = [str(p) for p in inspect.signature(function).parameters.values()]
+            lines += [
+                f"### `{function.__name__}({', '.join(p.replace(': Any', '').replace(': bool', '') for p in given)})`", "",
+                function.summary, "", f"$${function.latex}$$", "", f"- {function.reference}", "",
+            ]  # fmt: skip
     return "\n".join(lines)
 
 
