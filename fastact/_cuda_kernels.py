@@ -26,6 +26,9 @@ SIMULATED = bool(config.ENABLE_CUDASIM)
 #: Bytes of one access.
 GROUP = 16
 
+#: Registers of a thread at most, so that a multiprocessor holds 1024 threads.
+REGISTERS = 64
+
 #: dtype of an array -> precision of the arithmetic; float16 is computed in float32.
 PRECISIONS = {"float16": "float32", "float32": "float32", "float64": "float64"}
 _STORED = {"float16": ir.HalfType(), "float32": ir.FloatType(), "float64": ir.DoubleType()}
@@ -189,4 +192,5 @@ def signature(name: str, kind: str, dtype: str) -> tuple[Any, ...]:
 @cache
 def compiled(name: str, kind: str, dtype: str, width: int) -> Any:
     """The kernel, ready to be launched; it is compiled for the current GPU on the first launch."""
-    return cuda.jit(kernel(name, kind, dtype, width))
+    options = {} if SIMULATED else {"max_registers": REGISTERS}
+    return cuda.jit(**options)(kernel(name, kind, dtype, width))

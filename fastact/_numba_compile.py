@@ -20,6 +20,9 @@ from ._numba_atoms import Atoms
 from ._numba_codegen import ARRAYS, emit, outputs
 from ._spec import REGISTRY
 
+#: Said to every compilation, or a caller's fastmath=True would be inherited, and kept for all other callers.
+OPTIONS = {"fastmath": False}
+
 
 def title(name: str, kind: str) -> str:
     return f"fastact.{name}" + ("" if kind == "value" else f".{kind}")
@@ -178,7 +181,7 @@ def entry(name: str, kind: str) -> Callable[..., Any]:
     def call(arguments):
         raise RuntimeError(f"{where} exists here only in compiled code")
 
-    @overload(call)
+    @overload(call, jit_options=OPTIONS)
     def choose(arguments):
         dtype = _working_type(name, kind, tuple(arguments))
         scalar = computation(name, kind, dtype)
@@ -231,7 +234,7 @@ def entry(name: str, kind: str) -> Callable[..., Any]:
         simple = contiguous_pair if pair else contiguous
         if (len(arrays) == 1 and arguments[first].layout in "CF") or layouts == {(0, "C")}:
             return simple
-        fast = njit(simple)
+        fast = njit(**OPTIONS)(simple)
         return general_pair if pair else general
 
     return call

@@ -29,7 +29,7 @@ from numba.extending import models, register_model, typeof_impl
 
 from ._activation import Activation, KindCall, get
 from ._numba_codegen import ARRAYS, kinds, outputs
-from ._numba_compile import entry, title
+from ._numba_compile import OPTIONS, entry, title
 from ._spec import REGISTRY
 
 __all__ = ["function", "ufunc", "ufuncs"]
@@ -151,14 +151,14 @@ def _named(name: str, kind: str, call: Any, defaults: bool) -> Callable[..., Any
 
 @cache
 def _function(name: str, kind: str) -> Any:
-    return njit(_named(name, kind, entry(name, kind), True))
+    return njit(**OPTIONS)(_named(name, kind, entry(name, kind), True))
 
 
 @cache
 def _ufunc(name: str, kind: str) -> Any:
     count = len(ARRAYS[kind]) + len(REGISTRY[name].params)
     signatures = [t(*[t] * count) for t in (types.float32, types.float64)]
-    return vectorize(signatures)(_named(name, kind, entry(name, kind), False))
+    return vectorize(signatures, **OPTIONS)(_named(name, kind, entry(name, kind), False))
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -44,13 +44,43 @@ def test_simulator():
 # ---------------------------------------------------------------------------------------------------
 
 
+def registers(text, cc):
+    """(registers, bytes spilled) as ptxas tells, through nvJitLink; None where that is not installed."""
+    nvjitlink = pytest.importorskip("cuda.bindings.nvjitlink")
+    options = [f"-arch=sm_{cc[0]}{cc[1]}", "-verbose", f"-maxrregcount={kernels.REGISTERS}"]
+    handle = nvjitlink.create(len(options), options)
+    try:
+        nvjitlink.add_data(handle, nvjitlink.InputType.PTX, text.encode(), len(text), "kernel")
+        nvjitlink.complete(handle)
+        log = bytearray(nvjitlink.get_info_log_size(handle))
+        nvjitlink.get_info_log(handle, log)
+    finally:
+        nvjitlink.destroy(handle)
+    found = re.search(r"(\d+) bytes spill stores.*Used (\d+) registers", log.decode(), re.DOTALL)
+    return int(found[2]), int(found[1])
+
+
+@needs_nvvm
+@pytest.mark.parametrize("name", NAMES)
+def test_registers(name):
+    """A kernel assembles, and fits its registers without memory to help out."""
+    for dtype, width in WIDTHS.items():
+        signature = kernels.signature(name, "value_and_derivative", dtype)
+        function = kernels.kernel(name, "value_and_derivative", dtype, width)
+        text, _ = cuda.compile_ptx(function, signature, device=False, abi="numba", cc=(9, 0))
+        used, spilled = registers(text, (9, 0))
+        assert used <= kernels.REGISTERS
+        assert spilled <= (64 if name == "phish" else 0), f"{name} {dtype}"
+
+
 @needs_nvvm
 @pytest.mark.parametrize("cc", [(8, 0), (9, 0)])
 @pytest.mark.parametrize("name", NAMES)
 def test_ptx(name, cc):
     """No float64 in kernels of float32, no flushing or approximation, accesses of 128 bits, no call, no long division."""
     for dtype, width in WIDTHS.items():
-        for kind in [k for k in KINDS if k != "backward_from_output" or name in WITH_OUTPUT][2:]:  # both, backward, from_output
+        kinds = KINDS[2:] if cc == (9, 0) else ["value_and_derivative"]  # that has the code of value and derivative
+        for kind in [k for k in kinds if k != "backward_from_output" or name in WITH_OUTPUT]:
             signature = kernels.signature(name, kind, dtype)
             text, _ = cuda.compile_ptx(kernels.kernel(name, kind, dtype, width), signature, device=False, abi="numba", cc=cc)
             found = set(re.findall(r"^\s+(?:@!?%\w+ )?([a-z]\w*(?:\.\w+)*)\s", text, re.MULTILINE))

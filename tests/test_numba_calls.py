@@ -129,6 +129,24 @@ def test_functions_as_values():
         assert_same_bits(got, want)
 
 
+def test_fastmath_of_the_caller_stays_there():
+    """Neither its own results nor those of functions compiled later change."""
+    special = np.array([np.nan, np.inf, -np.inf, -0.0, 1e-45, -90.0, *np.linspace(-9, 9, 1000)], np.float32)
+
+    @numba.njit(fastmath=True)
+    def fast(x):
+        return fa.mish(x), fa.mish.backward(x, x), fa.mish(x[7])
+
+    @numba.njit
+    def plain(x):
+        return fa.mish(x), fa.mish.backward(x, x), fa.mish(x[7])
+
+    want = fa.mish(special), fa.mish.backward(special, special), fa.mish(special[7])
+    for run in (fast, plain):
+        for got, w in zip(run(special), want, strict=True):
+            assert_same_bits(np.float32(got), w)
+
+
 def test_read_only_arrays():
     x = X[0].copy()
     x.flags.writeable = False
