@@ -70,16 +70,17 @@ cdef void solve(View* v) noexcept nogil:
     cdef int op = v.job.op
     cdef Array none = Array(NULL, 0)
     cdef Array kept = Array(v.kept, padded(v.w))
+    cdef double start = 33554432.0 if v.job.size == 4 else 18014398509481984.0  # 2^25, 2^54: above the exponentials
     if op <= ENTMAX15:
         reduce(v, ROW_MAX, &v.a, &none, &none, 0.0)
     if op == SOFTMAX:
         once(v, EXP_SHIFT)
         if v.kept != NULL:
-            reduce(v, EXP_SUM if v.job.unit else EXP_SUM_SCALED, &v.a, &none, &kept, 1.0)
+            reduce(v, EXP_SUM if v.job.unit else EXP_SUM_SCALED, &v.a, &none, &kept, start)
             once(v, INVERSE)
             sweep(v, SCALED, &kept, &none, &v.out)
         else:
-            reduce(v, EXP_SUM_SCALED, &v.a, &none, &none, 1.0)
+            reduce(v, EXP_SUM_SCALED, &v.a, &none, &none, start)
             once(v, INVERSE)
             sweep(v, EXP_SCALED, &v.a, &none, &v.out)
     elif op == LOG_SOFTMAX or op == LOGSUMEXP:

@@ -23,13 +23,13 @@ from ..primitives.common import (
     two_product,
     two_sum,
 )
-from ..primitives.float64 import clamp_low, exp_reduce, exp_reduce_product, ln2_times, scale_down
+from ..primitives.float64 import clamp_low, exp_reduce, exp_reduce_product, ln2_times, row_exponents, scale_down
 
 
 @primitive
 def scaled_exp(e, k):
-    """(1 + e) 2^k in two parts, k <= 0: the product with the power is exact."""
-    w = scale_down(1.0, k)
+    """(1 + e) 2^k in two parts: the product with the power is exact."""
+    w = scale_by_pow2(1.0, k)
     p = mul_add(w, e, w)
     return p, mul_add(w, e, w - p)
 
@@ -46,19 +46,19 @@ def row_max(x, sign, m):
 
 @row_pass(inputs="m", state="b floor km", once=True)
 def exp_shift(m, t, b, floor, km):
-    """From the maximum: what is subtracted, where the exponential has underflowed, and km."""
-    window = clamp_low(-1e30)
+    """From the maximum: what is subtracted, where the exponential has underflowed, and the exponent that becomes 0."""
     u = m * t
-    far = abs(u) > -1.9 * window
-    rest, km = exp_reduce(select(far, 0.0, u))
-    base, base_low = ln2_times(km)
+    far = abs(u) > -1.9 * clamp_low(-1e30)
+    rest, k = exp_reduce(select(far, 0.0, u))
+    origin, least = row_exponents(k)
+    base, base_low = ln2_times(least)
     empty = (m < 0.0) & (m - m != 0.0)  # -inf: no element counts
-    return select(empty, 0.0, select(far, m, 0.0)), (base + window) / t, km
+    return select(empty, 0.0, select(far, m, 0.0)), base / t, origin
 
 
 @row_pass(inputs="x", lanes="b floor km", state="s c")
 def exp_sum(x, b, floor, km, s, c):
-    """exp(x - km ln 2) and the sum; s starts at 1, which no exponential exceeds by much: a fast two-sum holds."""
+    """exp(x - km ln 2) and the sum; s starts above all of these: a fast two-sum holds."""
     d = x - b
     r, k = exp_reduce(select(d < floor, floor, d))
     p, p_low = scaled_exp(expm1_reduced(r), k - km)
@@ -90,7 +90,7 @@ def inverse(s, c, t, t_low, m, b, km, high, rest, top):
     others = (s - one) + (c - one_low)
     d, d_low = fast_two_sum(s, c)
     high, rest = quotient_parts(1.0, 0.0, d, d_low)
-    return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(d + 4.0 * others == d, one, 4.0)
+    return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(d + 4.0 * others == d, one, 1e30)
 
 
 @row_pass(inputs="p", lanes="high rest top")
@@ -106,7 +106,7 @@ def exp_scaled(x, sign, t, t_low, b, floor, km, high, rest):
     d = select(d < floor, floor, d)
     r, k = exp_reduce_product(d, t)
     q = high + mul_add(high, expm1_reduced(mul_add(d, t_low, r)), rest)
-    return scale_down(q, k - km)
+    return scale_by_pow2(q, k - km)
 
 
 # -- logarithms -----------------------------------------------------------------------------------
@@ -132,10 +132,9 @@ def log_total(s, c, t, t_low, count, m, b, km, total, peak):
     empty = (m < 0.0) & (m - m != 0.0)
     d = select(empty, 0.0, d)
     r, k = exp_reduce_product(d, t)
-    e = expm1_reduced(mul_add(d, t_low, r))
-    one, one_low = fast_two_sum(1.0, e)  # the exponential of the maximum, on the scale of the others
+    one, one_low = scaled_exp(expm1_reduced(mul_add(d, t_low, r)), k - km)  # the exponential of the maximum
     others, others_low = fast_two_sum(s, c)
-    v, v_low = quotient_parts(scale_by_pow2(others, km - k), scale_by_pow2(others_low, km - k), one, one_low)
+    v, v_low = quotient_parts(others, others_low, one, one_low)
     small = (count == 1.0) & (v <= 1.0)
     unit = select(small, v, 0.0)
     y, y_low = two_sum(count, v)

@@ -128,6 +128,16 @@ def clamp_for(b, x):
 
 
 @primitive
+def row_exponents(km):
+    """With 2^km at a row's maximum: the power that is scaled to 1, and the one that is too small to count.
+
+    Exponentials of a row are kept 2^53 times as large: those of the least subnormal result are normal numbers then,
+    and the power that would be half of that and less is 0.
+    """
+    return km - 53.0, km - 1076.0
+
+
+@primitive
 def clamp_gelu_tanh(x):
     """Clamp to where the exponent of gelu_tanh is within that of clamp_exp, its tail long underflowed."""
     low = select(x < -22.0, -22.0, x)
