@@ -17,7 +17,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from typing import Any, Self
 
 import fastact as fa
@@ -33,7 +32,6 @@ FUNCTIONS = (
 )  # fmt: skip
 SIZES = (1_000, 100_000, 10_000_000)
 ROUNDS = 9
-PAUSE = 0.01  # seconds between turns: threads of the library before may still be waiting for work, busily
 GOAL = 1.1
 
 _EPILOG = """\
@@ -145,7 +143,6 @@ def measure(cell: tuple[Any, ...], workers: list[Worker], rounds: int, progress:
     times: dict[str, list[float]] = {worker.name: [] for worker in there}
     for _ in range(rounds):
         for worker in there:
-            time.sleep(PAUSE)
             times[worker.name].append(worker.ask(turn=None) / cell[3])
         progress.update(1, " ".join(map(str, cell)))
     for worker in there:

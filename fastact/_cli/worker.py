@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +18,9 @@ import numpy as np
 
 from .peers import PEERS, Peer
 
-TURN = 4e-3  # seconds of calls that a turn should take
+TURN = 4e-3  # seconds of calls that a part of a turn should take
+PARTS = 5
+WARM_UP = 0.05  # seconds: threads of other processes stop waiting busily, those of this one get a core each
 ROW = 1000  # elements of a row of softmax and log_softmax
 
 
@@ -57,12 +60,17 @@ def prepare(peer: Peer, function: str, kind: str, dtype: str, n: int) -> Callabl
 
 
 def take(call: Callable[[], Any], calls: int) -> float:
-    """Return the nanoseconds of a call, as the mean of that many."""
-    call()
-    start = time.perf_counter_ns()
-    for _ in range(calls):
+    """Return the nanoseconds of a call: the median of a few means of that many, after a warm-up."""
+    end = time.perf_counter() + WARM_UP
+    while time.perf_counter() < end:
         call()
-    return (time.perf_counter_ns() - start) / calls
+    means = []
+    for _ in range(PARTS):
+        start = time.perf_counter_ns()
+        for _ in range(calls):
+            call()
+        means.append((time.perf_counter_ns() - start) / calls)
+    return statistics.median(means)
 
 
 def main() -> None:
@@ -81,8 +89,7 @@ def main() -> None:
                 call = None  # lets go of the arrays before
                 call = prepare(peer, *request["cell"])
                 if call is not None:
-                    once = min(take(call, 1) for _ in range(3))
-                    answer = calls = max(1, math.ceil(TURN * 1e9 / once))
+                    answer = calls = max(1, math.ceil(TURN * 1e9 / take(call, 1)))
             elif call is not None:
                 answer = take(call, calls)
         print(json.dumps(answer), file=answers, flush=True)
