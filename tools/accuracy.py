@@ -104,11 +104,13 @@ def whole(findings):
     if not mine:
         return []
     one, two = sum(error(f) <= 1 for f in mine), sum(1 < error(f) <= 2 for f in mine)
+    missed = [f"{f['function']} {f['kind']} {error(f):.2f}" for f in mine if not f["holds"]]
+    four = len(mine) - one - two - len(missed)
     falls = [f"{f['function']} {f['monotonicity_violations']:,}" for f in mine if f["monotonicity_violations"]]
     strays = [f["function"] for f in mine if f["range_violations"]]
     return [
-        f"Over all 2^32 bit patterns {one} of {len(mine)} entries keep to 1 ULP, {two} more to 2 and {len(mine) - one - two} "
-        "more to the contract's 4. "
+        f"Over all 2^32 bit patterns {one} of {len(mine)} entries keep to 1 ULP, {two} more to 2 and {four} "
+        f"more to the contract's 4. Outside the contract: {', '.join(missed) or 'none'}. "
         f"Results outside the range of the function: {', '.join(strays) or 'none'}. "
         "Adjacent inputs at which a function that rises falls by an ULP: " + (", ".join(falls) or "none") + ".", "",
         (FOLDER / "notes.md").read_text(encoding="utf-8"),
