@@ -16,18 +16,13 @@ Every activation is an object that is called like a NumPy ufunc::
 from typing import Any as _Any
 
 from . import cuda  # noqa: F401
-from ._activation import BY_NAME as _BY_NAME
 from ._activation import Activation, activations, get
 from ._config import show_config
 from ._device import device
-from ._gated_units import BY_NAME as _GATED
+from ._functions import BY_NAME as _FUNCTIONS
 from ._kernels import get_num_threads, set_num_threads
-from ._pieces import BY_NAME as _PIECES
-from ._softmax import BY_NAME as _ROWWISE
-from ._stochastic import BY_NAME as _STOCHASTIC
 
 __version__ = "0.1.0"
-_FUNCTIONS = {**_BY_NAME, **_ROWWISE, **_GATED, **_PIECES, **_STOCHASTIC}
 __all__ = ["Activation", "activations", "device", "get", "get_num_threads", "set_num_threads", "show_config", *_FUNCTIONS]
 
 globals().update(_FUNCTIONS)

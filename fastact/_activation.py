@@ -18,10 +18,8 @@ from ._call import Call
 from ._device import checked, on_gpu
 from ._device import current as current_device
 from ._docs import docstring
-from ._gated_units import BY_NAME as GATED
 from ._gradients import parameter_gradients
 from ._kernels import Kernel
-from ._softmax import BY_NAME as ROWWISE
 from ._spec import REGISTRY, Spec
 
 #: The loop that np.exp chooses for a dtype; the same is chosen here when parameters are Python scalars.
@@ -193,8 +191,9 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     arrays, params = args[:nin], args[nin:]
     named = {k: kwargs.pop(k) for k in [k for k in kwargs if k not in _UFUNC_KEYWORDS]}
     values = _bind(call, params, named)
-    if target == "cuda" or any(map(on_gpu, (*arrays, *values, *_outputs(kwargs)))):
-        return _on_cuda(call, target, arrays, values, kwargs)
+    there = any(map(on_gpu, (*arrays, *values, *_outputs(kwargs))))
+    if there or target == "cuda":
+        return _on_cuda(call, there, target, arrays, values, kwargs)
     dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], [*arrays, *values], strict=True)]
     ufunc = call.ufunc
     plain = all(d is not None for d in dtypes)
@@ -218,7 +217,9 @@ def _outputs(kwargs: dict[str, Any]) -> tuple[Any, ...]:
     return out if isinstance(out, tuple) else (out,)
 
 
-def _on_cuda(call: Any, target: str | None, arrays: tuple[Any, ...], values: list[Any], kwargs: dict[str, Any]) -> Any:
+def _on_cuda(
+    call: Any, there: bool, target: str | None, arrays: tuple[Any, ...], values: list[Any], kwargs: dict[str, Any]
+) -> Any:
     """Compute on a GPU, because arrays are there or the caller says so."""
     from .cuda import why_unavailable
 
@@ -228,7 +229,7 @@ def _on_cuda(call: Any, target: str | None, arrays: tuple[Any, ...], values: lis
     from . import _cuda_dispatch
 
     common = title, call.spec, call.kind
-    if any(map(on_gpu, (*arrays, *values, *_outputs(kwargs)))):
+    if there:
         if target == "cpu":
             raise ValueError(f"{title}: device is 'cpu', but arguments are on a GPU; copy them to the CPU")
         return _cuda_dispatch.on_arrays_there(*common, call.arrays, arrays, values, kwargs)
@@ -350,10 +351,9 @@ def _fold(name: str) -> str:
 
 @lru_cache
 def _folded() -> dict[str, Any]:
-    from . import _pieces, _stochastic  # these are made of activations
+    from ._functions import BY_NAME as EVERY  # some of these are made of activations
 
-    every = {**BY_NAME, **ROWWISE, **GATED, **_pieces.BY_NAME, **_stochastic.BY_NAME}
-    return {_fold(name): function for name, function in every.items()}
+    return {_fold(name): function for name, function in EVERY.items()}
 
 
 def activations() -> list[str]:

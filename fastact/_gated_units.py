@@ -6,7 +6,6 @@ elementwise activations, strung together by ``_gated``.
 
 from __future__ import annotations
 
-import math
 import textwrap
 from typing import Any
 
@@ -14,7 +13,7 @@ import numpy as np
 
 from . import _cpu
 from ._gated import Gate
-from ._rows import GIVEN, Layout, axes_of, check_out, layout_of, real_array
+from ._rows import Layout, broadcast_grad, check_out, dtype_of, layout_of, one_axis, overlap, real_array
 from ._spec import REGISTRY
 
 _RAISES = """Raises
@@ -67,7 +66,7 @@ class GatedUnit:
         halves = [layout.runs(h) for h in (first, second)]
         result = np.empty_like(first, dtype=first.dtype, subok=False) if out is None else out
         target = layout.runs_view(result) if result.dtype == first.dtype else None
-        if target is None or any(_overlap(target, h) for h in halves):
+        if target is None or any(overlap(target, h) for h in halves):
             result = np.empty_like(first, subok=False)
             target = layout.runs(result)
         gate, linear = halves if self.gate == "first" else halves[::-1]
@@ -97,12 +96,9 @@ class GatedUnit:
         title = f"fastact.{self.__name__}.backward"
         first, second, dtype, whole, layout = self._halves(title, a, b, axis)
         incoming = real_array(title, "grad", grad)
-        dtype = np.result_type(dtype, GIVEN.get(incoming.dtype.char, np.dtype("d")))
+        dtype = np.result_type(dtype, dtype_of(incoming))
         work = np.promote_types(dtype, np.float32)
-        try:
-            incoming = np.broadcast_to(incoming, first.shape)
-        except ValueError:
-            raise ValueError(f"{title}: grad has shape {incoming.shape}; expected {first.shape}") from None
+        incoming = broadcast_grad(title, incoming, first.shape)
         if whole is None:
             outputs = [np.empty_like(first, dtype=work, subok=False) for _ in range(2)]
             result: Any = tuple(outputs)
@@ -128,7 +124,7 @@ class GatedUnit:
             if axis is not None:
                 raise TypeError(f"{title}: axis goes with one array, which it splits; there are two")
             second = real_array(title, "b", b)
-            dtype = np.result_type(*(GIVEN.get(h.dtype.char, np.dtype("d")) for h in (first, second)))
+            dtype = dtype_of(first, second)
             work = np.promote_types(dtype, np.float32)
             try:
                 first, second = np.broadcast_arrays(first.astype(work, copy=False), second.astype(work, copy=False))
@@ -136,12 +132,10 @@ class GatedUnit:
                 raise ValueError(f"{title}: a has shape {first.shape} and b {second.shape}; they do not broadcast") from None
             fast = min(range(first.ndim), key=lambda i: (first.shape[i] == 1, abs(first.strides[i])), default=None)
             return first, second, dtype, None, layout_of(first, () if fast is None else (fast,))
-        (number,) = found if len(found := axes_of(title, -1 if axis is None else axis, first.ndim)) == 1 else (None,)
-        if number is None:
-            raise ValueError(f"{title}: axis is {axis!r}; expected one axis")
+        number = one_axis(title, -1 if axis is None else axis, first.ndim)
         if first.shape[number] % 2:
             raise ValueError(f"{title}: axis {number} of x has length {first.shape[number]}; expected an even one")
-        dtype = GIVEN.get(first.dtype.char, np.dtype("d"))
+        dtype = dtype_of(first)
         whole = first.astype(np.promote_types(dtype, np.float32), copy=False)
         first, second = np.split(whole, 2, axis=number)
         return first, second, dtype, (whole, number), layout_of(first, (number,))
@@ -163,12 +157,6 @@ class GatedUnit:
             "Examples\n--------\n>>> import numpy as np\n>>> import fastact as fa\n>>> x = np.linspace(-2.0, 2.0, 8)\n"
             f">>> np.array_equal(fa.{self.__name__}(x), fa.{self.__name__}(x[:4], x[4:]))\nTrue\n"
         )
-
-
-def _overlap(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays share memory otherwise than by being the same."""
-    same = a.__array_interface__["data"] == b.__array_interface__["data"] and a.strides == b.strides
-    return not same and math.prod(a.shape) > 0 and np.may_share_memory(a, b)
 
 
 _SHAZEER = "Shazeer 2020, GLU variants improve transformer, arXiv:2002.05202."

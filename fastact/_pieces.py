@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._activation import BY_NAME as ELEMENTWISE
-from ._rows import GIVEN, axes_of, check_out, real_array
+from ._rows import broadcast_grad, check_out, dtype_of, one_axis, real_array
 
 BLOCK = 1 << 15
 
@@ -40,19 +40,6 @@ class Function:
 
     def __reduce__(self) -> str:
         return self.__name__
-
-
-def dtype_of(*arrays: np.ndarray) -> np.dtype[Any]:
-    """The dtype of the result: float16, float32 or float64, as np.exp chooses it."""
-    return np.result_type(*(GIVEN.get(a.dtype.char, np.dtype("d")) for a in arrays))
-
-
-def one_axis(title: str, axis: Any, ndim: int) -> int:
-    """The number of one axis."""
-    found = axes_of(title, axis, ndim)
-    if len(found) != 1:
-        raise ValueError(f"{title}: axis is {axis!r}; expected one axis")
-    return found[0]
 
 
 def best_piece(pieces: Any, best: np.ndarray, winner: np.ndarray) -> None:
@@ -151,10 +138,7 @@ class Maxout(Function):
         incoming, winner = real_array(title, "grad", grad), np.asarray(index)
         k, number = _pieces(title, pieces), one_axis(title, axis, winner.ndim)
         _check_winner(title, winner, k)
-        try:
-            incoming = np.broadcast_to(incoming, winner.shape)
-        except ValueError:
-            raise ValueError(f"{title}: grad has shape {incoming.shape}; expected {winner.shape} of index") from None
+        incoming = broadcast_grad(title, incoming, winner.shape, " of index")
         choices = np.arange(k).reshape(k, *[1] * (winner.ndim - number - 1))
         scattered = np.where(np.expand_dims(winner, number + 1) == choices, np.expand_dims(incoming, number + 1), 0)
         shape = (*winner.shape[:number], winner.shape[number] * k, *winner.shape[number + 1 :])

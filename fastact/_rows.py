@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from operator import index
 from typing import Any
 
@@ -25,7 +24,7 @@ load(_cpu.tables("r"), ROW_PASSES)
 #: The working dtype for an input dtype: as np.exp, with float16 through float32.
 _WORK: dict[str, np.dtype[Any]] = {**dict.fromkeys("?bBehHf", np.dtype("f")), **dict.fromkeys("iIlLqQd", np.dtype("d"))}
 #: The dtype of the result where that is not float64.
-GIVEN: dict[str, np.dtype[Any]] = {**dict.fromkeys("?bBe", np.dtype("e")), **dict.fromkeys("hHf", np.dtype("f"))}
+_GIVEN: dict[str, np.dtype[Any]] = {**dict.fromkeys("?bBe", np.dtype("e")), **dict.fromkeys("hHf", np.dtype("f"))}
 
 
 def real_array(title: str, name: str, value: Any) -> np.ndarray:
@@ -34,6 +33,11 @@ def real_array(title: str, name: str, value: Any) -> np.ndarray:
     if array.dtype.char not in _WORK:
         raise TypeError(f"{title}: {name} has dtype {array.dtype}; expected float16, float32, float64, an integer or bool dtype")
     return array
+
+
+def dtype_of(*arrays: np.ndarray) -> np.dtype[Any]:
+    """The dtype of the result: float16, float32 or float64, as np.exp chooses it."""
+    return np.result_type(*(_GIVEN.get(a.dtype.char, np.dtype("d")) for a in arrays))
 
 
 def axes_of(title: str, axis: Any, ndim: int) -> tuple[int, ...]:
@@ -51,6 +55,14 @@ def axes_of(title: str, axis: Any, ndim: int) -> tuple[int, ...]:
     if len(set(found)) < len(found) or not found:
         raise ValueError(f"{title}: axis is {axis!r}; expected one or more different axes")
     return tuple(sorted(found))
+
+
+def one_axis(title: str, axis: Any, ndim: int) -> int:
+    """The number of one axis."""
+    found = axes_of(title, axis, ndim)
+    if len(found) != 1:
+        raise ValueError(f"{title}: axis is {axis!r}; expected one axis")
+    return found[0]
 
 
 def temperature_of(title: str, temperature: Any, name: str = "temperature") -> float:
@@ -71,6 +83,14 @@ def broadcast_mask(title: str, where: Any, shape: tuple[int, ...]) -> np.ndarray
         return np.broadcast_to(mask, shape)
     except ValueError:
         raise ValueError(f"{title}: where has shape {mask.shape}, which does not broadcast to {shape} of x") from None
+
+
+def broadcast_grad(title: str, grad: np.ndarray, shape: tuple[int, ...], whose: str = "") -> np.ndarray:
+    """The gradient by the output in the output's shape, which is that of an argument, if `whose` says of which."""
+    try:
+        return np.broadcast_to(grad, shape)
+    except ValueError:
+        raise ValueError(f"{title}: grad has shape {grad.shape}; expected {shape}{whose}") from None
 
 
 def check_out(title: str, out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -145,6 +165,8 @@ def inverse_temperature(temperature: float, work: np.dtype) -> tuple[float, floa
     """1/T in two parts of the working dtype."""
     if temperature == 1.0:
         return 1.0, 0.0
+    from fractions import Fraction  # slow to import, and only wanted here
+
     exact = 1 / Fraction(temperature)
     high = float(work.type(float(exact)))
     return high, float(work.type(float(exact - Fraction(high))))
@@ -167,7 +189,7 @@ def compute(
     else:
         result = np.empty_like(arrays[0], dtype=work, subok=False) if out is None else out
         target = layout.view(result) if result.dtype == work else None
-        if target is None or any(_meet(target, f) for f in folded):
+        if target is None or any(overlap(target, f) for f in folded):
             target = np.empty(layout.shape, work)
             result = layout.unfold(target, shape)
     high, low = inverse_temperature(temperature, work)
@@ -181,7 +203,7 @@ def compute(
     return out
 
 
-def _meet(a: np.ndarray, b: np.ndarray) -> bool:
+def overlap(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays share memory otherwise than by being the same."""
     same = a.__array_interface__["data"] == b.__array_interface__["data"] and a.strides == b.strides
     return not same and np.may_share_memory(a, b)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._rows import GIVEN, axes_of, broadcast_mask, check_out, compute, layout_of, real_array, temperature_of
+from ._rows import axes_of, broadcast_grad, broadcast_mask, check_out, compute, dtype_of, layout_of, real_array, temperature_of
 
 _ROWS = (
     "A row whose elements are all masked or -inf gives {empty}. A row with +inf or NaN that is not masked gives NaN, as in "
@@ -41,7 +41,6 @@ class RowFunction:
     """
 
     family = "rowwise"
-    has_temperature = True
     empty = "zeros"
     masked = " and give 0"
 
@@ -80,7 +79,7 @@ class RowFunction:
         self, title: str, x: Any, axis: Any, temperature: Any, where: Any
     ) -> tuple[np.ndarray, np.dtype, tuple[int, ...], float]:
         given = real_array(title, "x", x)
-        dtype = GIVEN.get(given.dtype.char, np.dtype("d"))
+        dtype = dtype_of(given)
         axes = axes_of(title, axis, given.ndim)
         scale = temperature_of(title, temperature)
         if where is not None:
@@ -112,15 +111,12 @@ class RowFunction:
         """
         title = f"fastact.{self.__name__}.backward"
         grad_array, y_array = real_array(title, "grad", grad), real_array(title, "y", y)
-        dtype = np.result_type(*(GIVEN.get(a.dtype.char, np.dtype("d")) for a in (grad_array, y_array)))
+        dtype = dtype_of(grad_array, y_array)
         axes = axes_of(title, axis, y_array.ndim)
         scale = temperature_of(title, temperature)
         if out is not None:
             out = check_out(title, out, y_array.shape, dtype)
-        try:
-            grad_array = np.broadcast_to(grad_array, y_array.shape)
-        except ValueError:
-            raise ValueError(f"{title}: grad has shape {grad_array.shape}; expected {y_array.shape} of y") from None
+        grad_array = broadcast_grad(title, grad_array, y_array.shape, " of y")
         return self._slope(grad_array, y_array, axes, out, dtype, scale)
 
     def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
@@ -134,7 +130,7 @@ class RowFunction:
         if self.aliases:
             notes.append("Also known as " + ", ".join(self.aliases) + ".")
         body = "\n\n".join(textwrap.fill(n, 96) for n in notes if n)
-        parameters = _X + _AXIS + (_TEMPERATURE if self.has_temperature else "") + _WHERE.format(masked=self.masked) + _OUT
+        parameters = _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT
         return (
             f"{self.summary}\n\nParameters\n----------\n{parameters}{self._more_parameters()}"
             f"\nReturns\n-------\ny : numpy.ndarray\n    {self._returns()}\n\n{_RAISES}\n"
@@ -163,8 +159,7 @@ class LogSumExp(LogRowFunction):
     ) -> Any:  # documented by _docstring
         title = f"fastact.{self.__name__}"
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
-        kept = tuple(1 if a in axes else n for a, n in enumerate(given.shape))
-        shape = kept if keepdims else tuple(n for a, n in enumerate(given.shape) if a not in axes)
+        _, shape = _reduced(given.shape, axes, keepdims)
         if out is not None:
             out = check_out(title, out, shape, dtype)
         with np.errstate(invalid="ignore"):
@@ -200,13 +195,9 @@ class LogSumExp(LogRowFunction):
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         weights = compute("softmax", [given], axes, None, dtype, self.sign, scale)
         incoming = real_array(title, "grad", grad)
-        dtype = np.result_type(dtype, GIVEN.get(incoming.dtype.char, np.dtype("d")))
-        kept = tuple(1 if a in axes else n for a, n in enumerate(given.shape))
-        shape = kept if keepdims else tuple(n for a, n in enumerate(given.shape) if a not in axes)
-        try:
-            incoming = np.broadcast_to(incoming, shape).reshape(kept)
-        except ValueError:
-            raise ValueError(f"{title}: grad has shape {incoming.shape}; expected {shape}") from None
+        dtype = np.result_type(dtype, dtype_of(incoming))
+        kept, shape = _reduced(given.shape, axes, keepdims)
+        incoming = broadcast_grad(title, incoming, shape).reshape(kept)
         return np.multiply(weights, incoming / dtype.type(scale), dtype=dtype)
 
     def _more_parameters(self) -> str:
@@ -216,9 +207,13 @@ class LogSumExp(LogRowFunction):
         return "Of the shape of x without the axes of the row; a NumPy scalar for one row."
 
 
-class Hardmax(RowFunction):
-    has_temperature = True
+def _reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A shape with axes of length 1 for those of the row, and that of the result."""
+    kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
+    return kept, kept if keepdims else tuple(n for a, n in enumerate(shape) if a not in axes)
 
+
+class Hardmax(RowFunction):
     def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
         layout = layout_of(x, axes, ordered=True)
         folded = layout.fold(x)

@@ -114,8 +114,7 @@ class Spec:
 
     def absolute(self, x: Any, *params: float) -> Any:
         """Where among x the bound of the derivative is absolute; None for nowhere."""
-        condition = self.slope_absolute or ("abs(x - root) < 1" if self.slope_root else "")
-        return self._eval(condition, params, x=x, root=self.root(*params)) if condition else None
+        return self._eval(self.slope_absolute, params, x=x, root=self.root(*params)) if self.slope_absolute else None
 
     def _eval(self, text: str, params: tuple[float, ...], **scope: Any) -> Any:
         names = dict(zip(self.params, params or self.params.values(), strict=True))
@@ -216,7 +215,7 @@ def activation(
             summary=" ".join((function.__doc__ or "").split()), notes=notes, range=range,
             limits=limits, slopes=slopes, kinks=kinks, monotonic=monotonic,
             zero_centred=zero_centred, saturates=saturates, smoothness=smoothness,
-            bound=bound, slope_root=slope_root, slope_absolute=slope_absolute,
+            bound=bound, slope_root=slope_root, slope_absolute=slope_absolute or ("abs(x - root) < 1" if slope_root else ""),
             reference=reference, family=function.__module__.rpartition(".")[2],
             variants=variants or {},
         )

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ._activation import BY_NAME as ELEMENTWISE
-from ._pieces import Function, dtype_of, one_axis
-from ._rows import real_array, temperature_of
+from ._pieces import Function
+from ._rows import dtype_of, one_axis, real_array, temperature_of
 from ._softmax import BY_NAME as ROWWISE
 
 

@@ -23,7 +23,7 @@ import fastact as fa
 
 from .. import _config, _cpu
 from . import CommandError, Progress, replacing
-from .peers import PEERS
+from .peers import PEERS, choose
 from .run import _count
 
 FUNCTIONS = (
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     CommandError
         For names, libraries or sizes that do not exist, a file that cannot be written, a library that dies.
     """
-    names = args.names or [n for n in FUNCTIONS if hasattr(fa, n)]
+    names = args.names or FUNCTIONS
     for name in names:
         if name not in FUNCTIONS and name not in fa.activations():
             raise CommandError(f"there is no function {name!r} to time")
@@ -111,9 +111,7 @@ def run(args: argparse.Namespace) -> int:
         target = stack.enter_context(replacing(args.json)) if args.json else None
         plot = stack.enter_context(replacing(args.plot)) if args.plot else None
         workers = [stack.enter_context(Worker("fastact"))]
-        for name in filter(None, args.peers.split(",")):
-            if name not in PEERS:
-                raise CommandError(f"--peers: there is no {name!r}; known: {', '.join(PEERS)}")
+        for name in choose(args.peers):
             module = "scipy" if name == "numpy" else name
             if importlib.util.find_spec(module) is None or (name == "onnxruntime" and not importlib.util.find_spec("onnx")):
                 print(f"{name}: not installed, left out")

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from . import CommandError
+
 Call = Callable[..., Any]
 
 
@@ -218,6 +220,21 @@ def thinc() -> Peer:
 PEERS: dict[str, Callable[[], Peer]] = {
     "numpy": numpy, "torch": torch, "jax": jax, "onnxruntime": onnxruntime, "numexpr": numexpr, "thinc": thinc,
 }  # fmt: skip
+
+
+def choose(names: str) -> list[str]:
+    """The names of libraries in ``--peers``.
+
+    Raises
+    ------
+    CommandError
+        For one that is not among the known.
+    """
+    wanted = [name for name in names.split(",") if name]
+    for name in wanted:
+        if name not in PEERS:
+            raise CommandError(f"--peers: there is no {name!r}; known: {', '.join(PEERS)}")
+    return wanted
 
 
 def load(names: list[str]) -> tuple[dict[str, Peer], dict[str, str]]:

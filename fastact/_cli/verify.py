@@ -30,7 +30,7 @@ from .._codegen import digest
 from .._grammar import tree_of
 from .._spec import REGISTRY
 from . import CommandError, Progress, replacing, ulp
-from .peers import PEERS, Peer, load
+from .peers import PEERS, Peer, choose, load
 from .run import _count, select_names
 
 PATTERNS = 1 << 24
@@ -121,11 +121,7 @@ def load_peers(names: str) -> dict[str, Peer]:
     CommandError
         For a library that is not among the known ones.
     """
-    wanted = list(filter(None, names.split(",")))
-    for name in wanted:
-        if name not in PEERS:
-            raise CommandError(f"--peers: there is no {name!r}; known: {', '.join(PEERS)}")
-    found, missing = load(wanted)
+    found, missing = load(choose(names))
     for name, why in missing.items():
         print(f"{name}: left out: {why}")
     return found
@@ -242,7 +238,7 @@ def make_task(name: str, kind: str, dtype: str, peer: Peer | None = None) -> ulp
     value = kind == "value"
     exact = kernel(name, kind)
     call = of_peer(peer, name, kind) if peer else exact
-    near = None if value or spec.absolute(0.0) is None else spec.absolute
+    near = spec.absolute if spec.slope_absolute and not value else None
     return ulp.Task(
         call, exact, params, near, value and spec.monotonic, (low, high) if value else (-math.inf, math.inf),
     )  # fmt: skip
@@ -347,7 +343,7 @@ def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool,
         "monotonicity_violations": tally.falls if kind == "value" and spec.monotonic else None,
         "range_violations": tally.strays if kind == "value" else None,
     }  # fmt: skip
-    if kind == "derivative" and spec.absolute(0.0) is not None:
+    if kind == "derivative" and spec.slope_absolute:
         finding["root"] = spec.root()
         finding |= {"max_ulp_outside": _json(tally.outside), "max_absolute_inside": _json(tally.inside)}
         finding["contract_ulp"] = _json(tally.contract.error)

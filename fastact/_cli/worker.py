@@ -28,7 +28,7 @@ def fastact() -> Peer:
     """Return this package as a peer of the others, with what bounds its speed beside."""
     import fastact as fa
 
-    names = [*fa.activations(), *(name for name in ("softmax", "log_softmax") if hasattr(fa, name))]
+    names = [*fa.activations(), "softmax", "log_softmax"]
 
     def backward(name: str) -> Callable[..., Any]:
         function = getattr(fa, name)

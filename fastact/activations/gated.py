@@ -8,6 +8,7 @@ x, so that results far below the smallest normal e^x keep all their digits.
 from .._atoms import abs, copysign, fma, mul_add, select
 from .._spec import Constant, activation
 from ..primitives.common import (
+    SQRT_HALF_PI_INVERSE,
     clamp_exp,
     clamp_low,
     clamp_normal,
@@ -36,7 +37,6 @@ from ..primitives.common import (
 )
 from ..primitives.float64 import clamp_for, clamp_gelu_tanh, exp_reduce, exp_reduce_product, normal_quotient, scale_down_large
 
-DENSITY = Constant("0.3989422804014326779399460599343818684758586311649")  # phi(0) = 1/sqrt(2 pi)
 QUICK = Constant("1.702")
 TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)
 TANH_B = Constant("0.0713548162726002487763387522798635409956")  # 0.044715 times that
@@ -97,7 +97,7 @@ def gelu(x):
     e = expm1_reduced(r)
     p, n, d = normal_quotient(t)
     tail = scale_down(mul_add(n, e, n) / d, k)
-    g = mul_add(-DENSITY.hi, t, p / d)
+    g = mul_add(-SQRT_HALF_PI_INVERSE.hi, t, p / d)
     slope = scale_down(mul_add(g, e, g), k)
     return select(x >= 0.0, x - tail, -tail), select(x > 0.0, 1.0 - slope, slope)
 
