@@ -21,9 +21,11 @@ from ._config import show_config
 from ._device import device
 from ._functions import BY_NAME as _FUNCTIONS
 from ._kernels import get_num_threads, set_num_threads
+from ._target import last_target
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "device", "get", "get_num_threads", "set_num_threads", "show_config", *_FUNCTIONS]
+__all__ = ["Activation", "activations", "device", "get", "get_num_threads", "last_target", "set_num_threads", "show_config",
+           *_FUNCTIONS]  # fmt: skip
 
 globals().update(_FUNCTIONS)
 

@@ -14,13 +14,14 @@ import numpy as np
 
 from . import _cpu, ufuncs
 from . import activations as _formulas  # noqa: F401  (fills the registry)
-from ._call import Call
-from ._device import checked, on_gpu
+from ._call import Call, is_redirected
+from ._device import checked, on_gpu, require_gpu
 from ._device import current as current_device
 from ._docs import docstring
 from ._gradients import parameter_gradients
 from ._kernels import Kernel
 from ._spec import REGISTRY, Spec
+from ._target import ran_on_cpu
 
 #: The loop that np.exp chooses for a dtype; the same is chosen here when parameters are Python scalars.
 _LOOPS = {**dict.fromkeys("?bBe", "e"), **dict.fromkeys("hHf", "f"), **dict.fromkeys("iIlLqQd", "d")}
@@ -194,6 +195,9 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     there = any(map(on_gpu, (*arrays, *values, *_outputs(kwargs))))
     if there or target == "cuda":
         return _on_cuda(call, there, target, arrays, values, kwargs)
+    ran_on_cpu()
+    if is_redirected() and (found := call.direct(args, {**kwargs, **named})) is not None:
+        return found
     dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], [*arrays, *values], strict=True)]
     ufunc = call.ufunc
     plain = all(d is not None for d in dtypes)
@@ -221,24 +225,22 @@ def _on_cuda(
     call: Any, there: bool, target: str | None, arrays: tuple[Any, ...], values: list[Any], kwargs: dict[str, Any]
 ) -> Any:
     """Compute on a GPU, because arrays are there or the caller says so."""
-    from .cuda import why_unavailable
-
     title = _title(call)
-    if reason := why_unavailable():
-        raise RuntimeError(f"{title}: a GPU is asked for, but {reason}")
-    from . import _cuda_dispatch
-
-    common = title, call.spec, call.kind
+    require_gpu(title, there, target)
+    common = title, call.spec, call.kind, call.arrays
     if there:
-        if target == "cpu":
-            raise ValueError(f"{title}: device is 'cpu', but arguments are on a GPU; copy them to the CPU")
-        return _cuda_dispatch.on_arrays_there(*common, call.arrays, arrays, values, kwargs)
-    dtypes = [_dtype(call, name, a) for name, a in zip(call.arrays, arrays, strict=True)]
-    for name, value, dtype in zip(call.arrays, arrays, dtypes, strict=True):
+        from ._cuda_dispatch import on_arrays_there
+
+        return on_arrays_there(*common, arrays, values, kwargs)
+    from ._cuda_host import on_host_arrays
+
+    given = [*arrays, *(v for v in values if not _weak(v))]
+    names = [*call.arrays, *(n for n, v in zip(call.spec.params, values, strict=True) if not _weak(v))]
+    dtypes = [_dtype(call, name, a) for name, a in zip(names, given, strict=True)]
+    for name, value, dtype in zip(names, given, dtypes, strict=True):
         if dtype is None or (isinstance(value, np.ndarray) and type(value) is not np.ndarray):
             raise TypeError(f"{title}: {name} is {type(value).__name__}; device='cuda' takes plain NumPy arrays and numbers")
-    loop = np.dtype(_loop(arrays, dtypes))
-    return _cuda_dispatch.on_host_arrays(*common, [np.asarray(a) for a in arrays], values, loop, kwargs)
+    return on_host_arrays(*common, list(arrays), values, np.dtype(_loop(tuple(given), dtypes)), kwargs)
 
 
 def _weak(value: Any) -> bool:

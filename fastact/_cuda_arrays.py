@@ -1,65 +1,74 @@
-"""Arrays on a GPU: what is known of them, which library makes their like, and launches over them.
+"""Arrays on a GPU: what is known of them, which library makes their like, and on which stream it works.
 
-This file knows no formula and, but for its results' type, no library: what CuPy, torch and Numba do
-differently stands in `_empty_like`, `_contiguous` and `_stream`.
+What CuPy, torch, Numba and the libraries that have DLPack alone do differently stands in this file.
 """
 
 from __future__ import annotations
 
 import math
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda
 
-from ._cuda_kernels import GROUP, PRECISIONS, SIMULATED, compiled
-from ._cuda_simulated import memory
-
-#: Threads of a block, and blocks for each multiprocessor where there is work for them.
-BLOCK, BLOCKS_PER_PROCESSOR = 256, 16
-#: Elements of one launch; indices are 32 bits wide.
-LAUNCH = 1 << 30
+from . import _cuda_dlpack as dlpack
+from ._cuda_emit import PRECISIONS, SIMULATED
 
 
 class Operand(NamedTuple):
-    """An array on a GPU."""
+    """An array on a GPU; ``strides`` are in bytes, or None where it is C-contiguous."""
 
     address: int
     shape: tuple[int, ...]
+    strides: tuple[int, ...] | None
     dtype: np.dtype[Any]
     device: int
     owner: Any
 
-    def part(self, first: int, size: int) -> Any:
-        """What a kernel is given for the elements from ``first`` on."""
-        address = self.address + first * self.dtype.itemsize
-        return memory(address, size, self.dtype) if SIMULATED else address
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The strides, of a contiguous array too."""
+        if self.strides is not None:
+            return self.strides
+        found = [self.dtype.itemsize] * len(self.shape)
+        for d in range(len(self.shape) - 2, -1, -1):
+            found[d] = found[d + 1] * self.shape[d + 1]
+        return tuple(found)
+
+    def span(self) -> tuple[int, int]:
+        """The first address and the one after the last."""
+        reach = [(n - 1) * s for n, s in zip(self.shape, self.steps, strict=True)]
+        return (
+            self.address + sum(r for r in reach if r < 0),
+            self.address + sum(r for r in reach if r > 0) + self.dtype.itemsize * (math.prod(self.shape) > 0),
+        )
 
 
 def _library(value: Any) -> str:
     return type(value).__module__.partition(".")[0]
 
 
-def operand(title: str, name: str, value: Any, copy: bool = True) -> Operand:
-    """Describe an array; one that is not contiguous is copied, or refused if it is to be written."""
-    if SIMULATED and not hasattr(value, "__cuda_array_interface__"):
+def operand(title: str, name: str, value: Any, written: bool = False) -> Operand:
+    """Describe an array, or refuse what no kernel takes."""
+    owner, read_only = value, False
+    if SIMULATED and hasattr(value, "_ary"):
         host = value._ary
-        strides = None if host.flags.c_contiguous else host.strides
-        address, shape, dtype = host.ctypes.data, host.shape, host.dtype
-    else:
+        address, shape, strides, dtype, device = host.ctypes.data, tuple(host.shape), host.strides, host.dtype, 0
+    elif hasattr(value, "__cuda_array_interface__"):
         interface = value.__cuda_array_interface__
-        shape, dtype, strides = interface["shape"], np.dtype(interface["typestr"]), interface.get("strides")
-        address = interface["data"][0]
-        if not copy and interface["data"][1]:
-            raise ValueError(f"{title}: {name} is read-only; expected an array that can be written")
-    if dtype.name not in PRECISIONS or not dtype.isnative:
+        shape, dtype, strides = tuple(interface["shape"]), np.dtype(interface["typestr"]), interface.get("strides")
+        address, read_only = interface["data"]
+        device = _device(value)
+    else:
+        address, shape, strides, dtype, device, read_only, owner = dlpack.borrow(value, max(stream_pointer(value), 1))
+    if str(dtype) not in PRECISIONS or not dtype.isnative:
         raise TypeError(f"{title}: {name} has dtype {dtype} on a GPU; expected float16, float32 or float64")
-    if strides is not None and not _is_contiguous(shape, strides, dtype.itemsize):
-        if not copy:
-            raise ValueError(f"{title}: {name} is not contiguous; expected a C-contiguous array on a GPU")
-        return operand(title, name, _contiguous(title, name, value))
-    return Operand(address, tuple(shape), dtype, _device(value), value)
+    if written and read_only:
+        raise ValueError(f"{title}: {name} is read-only; expected an array that can be written")
+    if strides is not None and _is_contiguous(shape, strides, dtype.itemsize):
+        strides = None
+    return Operand(address or 0, shape, strides, dtype, device, owner)
 
 
 def _is_contiguous(shape: tuple[int, ...], strides: tuple[int, ...], step: int) -> bool:
@@ -70,81 +79,101 @@ def _is_contiguous(shape: tuple[int, ...], strides: tuple[int, ...], step: int) 
     return True
 
 
-def _contiguous(title: str, name: str, value: Any) -> Any:
-    """A C-contiguous copy, made by the array's library."""
-    library = _library(value)
-    if library == "torch":
-        return value.contiguous()
-    if library == "cupy":
-        return value.copy(order="C")
-    raise ValueError(f"{title}: {name} is not contiguous; expected a C-contiguous array, or one of CuPy or torch")
-
-
 def _device(value: Any) -> int:
     """The number of the GPU that an array is on."""
     if SIMULATED:
-        return 0
+        return int(getattr(getattr(value, "device", None), "id", 0))
     device = getattr(value, "device", None)
     for attribute in ("index", "id"):  # torch's, CuPy's
         number = getattr(device, attribute, None)
         if isinstance(number, int):
             return number
+    if hasattr(value, "__dlpack_device__"):
+        return int(value.__dlpack_device__()[1])
     return cuda.get_current_device().id
 
 
-def empty_like(like: Operand, stream: Any) -> Any:
-    """A new array of the library, shape, dtype and device of another."""
-    library = _library(like.owner)
-    if library in ("torch", "cupy"):
-        module = __import__(library)
-        if library == "torch":
-            return module.empty_like(like.owner, memory_format=module.contiguous_format)
-        return module.empty(like.shape, like.dtype)
-    return cuda.device_array(like.shape, like.dtype, stream=stream)
+def empty(title: str, like: Operand, shape: tuple[int, ...], dtype: Any, stream: Any) -> Any:
+    """A new C-contiguous array of the library and on the device of another.
+
+    For a library that has DLPack alone it is one of Numba's, which `finished` turns into one of that library.
+    """
+    owner = like.owner[0] if isinstance(like.owner, tuple) else like.owner
+    library = _library(owner)
+    dtype = np.dtype(dtype)
+    if library == "torch":
+        torch = __import__(library)
+        return torch.empty(shape, dtype=getattr(torch, dtype.name), device=owner.device)
+    if library == "cupy":
+        return __import__(library).empty(shape, dtype)
+    return numba_array(title, shape, dtype, stream)
 
 
-def stream_of(value: Any) -> Any:
-    """The stream that the library of an array works on at the moment."""
+def numba_array(title: str, shape: tuple[int, ...], dtype: Any, stream: Any) -> Any:
+    """A new array of Numba; where there is no memory, what Numba keeps for later is freed first."""
+    try:
+        return cuda.device_array(shape, dtype, stream=stream)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+    cuda.current_context().deallocations.clear()
+    try:
+        return cuda.device_array(shape, dtype, stream=stream)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        raise MemoryError(f"{title}: the GPU has no memory for {size} bytes of the result") from error
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an exception of Numba, CuPy or torch says that the memory of a GPU is used up."""
+    return isinstance(error, MemoryError) or "OUT_OF_MEMORY" in str(error) or "OutOfMemory" in type(error).__name__
+
+
+def finished(array: Any, like: Operand, stream: Any) -> Any:
+    """A new array that has been computed, as the library of another has it."""
+    owner = like.owner[0] if isinstance(like.owner, tuple) else like.owner
+    if _library(owner) in ("torch", "cupy", "numba") or type(array) is type(owner):
+        return array
+    borrower = dlpack.borrower(owner)
+    if borrower is None:
+        return array
+    wait_for(stream)
+    address = operand("", "", array).address
+    return dlpack.lend(array, address, like.device, borrower, on_host=SIMULATED)
+
+
+def wait_for(stream: Any) -> None:
+    """Return when all that has been started on a stream is done."""
+    if stream == 0:
+        cuda.synchronize()
+    else:
+        stream.synchronize()
+
+
+def stream_pointer(value: Any) -> int:
+    """The stream that the library of an array works on at the moment, as the driver names it."""
     library = _library(value)
     if library == "torch":
-        return _external(__import__(library).cuda.current_stream(value.device).cuda_stream)
+        return int(__import__(library).cuda.current_stream(value.device).cuda_stream)
     if library == "cupy":
-        return _external(__import__(library).cuda.get_current_stream().ptr)
-    interface = getattr(value, "__cuda_array_interface__", {})
-    return _external(interface.get("stream") or 0)
+        return int(__import__(library).cuda.get_current_stream().ptr)
+    return getattr(value, "__cuda_array_interface__", {}).get("stream") or 0
+
+
+def stream_of(arrays: list[Any]) -> Any:
+    """The stream of the first array, once it has been told to wait for those of the others."""
+    first, *others = dict.fromkeys(max(stream_pointer(a), 1) for a in arrays)
+    mine = _external(first)
+    for pointer in others:
+        ready = cuda.event(timing=False)
+        ready.record(_external(pointer))
+        ready.wait(mine)
+    return mine
 
 
 @lru_cache(maxsize=64)
 def _external(pointer: int) -> Any:
     """What Numba takes for a stream; 0 and 1 are the default one."""
     return cuda.external_stream(pointer) if pointer > 1 else 0
-
-
-@cache
-def _blocks_at_most(device: int) -> int:
-    return 4 if SIMULATED else cuda.gpus[device].MULTIPROCESSOR_COUNT * BLOCKS_PER_PROCESSOR
-
-
-@lru_cache(maxsize=4096)
-def _launcher(name: str, kind: str, dtype: str, width: int, blocks: int, device: int, stream: Any) -> Any:
-    """A kernel with its grid; kept, because Numba's own cache of these is small."""
-    return compiled(name, kind, dtype, width)[blocks, 8 if SIMULATED else BLOCK, stream]
-
-
-def launch(name: str, kind: str, operands: list[Operand], params: list[Any], stream: Any) -> None:
-    """Compute a kind over arrays of equal shape and dtype, results last; returns before it is done.
-
-    The caller has made the arrays' device the current one.
-    """
-    dtype, device = operands[0].dtype, operands[0].device
-    total = math.prod(operands[0].shape)
-    number = np.dtype(PRECISIONS[dtype.name]).type
-    typed = [number(p) for p in params]
-    aligned = all(o.address % GROUP == 0 for o in operands)
-    width = GROUP // dtype.itemsize if aligned else 1
-    for first in range(0, total, LAUNCH):
-        size = min(LAUNCH, total - first)
-        wanted = -(-size // (width * BLOCK))
-        blocks = min(1 << max(wanted - 1, 0).bit_length(), _blocks_at_most(device))
-        kernel = _launcher(name, kind, dtype.name, width, blocks, device, stream)
-        kernel(*(o.part(first, size) for o in operands), size, *typed)

@@ -1,40 +1,51 @@
-"""Calls of an activation whose arrays are on a GPU, or that are to run there with arrays of the host."""
+"""Calls of activations and gated units whose arrays are on a GPU."""
 
 from __future__ import annotations
 
 import logging
 import math
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import cuda
 
-from ._cuda_arrays import Operand, empty_like, launch, operand, stream_of
+from ._cuda_arrays import Operand, empty, finished, operand, stream_of
+from ._cuda_launch import contiguous, launch
 from ._device import on_gpu
 from ._numba_codegen import outputs
+from ._spec import REGISTRY
+from ._target import ran_on_gpu
 
 #: At level DEBUG a line for each call that runs on a GPU; nothing is said of those that do not.
 LOG = logging.getLogger("fastact")
 
-#: Bytes of a chunk of a host array, and how many chunks are on their way at a time.
-CHUNK, SLOTS = 1 << 23, 3
 
-
-def _refuse_keywords(title: str, kwargs: dict[str, Any]) -> None:
+def refuse_keywords(title: str, kwargs: dict[str, Any]) -> None:
     for keyword in kwargs:
         raise TypeError(f"{title}: {keyword} is not supported on a GPU; out is")
 
 
-def numbers(title: str, names: list[str], values: list[Any]) -> list[float]:
-    """The parameters, which are single numbers on a GPU."""
+def described(title: str, names: list[str], values: list[Any], written: bool = False) -> list[Operand]:
+    """The arrays of a call as operands: all on one GPU, and of one dtype."""
     for name, value in zip(names, values, strict=True):
-        if not isinstance(value, int | float | np.number | np.bool_):
-            raise TypeError(f"{title}: {name} is {type(value).__name__} on a GPU; expected a number")
-    return [float(v) for v in values]
+        if not on_gpu(value):
+            raise TypeError(f"{title}: {name} is {type(value).__name__} on the CPU; expected all arrays on one GPU")
+    found = [operand(title, name, value, written) for name, value in zip(names, values, strict=True)]
+    check_alike(title, names, found)
+    return found
 
 
-def _unpacked(out: Any, count: int, title: str) -> list[Any]:
+def check_alike(title: str, names: list[str], found: list[Operand]) -> None:
+    """Refuse arrays that differ in dtype or device: nothing is converted or moved on a GPU."""
+    first = found[0]
+    for name, other in zip(names[1:], found[1:], strict=True):
+        if other.dtype != first.dtype:
+            raise TypeError(f"{title}: {name} has dtype {other.dtype} on a GPU; expected {first.dtype}, that of {names[0]}")
+        if other.device != first.device:
+            raise ValueError(f"{title}: {name} is on GPU {other.device}; expected {first.device}, that of {names[0]}")
+
+
+def unpacked(out: Any, count: int, title: str) -> list[Any]:
     """The arrays given as ``out=``: one, or a tuple of as many as there are results."""
     given = list(out) if isinstance(out, tuple) else [out]
     if len(given) != count:
@@ -42,109 +53,165 @@ def _unpacked(out: Any, count: int, title: str) -> list[Any]:
     return given
 
 
+def into(title: str, out: list[Any], inputs: list[Operand], shape: tuple[int, ...]) -> list[Operand]:
+    """The arrays that a caller wants the results in, of their shape; each is an input or shares no memory with one."""
+    found = described(title, ["out"] * len(out), out, written=True)
+    check_alike(title, ["x", *["out"] * len(out)], [inputs[0], *found])
+    for k, result in enumerate(found):
+        if result.shape != shape:
+            raise ValueError(f"{title}: out has shape {result.shape} on a GPU; expected {shape}")
+        first, last = result.span()
+        for j, other in enumerate([*inputs, *found[:k]]):
+            start, end = other.span()
+            same = j < len(inputs) and other[:3] == result[:3]  # address, shape, strides
+            if first < end and start < last and not same:
+                raise ValueError(f"{title}: out overlaps another array on a GPU; expected that array itself, or memory of its own")
+    return found
+
+
+def broadcast(title: str, names: list[str], found: list[Operand]) -> tuple[int, ...]:
+    """The shape that arrays broadcast to."""
+    try:
+        return np.broadcast_shapes(*(a.shape for a in found))
+    except ValueError:
+        shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(names, found, strict=True))
+        raise ValueError(f"{title}: shapes do not broadcast: {shapes}") from None
+
+
+def report(title: str, array: Operand, shape: tuple[int, ...]) -> None:
+    """Say and record that a call ran on a GPU."""
+    ran_on_gpu()
+    LOG.debug("%s: %s%s on GPU %d", title, array.dtype, shape, array.device)
+
+
 def on_arrays_there(title: str, spec: Any, kind: str, names: tuple[str, ...], arrays: tuple[Any, ...], params: list[Any],
            kwargs: dict[str, Any]) -> Any:  # fmt: skip
     """Compute a kind where its arrays are; the result is an array of the library of the first."""
     out = kwargs.pop("out", None)
-    _refuse_keywords(title, kwargs)
-    params = numbers(title, list(spec.params), params)
-    made = [] if out is None else _unpacked(out, outputs(kind), title)
-    for name, value in zip((*names, *["out"] * len(made)), (*arrays, *made), strict=True):
+    refuse_keywords(title, kwargs)
+    labels, values = list(names), list(arrays)
+    for name, value in zip(spec.params, params, strict=True):
+        if not isinstance(value, int | float | np.number | np.bool_):
+            labels.append(name)
+            values.append(value)
+    made = None if out is None else unpacked(out, outputs(kind), title)
+    for value in made or ():
         if not on_gpu(value):
-            raise TypeError(f"{title}: {name} is {type(value).__name__} on the CPU; expected all arrays on one GPU")
-    given = [operand(title, name, value) for name, value in zip(names, arrays, strict=True)]
-    _check_alike(title, names, given)
-    with cuda.gpus[given[0].device]:
-        stream = stream_of(arrays[0])
-        made = made or [empty_like(given[0], stream) for _ in range(outputs(kind))]
-        results = [operand(title, "out", array, copy=False) for array in made]
-        _check_alike(title, (*names, *["out"] * len(made)), [*given, *results])
-        launch(spec.name, kind, [*given, *results], params, stream)
-    LOG.debug("%s: %s%s on GPU %d", title, given[0].dtype, given[0].shape, given[0].device)
+            raise TypeError(f"{title}: out is {type(value).__name__} on the CPU; expected all arrays on one GPU")
+    given = described(title, labels, values)
+    varying = iter(given[len(arrays) :])
+    typed = [float(p) if isinstance(p, int | float | np.number | np.bool_) else next(varying) for p in params]
+    shape = broadcast(title, labels, given)
+    first = given[0]
+    with cuda.gpus[first.device]:
+        stream = stream_of([*values, *(made or ())])
+        if made is None:
+            new = [empty(title, first, shape, first.dtype, stream) for _ in range(outputs(kind))]
+            results = [operand(title, "out", array) for array in new]
+        else:
+            results = into(title, made, given, shape)
+        launch(spec.name, kind, given[: len(arrays)], results, typed, stream)
+        if made is None:
+            made = [finished(array, first, stream) for array in new]
+    report(title, first, shape)
     return tuple(made) if len(made) > 1 else made[0]
 
 
-def _check_alike(title: str, names: tuple[str, ...], operands: list[Operand]) -> None:
-    """Refuse arrays that differ in shape, dtype or device: nothing is broadcast or converted on a GPU."""
-    first = operands[0]
-    for name, other in zip(names[1:], operands[1:], strict=True):
-        if other.shape != first.shape:
-            raise ValueError(f"{title}: {name} has shape {other.shape} on a GPU; expected {first.shape}, that of {names[0]}")
-        if other.dtype != first.dtype:
-            raise TypeError(f"{title}: {name} has dtype {other.dtype} on a GPU; expected {first.dtype}, that of {names[0]}")
-        if other.device != first.device:
-            raise ValueError(f"{title}: {name} is on GPU {other.device}; expected {first.device}, that of {names[0]}")
+# ---------------------------------------------------------------------------------------------------
+# Gated units
+# ---------------------------------------------------------------------------------------------------
 
 
-@cache
-def _streams() -> list[Any]:
-    """The streams that chunks take in turn; kept, as launchers are kept for each stream."""
-    return [cuda.stream() for _ in range(SLOTS)]
+def _half(array: Operand, axis: int, second: bool) -> Operand:
+    """One half of an array along an axis."""
+    n = array.shape[axis] // 2
+    shape = (*array.shape[:axis], n, *array.shape[axis + 1 :])
+    skipped = n * array.steps[axis] if second else 0
+    return array._replace(address=array.address + skipped, shape=shape, strides=array.steps)
 
 
-class _Slot:
-    """A chunk on its way: pinned buffers of the host, arrays of the GPU, and a stream."""
+def gated(title: str, unit: Any, grad: Any, a: Any, b: Any, axis: Any, out: Any) -> Any:
+    """A gated unit of arrays on a GPU, or with a ``grad`` its gradients."""
+    from ._rows import one_axis
 
-    def __init__(self, stream: Any, count: int, results: int, size: int, dtype: np.dtype[Any]) -> None:
-        self.stream = stream
-        self.host = [cuda.pinned_array(size, dtype) for _ in range(count + results)]
-        self.gpu = [cuda.device_array(size, dtype) for _ in range(count + results)]
-        self.count = count
-        self.pending: tuple[int, int] | None = None
+    back = grad is not None
+    named = [("grad", grad)] if back else []
+    named += [("x", a)] if b is None else [("a", a), ("b", b)]
+    names, values = [n for n, _ in named], [v for _, v in named]
+    given = described(title, names, values)
+    incoming, halves = (given[:1], given[1:]) if back else ([], given)
+    number = None
+    if b is None:
+        number = one_axis(title, -1 if axis is None else axis, len(halves[0].shape))
+        if halves[0].shape[number] % 2:
+            raise ValueError(f"{title}: axis {number} of x has length {halves[0].shape[number]}; expected an even one")
+        whole = halves[0]
+        halves = [_half(whole, number, False), _half(whole, number, True)]
+    elif axis is not None:
+        raise TypeError(f"{title}: axis goes with one array, which it splits; there are two")
+    shape = broadcast(title, ["a", "b"], halves)
+    if back and np.broadcast_shapes(incoming[0].shape, shape) != shape:
+        raise ValueError(f"{title}: grad has shape {incoming[0].shape}; expected {shape}")
+    order = slice(None) if unit.gate == "first" else slice(None, None, -1)
+    first, params = given[0], [float(p) for p in REGISTRY[unit.activation].params.values()]
+    with cuda.gpus[first.device]:
+        stream = stream_of([*values, *([] if out is None else [out])])
+        kind = "gated_backward" if back else "gated"
+        if out is not None:
+            made = unpacked(out, 1, title)
+            results = into(title, made, halves, shape)
+        elif back and number is not None:
+            made = [empty(title, first, whole.shape, first.dtype, stream)]
+            joint = operand(title, "out", made[0])
+            results = [_half(joint, number, False), _half(joint, number, True)]
+        else:
+            made = [empty(title, first, shape, first.dtype, stream) for _ in range(outputs(kind))]
+            results = [operand(title, "out", array) for array in made]
+        launch(unit.activation, kind, [*incoming, *halves[order]], results[order], params, stream)
+        if out is None:
+            made = [finished(array, first, stream) for array in made]
+    report(title, first, shape)
+    return tuple(made) if len(made) > 1 else made[0]
 
-    def start(self, title: str, name: str, kind: str, arrays: list[np.ndarray], part: tuple[int, int], params: list[Any]) -> None:
-        """Copy a part of the arrays in, compute it, and copy the results out; returns before that is done."""
-        size = part[1] - part[0]
-        for buffer, array, target in zip(self.host, arrays, self.gpu, strict=False):
-            buffer[:size] = array[part[0] : part[1]]
-            target[:size].copy_to_device(buffer[:size], stream=self.stream)
-        launch(name, kind, [operand(title, "x", g[:size]) for g in self.gpu], params, self.stream)
-        for buffer, source in zip(self.host[self.count :], self.gpu[self.count :], strict=True):
-            source[:size].copy_to_host(buffer[:size], stream=self.stream)
-        self.pending = part
 
-    def finish(self, results: list[np.ndarray]) -> None:
-        """Wait for the part that was started and put its results in their place."""
-        if self.pending is not None:
-            self.stream.synchronize()
-            first, last = self.pending
-            for buffer, result in zip(self.host[self.count :], results, strict=True):
-                result[first:last] = buffer[: last - first]
-            self.pending = None
+# ---------------------------------------------------------------------------------------------------
+# Functions of rows
+# ---------------------------------------------------------------------------------------------------
 
 
-def on_host_arrays(title: str, spec: Any, kind: str, arrays: list[np.ndarray], params: list[Any], dtype: np.dtype[Any],
-            kwargs: dict[str, Any]) -> Any:  # fmt: skip
-    """Compute a kind over NumPy arrays on a GPU, which need not have room for them."""
-    out = kwargs.pop("out", None)
-    _refuse_keywords(title, kwargs)
-    params = numbers(title, list(spec.params), params)
-    try:
-        shape = np.broadcast_shapes(*(a.shape for a in arrays))
-    except ValueError as error:
-        shapes = ", ".join(str(a.shape) for a in arrays)
-        raise ValueError(f"{title}: shapes do not broadcast: {shapes}") from error
-    count = outputs(kind)
-    made = [np.empty(shape, dtype) for _ in range(count)] if out is None else _unpacked(out, count, title)
-    for array in made:
-        if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
-            raise ValueError(f"{title}: out is not a C-contiguous NumPy array of shape {shape} and dtype {dtype}")
-    flat = [np.ascontiguousarray(np.broadcast_to(a, shape), dtype).reshape(-1) for a in arrays]
-    results = [array.reshape(-1) for array in made]
-    # Chunks are written while later ones are still to be read: an array that is the output may stay, another overlap not.
-    for i, array in enumerate(flat):
-        if any(np.may_share_memory(array, r) and array.ctypes.data != r.ctypes.data for r in results):
-            flat[i] = array.copy()
-    total = math.prod(shape)
-    step = min(total, CHUNK // dtype.itemsize)
-    parts = [(first, min(first + step, total)) for first in range(0, total, step)] if total else []
-    slots = [_Slot(stream, len(flat), count, step, dtype) for stream in _streams()[: len(parts)]]
-    for i, part in enumerate(parts):
-        slot = slots[i % len(slots)]
-        slot.finish(results)
-        slot.start(title, spec.name, kind, flat, part, params)
-    for i in range(len(parts), len(parts) + len(slots)):
-        slots[i % len(slots)].finish(results)
-    LOG.debug("%s: %s%s of the host on a GPU, in %d chunk(s)", title, dtype, shape, len(parts))
-    final = [array if shape or out is not None else array[()] for array in made]
-    return tuple(final) if count > 1 else final[0]
+def rows(title: str, op: str, sign: float, arrays: dict[str, Any], axis: Any, temperature: float, out: Any) -> Any:
+    """A function of rows of arrays on a GPU, or its gradient; `arrays` by argument, that of the rows last."""
+    from ._cuda_rows import launch_rows
+    from ._rows import axes_of, inverse_temperature
+
+    names, values = list(arrays), list(arrays.values())
+    given = described(title, names, values)
+    shape = given[-1].shape
+    axes = axes_of(title, axis, len(shape))
+    if axes[-1] - axes[0] + 1 != len(axes):
+        raise ValueError(f"{title}: axis is {axis!r}; expected neighbouring axes on a GPU")
+    for name, array in zip(names, given, strict=True):
+        if len(array.shape) > len(shape) or broadcast(title, [name, names[-1]], [array, given[-1]]) != shape:
+            raise ValueError(f"{title}: {name} has shape {array.shape}; expected {shape} of {names[-1]}")
+    first = given[-1]
+    sizes = [math.prod(shape[: axes[0]]), math.prod(shape[axes[0] : axes[-1] + 1]), math.prod(shape[axes[-1] + 1 :])]
+    work = np.promote_types(first.dtype, np.float32)
+    scalars = (sign, *inverse_temperature(temperature, work))
+    with cuda.gpus[first.device]:
+        stream = stream_of([*values, *([] if out is None else [out])])
+        wanted = None
+        if out is not None:
+            (wanted,) = into(title, unpacked(out, 1, title), given, shape)
+        if wanted is not None and wanted.strides is None:
+            made, result = out, wanted
+        else:
+            made = empty(title, first, shape, first.dtype, stream)
+            result = operand(title, "out", made)
+        launch_rows(title, op, [contiguous(title, a, shape, stream) for a in given], result, sizes, scalars, stream)
+        if wanted is not None and wanted is not result:
+            launch("identity", "value", [result], [wanted], [], stream)
+            made = out
+        elif wanted is None:
+            made = finished(made, first, stream)
+    report(title, first, shape)
+    return made[0] if isinstance(made, tuple) else made

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import ctypes
 import operator
+import threading
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ._cuda_emit import PRECISIONS
+from ._cuda_passes import SAVED, arguments_of, fold, neutral, settle, start_of
 from ._numba_atoms import Atoms
-from ._numba_codegen import ARRAYS, emit, outputs
+from ._numba_codegen import emit, emit_pass
 
 _COMPARE = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
@@ -89,31 +92,149 @@ class NumpyAtoms(Atoms):
         return (np.float64(a) * np.float64(b) + np.float64(c)).astype(self.type)
 
 
-def memory(address: int, size: int, dtype: np.dtype[Any]) -> Any:
-    """The elements at an address, as the simulator's device array."""
-    from numba.cuda.simulator.cudadrv.devicearray import FakeCUDAArray
-
-    raw: Any = (ctypes.c_char * (size * dtype.itemsize)).from_address(address)
-    return FakeCUDAArray(np.frombuffer(raw, dtype))
+def elements(address: int, count: int, dtype: Any) -> np.ndarray:
+    """The elements at an address of the host."""
+    raw: Any = (ctypes.c_char * (count * np.dtype(dtype).itemsize)).from_address(address)
+    return np.frombuffer(raw, dtype)
 
 
-def simulated(name: str, kind: str, dtype: str, width: int) -> Callable[..., None]:
-    """A thread's part of a kernel, called with the tuple of its arguments; arrays stand for their addresses."""
-    count = len(ARRAYS[kind])
-    end = count + outputs(kind)
-    atoms = NumpyAtoms("float64" if dtype == "float64" else "float32")
+def simulated(variant: Any) -> Callable[..., None]:
+    """A thread's part of a kernel: what `_cuda_kernels.sweep` emits, on addresses of the host."""
+    atoms = NumpyAtoms(PRECISIONS[variant.dtype])
+    dtype, width, rank, size = variant.dtype, variant.width, variant.rank, np.dtype(variant.dtype).itemsize
+    spread = variant.spread or (False,) * variant.inputs
 
     def run(arguments: tuple[Any, ...], thread: int, threads: int) -> None:
-        n, params = int(arguments[end]), [atoms.type(p) for p in arguments[end + 1 :]]
-        parts = [(i * width, (i + 1) * width) for i in range(thread, n // width, threads)]
-        if n // width * width + thread < n:
-            parts.append((n // width * width + thread, n // width * width + thread + 1))
-        for first, last in parts:
-            given = [np.array([a[i] for i in range(first, last)], atoms.type) for a in arguments[:count]]
+        addresses, integers = arguments[: variant.arrays], arguments[variant.arrays :][: variant.integers]
+        numbers = [atoms.type(p) for p in arguments[variant.arrays + variant.integers :]]
+        n, sizes, strides = integers[0], integers[1 : max(rank, 1)], integers[max(rank, 1) :]
+
+        def places(index: int, lanes: int) -> list[int]:
+            if not rank:
+                return [base + index * lanes * size for base in addresses]
+            indices = []
+            for s in sizes[::-1]:
+                index, within = divmod(index, s)
+                indices.insert(0, within)
+            indices.insert(0, index)
+            return [
+                base + sum(i * s for i, s in zip(indices, strides[k * rank :], strict=False))
+                for k, base in enumerate(addresses)
+            ]
+
+        def compute(index: int, lanes: int) -> None:
+            found = places(index, lanes)
+            given = [
+                elements(a, 1 if one else lanes, dtype).astype(atoms.type) for a, one in zip(found, spread, strict=False)
+            ]
             with np.errstate(all="ignore"):
-                results = emit(atoms, name, kind, [*given, *params])
-            for out, values in zip(arguments[count:end], results, strict=True):
-                for i, value in enumerate(np.broadcast_to(values, last - first).astype(dtype)):
-                    out[first + i] = value
+                results = emit(atoms, variant.name, variant.kind, variant.ordered(given, numbers))
+                for address, values in zip(found[variant.inputs :], results, strict=True):
+                    elements(address, lanes, dtype)[:] = values
+
+        for group in range(thread, n // width, threads):
+            compute(group, width)
+        last = n // width * width + thread
+        if width > 1 and not rank and last < n:
+            compute(last, 1)
 
     return run
+
+
+def _exchanged(state: tuple[Any, ...], distance: int) -> tuple[Any, ...]:
+    """What the thread holds whose number differs by the bits of ``distance``; all threads of the block exchange."""
+    thread: Any = threading.current_thread()
+    board = thread._manager.__dict__.setdefault("board", {})
+    board[thread.thread_id] = state
+    thread.syncthreads()
+    other = board[thread.thread_id ^ distance]
+    thread.syncthreads()
+    return other
+
+
+class SimulatedRows:
+    """What `_cuda_passes.Emitted` makes, on addresses of the host."""
+
+    def __init__(self, variant: Any) -> None:
+        self.variant = variant
+        self.precision = PRECISIONS[variant.dtype]
+        self.number = np.dtype(self.precision)
+        self.atoms = NumpyAtoms(self.precision)
+
+    def _typed(self, values: Any) -> list[Any]:
+        return [self.atoms.type(v) for v in values]
+
+    def _places(self, addresses: Any, row: int, n: int, inner: int, first: int, step: int) -> Any:
+        """(addresses, elements there) of a thread, step by step."""
+        variant, size = self.variant, np.dtype(self.variant.dtype).itemsize
+        start = (row // inner * n * inner + row % inner if variant.apart else row * n) * size
+        between = inner * size if variant.apart else size
+        for group in range(first, n // variant.width, step):
+            yield [a + start + group * variant.width * between for a in addresses], variant.width
+        for i in range(n // variant.width * variant.width + first, n, step) if variant.width > 1 else ():
+            yield [a + start + i * between for a in addresses], 1
+
+    def reduce(self, entry: Any) -> Any:
+        def run(addresses: Any, row: int, n: int, inner: int, first: int, step: int, scalars: Any, lanes: Any) -> Any:
+            state = self._typed(start_of(entry, self.precision))
+            with np.errstate(all="ignore"):
+                for places, width in self._places(addresses, row, n, inner, first, step):
+                    for given in zip(*(elements(a, width, self.variant.dtype) for a in places), strict=True):
+                        got = emit_pass(self.atoms, entry, arguments_of(entry, self._typed(given), self._typed(scalars),
+                                                                        list(lanes), state))  # fmt: skip
+                        state = self._typed(got[len(got) - len(state) :])
+                return tuple(self._typed(settle(self.atoms, entry, state, self.precision)))
+
+        return run
+
+    def write(self, entry: Any) -> Any:
+        def run(addresses: Any, row: int, n: int, inner: int, first: int, step: int, scalars: Any, lanes: Any, out: int,
+                inside: bool) -> None:  # fmt: skip
+            if not inside:
+                return
+            with np.errstate(all="ignore"):
+                for places, width in self._places((*addresses, out), row, n, inner, first, step):
+                    columns = [elements(a, width, self.variant.dtype).astype(self.atoms.type) for a in places[:-1]]
+                    given = arguments_of(entry, columns, self._typed(scalars), list(lanes), [])
+                    elements(places[-1], width, self.variant.dtype)[:] = emit_pass(self.atoms, entry, given)[0]
+
+        return run
+
+    def once(self, entry: Any) -> Any:
+        def run(numbers: Any, scalars: Any) -> Any:
+            inputs, lanes = list(numbers[: len(entry.inputs)]), list(numbers[len(entry.inputs) :])
+            state = self._typed([0.0] * len(entry.state))
+            with np.errstate(all="ignore"):
+                return tuple(
+                    self._typed(emit_pass(self.atoms, entry, arguments_of(entry, inputs, self._typed(scalars), lanes, state)))
+                )
+
+        return run
+
+    def fold(self, entry: Any) -> Any:
+        def run(state: Any, distance: int) -> Any:
+            with np.errstate(all="ignore"):
+                return tuple(self._typed(fold(self.atoms, entry, list(state), list(_exchanged(state, distance)))))
+
+        return run
+
+    def neutral(self, entry: Any) -> Any:
+        return lambda: tuple(self._typed(neutral(entry)))
+
+    def _slot(self, saved: int, stage: int, row: int, rows: int, part: int, parts: int) -> np.ndarray:
+        index = (stage * rows + row) * parts + part
+        return elements(saved + index * SAVED * self.number.itemsize, SAVED, self.number)
+
+    def save(self, entry: Any) -> Any:
+        def run(saved: int, stage: int, row: int, rows: int, part: int, parts: int, state: Any) -> None:
+            self._slot(saved, stage, row, rows, part, parts)[: len(state)] = state
+
+        return run
+
+    def saved(self, entry: Any) -> Any:
+        def run(saved: int, stage: int, row: int, rows: int, part: int, parts: int) -> Any:
+            if part >= parts:
+                return tuple(self._typed(neutral(entry)))
+            return tuple(self._slot(saved, stage, row, rows, part, parts)[: len(entry.state)].copy())
+
+        return run

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from typing import Any
 
+import numpy as np
+
 from ._call import redirect
 
 _CHOSEN: ContextVar[str | None] = ContextVar("fastact.device", default=None)
@@ -57,6 +59,47 @@ def current() -> str | None:
     return _CHOSEN.get()
 
 
+def target(title: str, given: Any, values: tuple[Any, ...]) -> tuple[bool, bool]:
+    """Whether a call runs on a GPU, and whether its arrays are there; refused if it cannot.
+
+    Parameters
+    ----------
+    title : str
+        Of the call, for errors.
+    given : str or None
+        ``device=`` of the call.
+    values : tuple
+        Its arrays, and what else may be one.
+    """
+    chosen = current() if given is None else checked(given, f"{title}: device")
+    there = any(map(on_gpu, values))
+    if there or chosen == "cuda":
+        require_gpu(title, there, chosen)
+        return True, there
+    return False, False
+
+
+def require_gpu(title: str, there: bool, chosen: str | None) -> None:
+    """Refuse a call on a GPU that cannot be used, or on arrays there that are to be computed on the CPU."""
+    from .cuda import why_unavailable
+
+    if reason := why_unavailable():
+        raise RuntimeError(f"{title}: a GPU is asked for, but {reason}")
+    if there and chosen == "cpu":
+        raise ValueError(f"{title}: device is 'cpu', but arguments are on a GPU; copy them to the CPU")
+
+
+_HOST = (np.ndarray, np.generic, float, int, list, tuple, type(None))
+
+
 def on_gpu(value: Any) -> bool:
     """Whether a value is an array in the memory of a GPU."""
-    return hasattr(value, "__cuda_array_interface__") or getattr(value, "__cuda_ndarray__", False)
+    if isinstance(value, _HOST):
+        return False
+    if hasattr(value, "__cuda_array_interface__") or getattr(value, "__cuda_ndarray__", False):
+        return True
+    if hasattr(value, "__dlpack_device__"):
+        from ._cuda_dlpack import is_on_gpu
+
+        return is_on_gpu(value)
+    return False

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import _cpu
+from ._device import target
 from ._gated import Gate
 from ._rows import Layout, broadcast_grad, check_out, dtype_of, layout_of, one_axis, overlap, real_array
 from ._spec import REGISTRY
@@ -58,9 +59,18 @@ class GatedUnit:
     def __reduce__(self) -> str:
         return self.__name__
 
-    def __call__(self, a: Any, b: Any = None, /, *, axis: Any = None, out: Any = None) -> np.ndarray:
+    def __call__(self, a: Any, b: Any = None, /, *, axis: Any = None, out: Any = None, device: Any = None) -> Any:
         title = f"fastact.{self.__name__}"
+        on_cuda, there = target(title, device, (a, b, out))
+        if there:
+            from . import _cuda_dispatch
+
+            return _cuda_dispatch.gated(title, self, None, a, b, axis, out)
         first, second, dtype, _, layout = self._halves(title, a, b, axis)
+        if on_cuda:
+            from . import _cuda_host
+
+            return _cuda_host.gated(title, self, None, first, second, dtype, out)[()]
         if out is not None:
             out = check_out(title, out, first.shape, dtype)
         halves = [layout.runs(h) for h in (first, second)]
@@ -77,14 +87,14 @@ class GatedUnit:
             np.copyto(out, result, casting="same_kind")
         return out
 
-    def backward(self, grad: Any, a: Any, b: Any = None, /, *, axis: Any = None) -> Any:
+    def backward(self, grad: Any, a: Any, b: Any = None, /, *, axis: Any = None, device: Any = None) -> Any:
         """Gradients by the input or by both inputs, fused.
 
         Parameters
         ----------
         grad : array_like
             Gradient by the output, broadcast against it.
-        a, b, axis
+        a, b, axis, device
             As in the forward pass.
 
         Returns
@@ -94,11 +104,21 @@ class GatedUnit:
             ``backward(grad, a, b)``.
         """
         title = f"fastact.{self.__name__}.backward"
+        on_cuda, there = target(title, device, (grad, a, b))
+        if there:
+            from . import _cuda_dispatch
+
+            return _cuda_dispatch.gated(title, self, grad, a, b, axis, None)
         first, second, dtype, whole, layout = self._halves(title, a, b, axis)
         incoming = real_array(title, "grad", grad)
         dtype = np.result_type(dtype, dtype_of(incoming))
         work = np.promote_types(dtype, np.float32)
         incoming = broadcast_grad(title, incoming, first.shape)
+        if on_cuda:
+            from . import _cuda_host
+
+            found = _cuda_host.gated(title, self, incoming, first, second, dtype, None)
+            return found if whole is None else np.concatenate(found, axis=whole[1])
         if whole is None:
             outputs = [np.empty_like(first, dtype=work, subok=False) for _ in range(2)]
             result: Any = tuple(outputs)
@@ -152,6 +172,7 @@ class GatedUnit:
             "b : array_like, optional\n    The second array, broadcast against a.\n"
             "axis : int, default -1\n    The axis along which x is split.\n"
             "out : numpy.ndarray, optional\n    Where the result goes; may be a or b.\n"
+            'device : {"cpu", "cuda"}, optional\n    Where NumPy arrays are computed; see docs/cuda.md.\n'
             "\nReturns\n-------\ny : numpy.ndarray\n    Of the shape of a half: float16 (computed in float32), float32 or "
             f"float64.\n\n{_RAISES}\nNotes\n-----\n{body}\n\nReferences\n----------\n{self.reference}\n\n"
             "Examples\n--------\n>>> import numpy as np\n>>> import fastact as fa\n>>> x = np.linspace(-2.0, 2.0, 8)\n"

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import _cpu
+from ._device import on_gpu
 from ._kernels import Kernel
+from ._target import ran_on_cpu
 
 if TYPE_CHECKING:
     from ._activation import Activation
@@ -35,6 +37,10 @@ def parameter_gradients(activation: Activation, grad: Any, x: Any, values: list[
     names = list(activation.params)
     if not names:
         raise TypeError(f"{title}: {activation.__name__} has no parameters")
+    for name, value in zip(("grad", "x", *names), (grad, x, *values), strict=True):
+        if on_gpu(value):
+            raise TypeError(f"{title}: {name} is {type(value).__name__} on a GPU; expected arrays of the CPU alone")
+    ran_on_cpu()
     operands = {"grad": np.asarray(grad), "x": np.asarray(x), **{n: np.asarray(v) for n, v in zip(names, values, strict=True)}}
     for name, operand in operands.items():
         if operand.dtype.kind not in "buif" or operand.dtype.char == "g":

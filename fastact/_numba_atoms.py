@@ -56,6 +56,10 @@ class Atoms:
     def div(self, a: Value, b: Value) -> Value:
         return self.builder.fdiv(a, b)
 
+    def reciprocal(self, a: Value) -> Value:
+        """1/a."""
+        return self.div(self.literal(1.0), a)
+
     def negative(self, a: Value) -> Value:
         return self.builder.fneg(a)
 

@@ -16,7 +16,7 @@ from typing import Any
 from ._atoms import ATOMS
 from ._codegen import _SYMBOLS, Text, nearest
 from ._numba_atoms import Atoms, Value
-from ._spec import PRIMITIVES, REGISTRY, Spec
+from ._spec import PRIMITIVES, REGISTRY, RowPass, Spec
 
 #: What a kind takes before the parameters.
 ARRAYS = {
@@ -25,6 +25,9 @@ ARRAYS = {
     "value_and_derivative": ("x",),
     "backward": ("grad", "x"),
     "backward_from_output": ("grad", "y"),
+    # of the gated units, which are made of activations
+    "gated": ("gate", "linear"),
+    "gated_backward": ("grad", "gate", "linear"),
 }
 
 _METHODS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.BitAnd: "both", ast.BitOr: "either"}
@@ -32,12 +35,12 @@ _METHODS = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast
 
 def kinds(spec: Spec) -> list[str]:
     """The kinds that an activation has."""
-    return [kind for kind in ARRAYS if kind != "backward_from_output" or spec.inverse]
+    return [k for k in ARRAYS if not k.startswith("gated") and (k != "backward_from_output" or spec.inverse)]
 
 
 def outputs(kind: str) -> int:
     """How many results a kind has."""
-    return 2 if kind == "value_and_derivative" else 1
+    return 2 if kind in ("value_and_derivative", "gated_backward") else 1
 
 
 @cache
@@ -53,19 +56,39 @@ def emit(atoms: Atoms, name: str, kind: str, arguments: list[Value]) -> list[Val
     atoms : Atoms
         Where the instructions go, and of which precision they are.
     name, kind : str
-        A name of the registry and one of its `kinds`.
+        A name of the registry and one of its `kinds`, or a kind of the gated units.
     arguments : list of llvmlite values
         The arrays' elements and the parameters, of that precision.
     """
     spec = REGISTRY[name]
     if kind == "backward_from_output":
         (slope,) = _emit(atoms, _text(spec.inverse[0]), arguments[1:], slice(None))
+    elif kind == "gated":
+        gate, linear, *params = arguments
+        (value,) = _emit(atoms, _text(spec.formula), [gate, *params], slice(0, 1))
+        return [atoms.mul(value, linear)]
+    elif kind == "gated_backward":
+        grad, gate, linear, *params = arguments
+        value, slope = _emit(atoms, _text(spec.formula), [gate, *params], slice(0, 2))
+        # The slope first: its product with an infinite or a tiny grad may be lost where that with the other half is not.
+        return [atoms.mul(atoms.mul(slope, linear), grad), atoms.mul(value, grad)]
     elif kind == "backward":
         (slope,) = _emit(atoms, _text(spec.formula), arguments[1:], slice(1, 2))
     else:
         wanted = {"value": slice(0, 1), "derivative": slice(1, 2), "value_and_derivative": slice(0, 2)}[kind]
         return _emit(atoms, _text(spec.formula), arguments, wanted)
     return [atoms.mul(slope, arguments[0])]
+
+
+def emit_pass(atoms: Atoms, entry: RowPass, arguments: list[Value]) -> list[Value]:
+    """Append the code of a pass over rows for one element: its output, if it has one, and the new accumulators."""
+    return _emit(atoms, _text(entry.function), arguments, slice(None))
+
+
+def emit_primitive(atoms: Atoms, name: str, arguments: list[Value]) -> list[Value]:
+    """Append the code of a primitive and return its results."""
+    primitive = PRIMITIVES.get((name, atoms.precision)) or PRIMITIVES[name, None]
+    return _emit(atoms, _text(primitive.function), arguments, slice(None))
 
 
 def _emit(atoms: Atoms, text: Text, arguments: list[Value], wanted: slice) -> list[Value]:
@@ -81,6 +104,8 @@ def _emit(atoms: Atoms, text: Text, arguments: list[Value], wanted: slice) -> li
                 return scope[name]
             case ast.UnaryOp(operand=operand):
                 return atoms.negative(expression(operand))
+            case ast.BinOp(left=ast.Constant(value=1.0), op=ast.Div(), right=right):
+                return atoms.reciprocal(expression(right))
             case ast.BinOp(left=left, op=op, right=right):
                 return getattr(atoms, _METHODS[type(op)])(expression(left), expression(right))
             case ast.Compare(left=left, ops=[op], comparators=[right]):
@@ -93,13 +118,9 @@ def _emit(atoms: Atoms, text: Text, arguments: list[Value], wanted: slice) -> li
                 values = [expression(a) for a in args]
                 if name in ATOMS:
                     return getattr(atoms, name)(*values)
-                parts = call(name, values)
+                parts = emit_primitive(atoms, name, values)
                 return parts[0] if len(parts) == 1 else parts
         raise AssertionError(ast.dump(node))
-
-    def call(name: str, values: list[Value]) -> list[Value]:
-        primitive = PRIMITIVES.get((name, atoms.precision)) or PRIMITIVES[name, None]
-        return _emit(atoms, _text(primitive.function), values, slice(None))
 
     for targets, expr in text.slice(results):
         value = expression(expr)

@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from . import _cpu
+from ._device import on_gpu
 from ._passes import load
 from ._rowwise import OPS, run
 from ._spec import ROW_PASSES
+from ._target import ran_on_cpu
 
 load(_cpu.tables("r"), ROW_PASSES)
 
@@ -29,6 +31,9 @@ _GIVEN: dict[str, np.dtype[Any]] = {**dict.fromkeys("?bBe", np.dtype("e")), **di
 
 def real_array(title: str, name: str, value: Any) -> np.ndarray:
     """The argument as an array, refused if its dtype is not real."""
+    if on_gpu(value):
+        raise TypeError(f"{title}: {name} is {type(value).__name__} on a GPU; expected arrays of the CPU alone")
+    ran_on_cpu()
     array = np.asarray(value)
     if array.dtype.char not in _WORK:
         raise TypeError(f"{title}: {name} has dtype {array.dtype}; expected float16, float32, float64, an integer or bool dtype")

@@ -10,7 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from ._rows import axes_of, broadcast_grad, broadcast_mask, check_out, compute, dtype_of, layout_of, real_array, temperature_of
+from ._device import target
+from ._rows import (
+    axes_of,
+    broadcast_grad,
+    broadcast_mask,
+    check_out,
+    compute,
+    dtype_of,
+    inverse_temperature,
+    layout_of,
+    real_array,
+    temperature_of,
+)
 
 _ROWS = (
     "A row whose elements are all masked or -inf gives {empty}. A row with +inf or NaN that is not masked gives NaN, as in "
@@ -20,6 +32,7 @@ _TEMPERATURE = "temperature : float, default 1.0\n    x is divided by it; betwee
 _AXIS = "axis : int or tuple of int, default -1\n    Axes that make up a row.\n"
 _WHERE = "where : array_like of bool, optional\n    Broadcast to the shape of x; elements that are False do not count{masked}.\n"
 _OUT = "out : numpy.ndarray, optional\n    Where the result goes, of its shape; may be x.\n"
+_DEVICE = 'device : {"cpu", "cuda"}, optional\n    Where NumPy arrays are computed; see docs/cuda.md.\n'
 _X = "x : array_like\n    Input: float16 (computed in float32), float32, float64; integers and bools as for `numpy.exp`.\n"
 _RAISES = """Raises
 ------
@@ -29,6 +42,13 @@ ValueError
     For an axis that x does not have or that is given twice, a mask that does not broadcast, a temperature out of its
     range, an `out` of another shape. Nothing has been written then.
 """
+
+
+def _there() -> Any:
+    """What computes arrays on a GPU."""
+    from . import _cuda_dispatch
+
+    return _cuda_dispatch
 
 
 class RowFunction:
@@ -43,6 +63,11 @@ class RowFunction:
     family = "rowwise"
     empty = "zeros"
     masked = " and give 0"
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether there are kernels for GPUs."""
+        return self.op in ("softmax", "log_softmax")
 
     def __init__(
         self, name: str, op: str, *, summary: str, latex: str, reference: str, range: tuple[str, str],
@@ -64,9 +89,21 @@ class RowFunction:
     # -- forward -----------------------------------------------------------------------------------
 
     def __call__(
-        self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None
+        self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, device: Any = None
     ) -> Any:  # documented by _docstring
         title = f"fastact.{self.__name__}"
+        if self.on_gpu:
+            on_cuda, there = target(title, device, (x, where, out))
+            if there and where is not None:
+                raise TypeError(f"{title}: where is not supported on a GPU; out is")
+            if there:
+                scale = temperature_of(title, temperature)
+                return _there().rows(title, self.op, self.sign, {"x": x}, axis, scale, out)
+            if on_cuda:
+                given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
+                return self._through_gpu(title, self.op, [given], axes, scale, dtype, out)
+        elif device not in (None, "cpu"):
+            raise TypeError(f"{title}: device is {device!r}; this function runs on the CPU alone")
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         if out is not None:
             out = check_out(title, out, given.shape, dtype)
@@ -89,7 +126,9 @@ class RowFunction:
 
     # -- backward ----------------------------------------------------------------------------------
 
-    def backward(self, grad: Any, y: Any, axis: Any = -1, *, temperature: Any = 1.0, out: Any = None) -> np.ndarray:
+    def backward(
+        self, grad: Any, y: Any, axis: Any = -1, *, temperature: Any = 1.0, out: Any = None, device: Any = None
+    ) -> np.ndarray:
         """Gradient by x, from the output y.
 
         Parameters
@@ -102,6 +141,8 @@ class RowFunction:
             As in the forward pass.
         out : numpy.ndarray, optional
             Where the result goes; may be grad or y.
+        device : {"cpu", "cuda"}, optional
+            As in the forward pass.
 
         Returns
         -------
@@ -110,10 +151,21 @@ class RowFunction:
             gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
         """
         title = f"fastact.{self.__name__}.backward"
+        on_cuda = False
+        if self.on_gpu:
+            on_cuda, there = target(title, device, (grad, y, out))
+            if there:
+                scale, back = temperature_of(title, temperature), f"{self.op}_backward"
+                return _there().rows(title, back, self.sign, {"grad": grad, "y": y}, axis, scale, out)
+        elif device not in (None, "cpu"):
+            raise TypeError(f"{title}: device is {device!r}; this function runs on the CPU alone")
         grad_array, y_array = real_array(title, "grad", grad), real_array(title, "y", y)
         dtype = dtype_of(grad_array, y_array)
         axes = axes_of(title, axis, y_array.ndim)
         scale = temperature_of(title, temperature)
+        if on_cuda:
+            grad_array = broadcast_grad(title, grad_array, y_array.shape, " of y")
+            return self._through_gpu(title, f"{self.op}_backward", [grad_array, y_array], axes, scale, dtype, out)
         if out is not None:
             out = check_out(title, out, y_array.shape, dtype)
         grad_array = broadcast_grad(title, grad_array, y_array.shape, " of y")
@@ -121,6 +173,15 @@ class RowFunction:
 
     def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
         return compute(f"{self.op}_backward", [y, grad], axes, out, dtype, self.sign, temperature)
+
+    def _through_gpu(
+        self, title: str, op: str, arrays: list[np.ndarray], axes: tuple[int, ...], temperature: float, dtype: np.dtype, out: Any
+    ) -> np.ndarray:
+        """Compute NumPy arrays on a GPU."""
+        from . import _cuda_host
+
+        scalars = (self.sign, *inverse_temperature(temperature, np.promote_types(dtype, np.float32)))
+        return _cuda_host.rows(title, op, arrays, axes, scalars, dtype, out)
 
     # -- documentation -----------------------------------------------------------------------------
 
@@ -130,7 +191,7 @@ class RowFunction:
         if self.aliases:
             notes.append("Also known as " + ", ".join(self.aliases) + ".")
         body = "\n\n".join(textwrap.fill(n, 96) for n in notes if n)
-        parameters = _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT
+        parameters = _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + (_DEVICE if self.on_gpu else "")
         return (
             f"{self.summary}\n\nParameters\n----------\n{parameters}{self._more_parameters()}"
             f"\nReturns\n-------\ny : numpy.ndarray\n    {self._returns()}\n\n{_RAISES}\n"

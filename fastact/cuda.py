@@ -8,9 +8,10 @@ NumPy arrays are taken to a GPU and back by ``fastact.gelu(x, device="cuda")``.
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 
-__all__ = ["is_available", "why_unavailable"]
+__all__ = ["empty_cache", "is_available", "why_unavailable"]
 
 
 @cache
@@ -45,3 +46,16 @@ def is_available() -> bool:
     False
     """
     return why_unavailable() is None
+
+
+def empty_cache() -> None:
+    """Let go of the pinned buffers and the GPU memory that calls on NumPy arrays keep for the next one.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.cuda.empty_cache()
+    """
+    host = sys.modules.get(f"{__package__}._cuda_host")
+    if host is not None:
+        host.empty_cache()
