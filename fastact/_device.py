@@ -59,7 +59,7 @@ def current() -> str | None:
     return _CHOSEN.get()
 
 
-def target(title: str, given: Any, values: tuple[Any, ...]) -> tuple[bool, bool]:
+def where_to_run(title: str, given: Any, values: tuple[Any, ...]) -> tuple[bool, bool]:
     """Whether a call runs on a GPU, and whether its arrays are there; refused if it cannot.
 
     Parameters

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import _cpu
-from ._device import target
+from ._device import where_to_run
 from ._gated import Gate
 from ._rows import Layout, broadcast_grad, check_out, dtype_of, layout_of, one_axis, overlap, real_array
 from ._spec import REGISTRY
@@ -61,7 +61,7 @@ class GatedUnit:
 
     def __call__(self, a: Any, b: Any = None, /, *, axis: Any = None, out: Any = None, device: Any = None) -> Any:
         title = f"fastact.{self.__name__}"
-        on_cuda, there = target(title, device, (a, b, out))
+        on_cuda, there = where_to_run(title, device, (a, b, out))
         if there:
             from . import _cuda_dispatch
 
@@ -104,7 +104,7 @@ class GatedUnit:
             ``backward(grad, a, b)``.
         """
         title = f"fastact.{self.__name__}.backward"
-        on_cuda, there = target(title, device, (grad, a, b))
+        on_cuda, there = where_to_run(title, device, (grad, a, b))
         if there:
             from . import _cuda_dispatch
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._device import target
+from ._device import where_to_run
 from ._rows import (
     axes_of,
     broadcast_grad,
@@ -93,7 +93,7 @@ class RowFunction:
     ) -> Any:  # documented by _docstring
         title = f"fastact.{self.__name__}"
         if self.on_gpu:
-            on_cuda, there = target(title, device, (x, where, out))
+            on_cuda, there = where_to_run(title, device, (x, where, out))
             if there and where is not None:
                 raise TypeError(f"{title}: where is not supported on a GPU; out is")
             if there:
@@ -153,7 +153,7 @@ class RowFunction:
         title = f"fastact.{self.__name__}.backward"
         on_cuda = False
         if self.on_gpu:
-            on_cuda, there = target(title, device, (grad, y, out))
+            on_cuda, there = where_to_run(title, device, (grad, y, out))
             if there:
                 scale, back = temperature_of(title, temperature), f"{self.op}_backward"
                 return _there().rows(title, back, self.sign, {"grad": grad, "y": y}, axis, scale, out)

@@ -4,16 +4,15 @@ The kernels are replaced there (fastact/_cuda_simulated.py); what is tested is w
 groups and tails, the choice of library, streams and devices, chunks, errors.
 """
 
-import sys
-import types
+import threading
 
 import numpy as np
 import pytest
-from conftest import CALLS, WITH_PARAMS, arrays, function, numbers, parameter_sets, results
+from conftest import CALLS, WITH_PARAMS, arrays, assert_same_bits, function, numbers, parameter_sets, results
 from numba import cuda
 
 import fastact as fa
-from fastact import _cuda_arrays, _cuda_dispatch
+from fastact import _call, _cuda_host, _cuda_launch
 
 N = 21  # groups and a tail for each width
 
@@ -61,16 +60,48 @@ def test_sizes_and_alignment(size, first):
 
 
 def test_launches_of_part_of_an_array(monkeypatch):
-    monkeypatch.setattr(_cuda_arrays, "LAUNCH", 8)
+    monkeypatch.setattr(_cuda_launch, "LAUNCH", 8)
     x = numbers(N, np.float64)
     assert_near(fa.tanh.backward(cuda.to_device(x), cuda.to_device(x)), fa.tanh.backward(x, x))
+    x = numbers(36, np.float32).reshape(9, 4)
+    assert_near(fa.tanh(cuda.to_device(x)[:, 1:]), fa.tanh(x[:, 1:]))
 
 
-def test_shapes():
-    x = numbers(24, np.float32).reshape(2, 3, 4)
-    assert_near(fa.gelu(cuda.to_device(x)), fa.gelu(x))
-    with pytest.raises(ValueError, match=r"fastact\.gelu: x is not contiguous; expected a C-contiguous array"):
-        fa.gelu(cuda.to_device(x)[:, ::2])
+@pytest.mark.parametrize("layout", [
+    lambda a: a, lambda a: a[:, ::2], lambda a: a[:, 1:, ::-1], lambda a: a[:1, :, 2:3], lambda a: a.T, lambda a: a[..., 0],
+    lambda a: a.transpose((2, 0, 1)), lambda a: a[::-1, ::-2, 4:],
+])  # fmt: skip
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_layouts(layout, dtype):
+    x = numbers(2 * 3 * 16, np.float32, scale=2).clip(-1e4, 1e4).astype(dtype).reshape(2, 3, 16)
+    assert_near(fa.gelu(layout(cuda.to_device(x))), fa.gelu(layout(x)))
+    given = layout(x)
+    for got, want in zip(fa.elu.value_and_derivative(layout(cuda.to_device(x)), 0.5), fa.elu.value_and_derivative(given, 0.5),
+                         strict=True):  # fmt: skip
+        assert_near(got, want)
+    out = cuda.to_device(np.zeros_like(x))
+    assert fa.relu(layout(cuda.to_device(x)), out=(view := layout(out))) is view
+    want = np.zeros_like(x)
+    layout(want)[...] = fa.relu(layout(x))
+    assert_near(out, want)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(("x_shape", "shape"), [
+    ((2, 3, 16), (16,)), ((2, 3, 16), (3, 1)), ((2, 3, 16), (2, 1, 1)), ((2, 3, 16), ()), ((16,), (5, 1)), ((4, 1), (1, 24)),
+    ((0, 3), (3,)), ((2, 3, 16), (2, 3, 16)),
+])  # fmt: skip
+def test_broadcasting(x_shape, shape, dtype):
+    """Parameters that are arrays, and gradients, as on the CPU: a weight for each channel, of any axis."""
+    x = numbers(int(np.prod(x_shape)), np.float32, scale=2).clip(-1e4, 1e4).astype(dtype).reshape(x_shape)
+    weight = np.linspace(0.1, 0.9, int(np.prod(shape))).astype(dtype).reshape(shape)
+    device, weights = cuda.to_device(x), cuda.to_device(weight)
+    assert_near(fa.prelu(device, weights), fa.prelu(x, weight))
+    assert_near(fa.prelu.backward(device, device, weight=weights), fa.prelu.backward(x, x, weight))
+    assert_near(fa.tanh.backward(weights, device), fa.tanh.backward(weight, x))
+    assert_near(fa.reflu(device, weights, 0.5), fa.reflu(x, weight, 0.5))
+    if x.size:
+        assert_near(fa.prelu(x, weight, device="cuda"), fa.prelu(x, weight))
 
 
 def test_out():
@@ -85,96 +116,12 @@ def test_out():
     assert_near(pair[1], fa.elu.derivative(x, 0.5))
 
 
-class Foreign:
-    """An array of a library that lends its memory by __cuda_array_interface__."""
-
-    def __init__(self, host, stream=0):
-        self.host, self.stream = host, stream
-
-    @property
-    def __cuda_array_interface__(self):
-        strides = None if self.host.flags.c_contiguous else self.host.strides
-        return {"shape": self.host.shape, "typestr": self.host.dtype.str, "data": (self.host.ctypes.data, False),
-                "strides": strides, "version": 3, "stream": self.stream or None}  # fmt: skip
-
-
-def stand_in(monkeypatch, name, asked):
-    """A module with the few functions of CuPy or torch that are called, and its type of arrays."""
-    module = types.ModuleType(name)
-
-    class Array(Foreign):
-        device = types.SimpleNamespace(**{"index" if name == "torch" else "id": 0})
-        contiguous = lambda self: asked.append("copy") or Array(np.ascontiguousarray(self.host))  # noqa: E731
-        copy = lambda self, order: self.contiguous()  # noqa: E731
-
-    Array.__module__ = f"{name}.somewhere"
-    stream = types.SimpleNamespace(cuda_stream=7, ptr=7)
-    module.contiguous_format = "contiguous"
-    module.empty_like = lambda like, memory_format: Array(np.empty(like.host.shape, like.host.dtype))
-    module.empty = lambda shape, dtype: Array(np.empty(shape, dtype))
-    module.cuda = types.SimpleNamespace(
-        current_stream=lambda device: asked.append("stream") or stream,
-        get_current_stream=lambda: asked.append("stream") or stream,
-    )
-    monkeypatch.setitem(sys.modules, name, module)
-    return Array
-
-
-@pytest.mark.parametrize("library", ["cupy", "torch"])
-def test_results_are_of_the_library_of_the_argument(monkeypatch, library):
-    asked, streams = [], []
-    monkeypatch.setattr(_cuda_arrays, "_external", lambda pointer: streams.append(pointer) or 0)
-    array = stand_in(monkeypatch, library, asked)
-    x = numbers(24, np.float32).reshape(4, 6)
-    got = fa.gelu.backward(array(x), array(x))
-    assert type(got) is array
-    assert_near(got.host, fa.gelu.backward(x, x))
-    assert asked == ["stream"]
-    assert_near(fa.gelu(array(x[:, ::2])).host, fa.gelu(x[:, ::2]))
-    assert asked == ["stream", "copy", "stream"]
-    out = array(np.empty_like(x))
-    assert fa.gelu(array(x), out=out) is out
-    assert_near(out.host, fa.gelu(x))
-    assert set(streams) == {7}
-
-
-def test_other_libraries_get_arrays_of_numba():
-    x = numbers(N, np.float32)
-    assert_near(fa.gelu(Foreign(x)), fa.gelu(x))
-
-
-def test_streams_of_the_interface(monkeypatch):
-    used = []
-    monkeypatch.setattr(_cuda_arrays, "_external", lambda pointer: used.append(pointer) or 0)
-    fa.gelu(Foreign(numbers(N, np.float32), stream=9))
-    assert used == [9]
-
-
-@pytest.mark.parametrize("chunk", [16, 64, 1 << 20])
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_arrays_of_the_host(monkeypatch, chunk, dtype):
-    """Chunks of any number give what one does, and more of them than are on their way at a time."""
-    monkeypatch.setattr(_cuda_dispatch, "CHUNK", chunk)
-    x = numbers(61, np.float32, scale=2).clip(-1e4, 1e4).astype(dtype)
-    assert_near(fa.gelu(x, device="cuda"), fa.gelu(x))
-    for got, want in zip(fa.elu.value_and_derivative(x, 0.5, device="cuda"), fa.elu.value_and_derivative(x, 0.5), strict=True):
-        assert type(got) is np.ndarray
-        assert_near(got, want)
-    assert_near(fa.relu.backward(x[::-1].reshape(61, 1), x[:3], device="cuda"), fa.relu.backward(x[::-1].reshape(61, 1), x[:3]))
-    out = x.copy()
-    assert fa.gelu(out, out=out, device="cuda") is out
-    assert_near(out, fa.gelu(x))
-    shifted = x.copy()
-    fa.gelu(shifted[:-1], out=shifted[1:], device="cuda")
-    assert_near(shifted[1:], fa.gelu(x[:-1]))
-
-
 def test_device_block():
     x = numbers(N, np.float32)
     used = []
-    launch = _cuda_dispatch.launch
+    launch = _cuda_host.launch
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_cuda_dispatch, "launch", lambda *a: used.append(a[0]) or launch(*a))
+        patch.setattr(_cuda_host, "launch", lambda *a: used.append(a[0]) or launch(*a))
         with fa.device("cuda"):
             fa.gelu(x)
             with fa.device("cpu"):
@@ -200,6 +147,50 @@ def test_log(caplog):
     ]
 
 
+def test_last_target():
+    x = numbers(N, np.float32)
+    device = cuda.to_device(x)
+    fa.gelu(x)
+    assert fa.last_target() == "cpu"
+    for on_gpu in (lambda: fa.gelu(device), lambda: fa.gelu(x, device="cuda"), lambda: fa.softmax(device), lambda: fa.glu(device[1:])):
+        on_gpu()
+        assert fa.last_target() == "cuda"
+        assert _call.is_redirected()
+        fa.gelu.derivative(x, out=x.copy())
+        assert fa.last_target() == "cpu"
+        assert not _call.is_redirected()
+    for on_cpu in (lambda: fa.softmax(x), lambda: fa.sparsemax(x), lambda: fa.swiglu(x[1:]), lambda: fa.gelu(1.0), lambda: fa.gelu(x[::2]),
+                   lambda: fa.maxout(x, 3), lambda: fa.prelu.parameter_gradients(x, x), lambda: fa.relu(x, device="cpu")):  # fmt: skip
+        fa.gelu(device)
+        on_cpu()
+        assert fa.last_target() == "cpu"
+    with pytest.raises(TypeError):
+        fa.gelu(device, where=True)
+    assert fa.last_target() == "cpu"
+
+
+def test_last_target_of_threads():
+    x = numbers(N, np.float32)
+    device = cuda.to_device(x)
+    found = []
+
+    def other():
+        found.append(fa.last_target())
+        assert_same_bits(fa.gelu(x), fa.gelu(list(x)).astype(np.float32))
+        fa.gelu(device)
+        found.append(fa.last_target())
+
+    fa.gelu(device)
+    thread = threading.Thread(target=other)
+    thread.start()
+    thread.join()
+    del thread
+    assert found == ["cpu", "cuda"]
+    assert fa.last_target() == "cuda"
+    fa.gelu(x)
+    assert not _call.is_redirected(), "the mark of a thread that has ended is gone"
+
+
 def test_errors():
     x = numbers(N, np.float32)
     device = cuda.to_device(x)
@@ -208,12 +199,14 @@ def test_errors():
         (lambda: fa.gelu(device, out=x), TypeError, r"fastact\.gelu: out is ndarray on the CPU"),
         (lambda: fa.gelu(x, out=device), TypeError, r"fastact\.gelu: x is ndarray on the CPU"),
         (lambda: fa.gelu(device, where=True), TypeError, r"fastact\.gelu: where is not supported on a GPU; out is"),
-        (lambda: fa.elu(device, device), TypeError, r"fastact\.elu: alpha is \w+ on a GPU; expected a number"),
+        (lambda: fa.elu(device, x), TypeError, r"fastact\.elu: alpha is ndarray on the CPU; expected all arrays on one GPU"),
+        (lambda: fa.elu(device, "1"), TypeError, r"fastact\.elu: alpha is str on the CPU; expected all arrays on one GPU"),
+        (lambda: fa.elu(x, device), TypeError, r"fastact\.elu: x is ndarray on the CPU; expected all arrays on one GPU"),
         (lambda: fa.gelu(cuda.to_device(np.arange(3))), TypeError, r"x has dtype int64 on a GPU; expected float16, float32 or"),
         (
             lambda: fa.gelu.backward(device, device[:4]),
             ValueError,
-            r"x has shape \(4,\) on a GPU; expected \(21,\), that of grad",
+            r"shapes do not broadcast: grad \(21,\), x \(4,\)",
         ),
         (lambda: fa.gelu.backward(device, cuda.to_device(x.astype("d"))), TypeError, r"x has dtype float64 on a GPU; expected"),
         (lambda: fa.gelu(device, device="cpu"), ValueError, r"device is 'cpu', but arguments are on a GPU"),
@@ -221,7 +214,16 @@ def test_errors():
         (lambda: fa.device("gpu"), ValueError, r"fastact\.device: name is 'gpu'; expected"),
         (lambda: fa.gelu(np.ma.array(x), device="cuda"), TypeError, r"x is MaskedArray; device='cuda' takes plain NumPy arrays"),
         (lambda: fa.gelu(x, out=np.empty(3), device="cuda"), ValueError, r"out is not a C-contiguous NumPy array of shape"),
-        (lambda: fa.gelu.backward(x, x[:4], device="cuda"), ValueError, r"shapes do not broadcast: \(21,\), \(4,\)"),
+        (lambda: fa.gelu.backward(x, x[:4], device="cuda"), ValueError, r"shapes do not broadcast: grad \(21,\), x \(4,\)"),
+        (lambda: fa.gelu(device, out=device[:4]), ValueError, r"fastact\.gelu: out has shape \(4,\) on a GPU; expected \(21,\)"),
+        (lambda: fa.gelu(device[:-1], out=device[1:]), ValueError, r"fastact\.gelu: out overlaps another array on a GPU"),
+        (lambda: fa.elu.value_and_derivative(device, out=(device, device)), ValueError, "out overlaps another array"),
+        (lambda: fa.elu.value_and_derivative(device, out=device), TypeError, "out has 1 arrays; expected 2"),
+        (lambda: fa.prelu.parameter_gradients(device, x), TypeError, r"fastact\.prelu\.parameter_gradients: grad is \w+ on a GPU"),
+        (lambda: fa.maxout(device, 3), TypeError, r"fastact\.maxout: x is \w+ on a GPU; expected arrays of the CPU alone"),
+        (lambda: fa.sparsemax(device), TypeError, r"fastact\.sparsemax: x is \w+ on a GPU; expected arrays of the CPU alone"),
+        (lambda: fa.logsumexp(device), TypeError, r"fastact\.logsumexp: x is \w+ on a GPU; expected arrays of the CPU alone"),
+        (lambda: fa.sparsemax(x, device="cuda"), TypeError, r"fastact\.sparsemax: device is 'cuda'; this function runs on the CPU"),
         (lambda: fa.gelu(1j, device="cuda"), TypeError, r"fastact\.gelu: x has dtype complex128"),
     ]
     for call, error, message in cases:

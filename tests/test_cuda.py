@@ -31,11 +31,9 @@ needs_nvvm = pytest.mark.skipif(nvvm_reason() is not None, reason=str(nvvm_reaso
 
 
 def test_simulator():
-    """Every function and kind, and all that surrounds the kernels: see cuda_simulated.py."""
-    path = Path(__file__).with_name("cuda_simulated.py")
-    done = run_python(
-        None, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path), NUMBA_ENABLE_CUDASIM="1", timeout=300
-    )  # fmt: skip
+    """Every function and kind, and all that surrounds the kernels: see cuda_simulated*.py."""
+    paths = map(str, sorted(Path(__file__).parent.glob("cuda_simulated*.py")))
+    done = run_python(None, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths, NUMBA_ENABLE_CUDASIM="1", timeout=300)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]
 
 
