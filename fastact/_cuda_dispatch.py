@@ -78,6 +78,13 @@ def broadcast(title: str, names: list[str], found: list[Operand]) -> tuple[int, 
         raise ValueError(f"{title}: shapes do not broadcast: {shapes}") from None
 
 
+def check_broadcasts(title: str, name: str, array: Operand, shape: tuple[int, ...], whose: str) -> None:
+    """Refuse an array that does not broadcast to a shape."""
+    missing = len(shape) - len(array.shape)
+    if missing < 0 or any(n not in (1, m) for n, m in zip(array.shape, shape[max(missing, 0) :], strict=False)):
+        raise ValueError(f"{title}: {name} has shape {array.shape}; expected {shape}{whose}")
+
+
 def report(title: str, array: Operand, shape: tuple[int, ...]) -> None:
     """Say and record that a call ran on a GPU."""
     ran_on_gpu()
@@ -150,8 +157,8 @@ def gated(title: str, unit: Any, grad: Any, a: Any, b: Any, axis: Any, out: Any)
     elif axis is not None:
         raise TypeError(f"{title}: axis goes with one array, which it splits; there are two")
     shape = broadcast(title, ["a", "b"], halves)
-    if back and np.broadcast_shapes(incoming[0].shape, shape) != shape:
-        raise ValueError(f"{title}: grad has shape {incoming[0].shape}; expected {shape}")
+    if back:
+        check_broadcasts(title, "grad", incoming[0], shape, "")
     order = slice(None) if unit.gate == "first" else slice(None, None, -1)
     first, params = given[0], [float(p) for p in REGISTRY[unit.activation].params.values()]
     with cuda.gpus[first.device]:
@@ -191,8 +198,7 @@ def rows(title: str, op: str, sign: float, arrays: dict[str, Any], axis: Any, te
     if axes[-1] - axes[0] + 1 != len(axes):
         raise ValueError(f"{title}: axis is {axis!r}; expected neighbouring axes on a GPU")
     for name, array in zip(names, given, strict=True):
-        if len(array.shape) > len(shape) or broadcast(title, [name, names[-1]], [array, given[-1]]) != shape:
-            raise ValueError(f"{title}: {name} has shape {array.shape}; expected {shape} of {names[-1]}")
+        check_broadcasts(title, name, array, shape, f" of {names[-1]}")
     first = given[-1]
     sizes = [math.prod(shape[: axes[0]]), math.prod(shape[axes[0] : axes[-1] + 1]), math.prod(shape[axes[-1] + 1 :])]
     work = np.promote_types(first.dtype, np.float32)

@@ -4,8 +4,8 @@ A row is worked on by some threads of a warp, by a block, or by several blocks; 
 and the accumulators are folded within the warp, the block, and the row. The exponentials of a row are not kept: the
 last pass computes them again, from elements that the caches still hold.
 
-The text of a kernel is Python, which Numba's simulator runs as it is; what reads and writes elements and computes
-with them is emitted (`Emitted`), or comes from ``_cuda_simulated`` there.
+The text of a kernel is Python; what reads and writes elements and computes with them is emitted (`Emitted`). Without a
+GPU the text runs on simulated threads, over what ``_cuda_simulated`` has in its place.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ OPS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
 }
 
 #: Threads of a block, of a warp; elements of a row for which a warp will do.
-BLOCK, WARP, SHORT = (16, 4, 24) if SIMULATED else (256, 32, 2048)
+BLOCK, WARP, SHORT = (8, 4, 20) if SIMULATED else (256, 32, 2048)
 #: Elements of a row's part, at least, where several blocks share a row.
-PART = 16 if SIMULATED else 8192
+PART = 8 if SIMULATED else 8192
 
 
 class RowVariant(NamedTuple):
@@ -150,14 +150,8 @@ def text_of(variant: RowVariant) -> str:
 # ---------------------------------------------------------------------------------------------------
 
 
-@cache
-def kernel(variant: RowVariant) -> Any:
-    """The Python function that ``cuda.jit`` compiles."""
-    if SIMULATED:
-        from ._cuda_simulated import SimulatedRows as Functions
-    else:
-        Functions = Emitted  # type: ignore[assignment, misc]
-    made = Functions(variant)
+def _scope(variant: RowVariant, made: Any) -> dict[str, Any]:
+    """The names that the text of a kernel uses."""
     scope: dict[str, Any] = {"cuda": cuda, "WARP": WARP, "number": made.number, "min": min}
     stages, last = OPS[variant.op]
     scope[f"write_{last}"] = made.write(ROW_PASSES[last])
@@ -166,6 +160,13 @@ def kernel(variant: RowVariant) -> Any:
             scope[f"{what}_{name}"] = getattr(made, what)(ROW_PASSES[name])
         if after:
             scope[f"once_{after}"] = made.once(ROW_PASSES[after])
+    return scope
+
+
+@cache
+def kernel(variant: RowVariant) -> Any:
+    """The Python function that ``cuda.jit`` compiles."""
+    scope = _scope(variant, Emitted(variant))
     exec(text_of(variant), scope)
     return scope["kernel"]
 
@@ -179,8 +180,11 @@ def signature(variant: RowVariant) -> tuple[Any, ...]:
 @cache
 def compiled(variant: RowVariant) -> Any:
     """The kernel, ready to be launched."""
-    options = {} if SIMULATED else {"max_registers": REGISTERS}
-    return cuda.jit(**options)(kernel(variant))
+    if SIMULATED:
+        from ._cuda_simulated import SimulatedKernel, SimulatedRows
+
+        return SimulatedKernel(text_of(variant), _scope(variant, SimulatedRows(variant)))
+    return cuda.jit(max_registers=REGISTERS)(kernel(variant))
 
 
 @lru_cache(maxsize=1024)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import operator
-import threading
+import re
 from collections.abc import Callable
+from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -82,7 +84,9 @@ class NumpyAtoms(Atoms):
         return np.copysign(magnitude, sign)
 
     def scale_by_pow2(self, x: Any, k: Any) -> Any:
-        return x * np.ldexp(self.type(1), np.asarray(k).astype(np.int32))
+        # By the bits, as the others do: the power below the least normal number is 0.
+        sum_ = self.to_bits(k + self.type(1.5 * 2.0**self.digits + self.bias))
+        return x * self.from_bits(sum_ << self.bits(self.digits))
 
     def exponent(self, x: Any) -> Any:
         m, e = np.frexp(x)  # m in [1/2, 1)
@@ -141,15 +145,39 @@ def simulated(variant: Any) -> Callable[..., None]:
     return run
 
 
-def _exchanged(state: tuple[Any, ...], distance: int) -> tuple[Any, ...]:
-    """What the thread holds whose number differs by the bits of ``distance``; all threads of the block exchange."""
-    thread: Any = threading.current_thread()
-    board = thread._manager.__dict__.setdefault("board", {})
-    board[thread.thread_id] = state
-    thread.syncthreads()
-    other = board[thread.thread_id ^ distance]
-    thread.syncthreads()
-    return other
+class _Thread:
+    """What a kernel calls ``cuda``, for one thread of a block."""
+
+    def __init__(self, number: int, grid: tuple[int, int], block: tuple[int, int], board: dict[int, Any], kept: dict[str, Any]):
+        self.number, self.board = number, board
+        self.threadIdx = SimpleNamespace(x=number % block[0], y=number // block[0])
+        self.blockIdx, self.blockDim = SimpleNamespace(x=grid[0], y=grid[1]), SimpleNamespace(x=block[0], y=block[1])
+        self.shared = SimpleNamespace(array=lambda shape, dtype: kept.setdefault("shared", np.full(shape, np.nan, dtype)))
+
+
+class SimulatedKernel:
+    """A kernel of rows on a grid, launched as one of Numba: the threads of a block take turns, from exchange to exchange.
+
+    Numba's simulator gives each of them a thread of Python and waits for them busily, which takes a hundred times as long.
+    """
+
+    def __init__(self, text: str, scope: dict[str, Any]) -> None:
+        text = text.replace("def kernel(", "def kernel(cuda, ").replace("cuda.syncthreads()", "yield")
+        exec(re.sub(r"= (fold_\w+)\(", r"= yield from \1(cuda, ", text), scope)
+        self.kernel = scope["kernel"]
+
+    def __getitem__(self, configuration: Any) -> Callable[..., None]:
+        grid, block, _ = configuration
+        return lambda *arguments: self.run(grid, block, arguments)
+
+    def run(self, grid: tuple[int, int], block: tuple[int, int], arguments: tuple[Any, ...]) -> None:
+        for place in np.ndindex(*grid):
+            board: dict[int, Any] = {}
+            kept: dict[str, Any] = {}
+            threads = [_Thread(i, place, block, board, kept) for i in range(block[0] * block[1])]
+            live = [self.kernel(thread, *arguments) for thread in threads]
+            while live:
+                live = [t for t in live if next(t, "done") is None]
 
 
 class SimulatedRows:
@@ -201,20 +229,24 @@ class SimulatedRows:
         return run
 
     def once(self, entry: Any) -> Any:
-        def run(numbers: Any, scalars: Any) -> Any:
+        @lru_cache  # all threads of a row compute the same
+        def computed(key: bytes, count: int) -> Any:
+            given = np.frombuffer(key, self.number)
+            numbers, scalars, state = given[:count], list(given[count:]), self._typed([0.0] * len(entry.state))
             inputs, lanes = list(numbers[: len(entry.inputs)]), list(numbers[len(entry.inputs) :])
-            state = self._typed([0.0] * len(entry.state))
             with np.errstate(all="ignore"):
-                return tuple(
-                    self._typed(emit_pass(self.atoms, entry, arguments_of(entry, inputs, self._typed(scalars), lanes, state)))
-                )
+                return tuple(self._typed(emit_pass(self.atoms, entry, arguments_of(entry, inputs, scalars, lanes, state))))
 
-        return run
+        return lambda numbers, scalars: computed(np.array([*numbers, *scalars], self.number).tobytes(), len(numbers))
 
     def fold(self, entry: Any) -> Any:
-        def run(state: Any, distance: int) -> Any:
+        def run(thread: _Thread, state: Any, distance: int) -> Any:
+            thread.board[thread.number] = state
+            yield
+            other = thread.board[thread.number ^ distance]
+            yield
             with np.errstate(all="ignore"):
-                return tuple(self._typed(fold(self.atoms, entry, list(state), list(_exchanged(state, distance)))))
+                return tuple(self._typed(fold(self.atoms, entry, list(state), list(other))))
 
         return run
 
