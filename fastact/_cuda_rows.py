@@ -119,7 +119,7 @@ def text_of(variant: RowVariant) -> str:
         lines += ["row, inside = cuda.blockIdx.x, True", "first, step = thread, lanes"]
     else:
         lines += ["row = cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y", "first, step, inside = thread, lanes, row < rows"]
-        lines += ["row = min(row, rows - 1)"]  # all threads of a warp take part in its exchanges
+        lines += ["if not inside:", "    row = rows - 1"]  # all threads of a warp take part in its exchanges
     if variant.block:
         lines.append("shared = cuda.shared.array((32, 3), number)")
     given = tuple(f"x{i}" for i in range(variant.inputs))
@@ -152,7 +152,7 @@ def text_of(variant: RowVariant) -> str:
 
 def _scope(variant: RowVariant, made: Any) -> dict[str, Any]:
     """The names that the text of a kernel uses."""
-    scope: dict[str, Any] = {"cuda": cuda, "WARP": WARP, "number": made.number, "min": min}
+    scope: dict[str, Any] = {"cuda": cuda, "WARP": WARP, "number": made.number}
     stages, last = OPS[variant.op]
     scope[f"write_{last}"] = made.write(ROW_PASSES[last])
     for name, after in stages:

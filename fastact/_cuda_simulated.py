@@ -6,10 +6,11 @@ Slow; for tests of whatever surrounds the kernels on a machine without a GPU.
 from __future__ import annotations
 
 import ctypes
+import math
 import operator
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -96,6 +97,42 @@ class NumpyAtoms(Atoms):
         return (np.float64(a) * np.float64(b) + np.float64(c)).astype(self.type)
 
 
+class _Recorder:
+    """Stands for the atoms while a formula is emitted, and keeps a line of Python for each operation."""
+
+    def __init__(self, precision: str) -> None:
+        self.precision = precision
+        self.lines: list[tuple[str, str, tuple[str, ...]]] = []
+
+    def literal(self, value: float) -> str:
+        return f"(c({value!r}))" if math.isfinite(value) else f"(c('{value}'))"
+
+    def compare(self, symbol: str, a: str, b: str) -> str:
+        return self._record("compare", repr(symbol), a, b)
+
+    def __getattr__(self, operation: str) -> Callable[..., str]:
+        return lambda *arguments: self._record(operation, *arguments)
+
+    def _record(self, operation: str, *arguments: str) -> str:
+        self.lines.append((f"t{len(self.lines)}", operation, arguments))
+        return self.lines[-1][0]
+
+
+def recorded(atoms: NumpyAtoms, produce: Callable[[Any, list[str]], list[str]], count: int) -> Callable[..., tuple[Any, ...]]:
+    """A function of ``count`` arguments that computes what ``produce(atoms, arguments)`` emits."""
+    recorder, arguments = _Recorder(atoms.precision), [f"a{i}" for i in range(count)]
+    results = produce(recorder, arguments)
+    needed, kept = set(results), []
+    for name, operation, given in reversed(recorder.lines):
+        if name in needed:
+            needed.update(given)
+            kept.append(f"    {name} = atoms.{operation}({', '.join(given)})")
+    text = "\n".join([f"def computed({', '.join(arguments)}):", *kept[::-1], f"    return ({''.join(f'{r}, ' for r in results)})"])
+    scope = {"atoms": atoms, "c": cache(atoms.type)}
+    exec(text, scope)
+    return scope["computed"]
+
+
 def elements(address: int, count: int, dtype: Any) -> np.ndarray:
     """The elements at an address of the host."""
     raw: Any = (ctypes.c_char * (count * np.dtype(dtype).itemsize)).from_address(address)
@@ -107,6 +144,9 @@ def simulated(variant: Any) -> Callable[..., None]:
     atoms = NumpyAtoms(PRECISIONS[variant.dtype])
     dtype, width, rank, size = variant.dtype, variant.width, variant.rank, np.dtype(variant.dtype).itemsize
     spread = variant.spread or (False,) * variant.inputs
+    formula = recorded(
+        atoms, lambda a, given: emit(a, variant.name, variant.kind, given), len(variant.ordered([0] * variant.inputs, [0] * 99))
+    )
 
     def run(arguments: tuple[Any, ...], thread: int, threads: int) -> None:
         addresses, integers = arguments[: variant.arrays], arguments[variant.arrays :][: variant.integers]
@@ -132,7 +172,7 @@ def simulated(variant: Any) -> Callable[..., None]:
                 elements(a, 1 if one else lanes, dtype).astype(atoms.type) for a, one in zip(found, spread, strict=False)
             ]
             with np.errstate(all="ignore"):
-                results = emit(atoms, variant.name, variant.kind, variant.ordered(given, numbers))
+                results = formula(*variant.ordered(given, numbers))
                 for address, values in zip(found[variant.inputs :], results, strict=True):
                     elements(address, lanes, dtype)[:] = values
 
@@ -189,6 +229,10 @@ class SimulatedRows:
         self.number = np.dtype(self.precision)
         self.atoms = NumpyAtoms(self.precision)
 
+    def _computed(self, entry: Any) -> Callable[..., tuple[Any, ...]]:
+        count = entry.function.__code__.co_argcount
+        return recorded(self.atoms, lambda atoms, given: emit_pass(atoms, entry, given), count)
+
     def _typed(self, values: Any) -> list[Any]:
         return [self.atoms.type(v) for v in values]
 
@@ -203,19 +247,22 @@ class SimulatedRows:
             yield [a + start + i * between for a in addresses], 1
 
     def reduce(self, entry: Any) -> Any:
+        formula = self._computed(entry)
+
         def run(addresses: Any, row: int, n: int, inner: int, first: int, step: int, scalars: Any, lanes: Any) -> Any:
-            state = self._typed(start_of(entry, self.precision))
+            state, typed = self._typed(start_of(entry, self.precision)), self._typed(scalars)
             with np.errstate(all="ignore"):
                 for places, width in self._places(addresses, row, n, inner, first, step):
                     for given in zip(*(elements(a, width, self.variant.dtype) for a in places), strict=True):
-                        got = emit_pass(self.atoms, entry, arguments_of(entry, self._typed(given), self._typed(scalars),
-                                                                        list(lanes), state))  # fmt: skip
-                        state = self._typed(got[len(got) - len(state) :])
+                        got = formula(*arguments_of(entry, self._typed(given), typed, list(lanes), state))
+                        state = list(got[len(got) - len(state) :])
                 return tuple(self._typed(settle(self.atoms, entry, state, self.precision)))
 
         return run
 
     def write(self, entry: Any) -> Any:
+        formula = self._computed(entry)
+
         def run(addresses: Any, row: int, n: int, inner: int, first: int, step: int, scalars: Any, lanes: Any, out: int,
                 inside: bool) -> None:  # fmt: skip
             if not inside:
@@ -224,29 +271,34 @@ class SimulatedRows:
                 for places, width in self._places((*addresses, out), row, n, inner, first, step):
                     columns = [elements(a, width, self.variant.dtype).astype(self.atoms.type) for a in places[:-1]]
                     given = arguments_of(entry, columns, self._typed(scalars), list(lanes), [])
-                    elements(places[-1], width, self.variant.dtype)[:] = emit_pass(self.atoms, entry, given)[0]
+                    elements(places[-1], width, self.variant.dtype)[:] = formula(*given)[0]
 
         return run
 
     def once(self, entry: Any) -> Any:
+        formula = self._computed(entry)
+
         @lru_cache  # all threads of a row compute the same
         def computed(key: bytes, count: int) -> Any:
             given = np.frombuffer(key, self.number)
             numbers, scalars, state = given[:count], list(given[count:]), self._typed([0.0] * len(entry.state))
             inputs, lanes = list(numbers[: len(entry.inputs)]), list(numbers[len(entry.inputs) :])
             with np.errstate(all="ignore"):
-                return tuple(self._typed(emit_pass(self.atoms, entry, arguments_of(entry, inputs, scalars, lanes, state))))
+                return tuple(self._typed(formula(*arguments_of(entry, inputs, scalars, lanes, state))))
 
         return lambda numbers, scalars: computed(np.array([*numbers, *scalars], self.number).tobytes(), len(numbers))
 
     def fold(self, entry: Any) -> Any:
+        count = len(entry.state)
+        formula = recorded(self.atoms, lambda atoms, given: fold(atoms, entry, given[:count], given[count:]), 2 * count)
+
         def run(thread: _Thread, state: Any, distance: int) -> Any:
             thread.board[thread.number] = state
             yield
             other = thread.board[thread.number ^ distance]
             yield
             with np.errstate(all="ignore"):
-                return tuple(self._typed(fold(self.atoms, entry, list(state), list(other))))
+                return formula(*state, *other)
 
         return run
 

@@ -1,11 +1,13 @@
-"""The CUDA target: without a GPU what can be known without one, and with one parity with the CPU."""
+"""The CUDA target as far as it can be known without a GPU; test_cuda_gpu.py is for where there is one."""
 
+import importlib.util
+import os
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import CALLS, KINDS, NAMES, WITH_OUTPUT, arrays, assert_same_bits, function, numbers, results, run_python
+from conftest import KINDS, NAMES, WITH_OUTPUT, arrays, assert_same_bits, function, numbers, results, run_python
 
 import fastact as fa
 
@@ -14,7 +16,11 @@ numba = pytest.importorskip("numba")
 from numba import cuda  # noqa: E402
 
 from fastact import _cuda_kernels as kernels  # noqa: E402
+from fastact import _cuda_rows as rows  # noqa: E402
+from fastact._cuda_kernels import Variant  # noqa: E402
 
+EVERY = bool(os.environ.get("FASTACT_EVERY_KERNEL"))  # minutes instead of a sample
+LINKER = importlib.util.find_spec("cuda") and importlib.util.find_spec("cuda.bindings")  # nvJitLink has ptxas in it
 REASON = fa.cuda.why_unavailable()
 WIDTHS = {"float16": 8, "float32": 4, "float64": 2}
 
@@ -26,7 +32,10 @@ def nvvm_reason():
     return None if nvvm.is_available() else "NVVM is not installed: pip install 'fastact[cuda]'"
 
 
-needs_gpu = pytest.mark.skipif(REASON is not None, reason=f"no GPU: {REASON}")
+needs_fma = pytest.mark.skipif(
+    "+fma" not in numba.core.registry.cpu_target.target_context.codegen().magic_tuple()[2].split(",") or fa._cpu.LEVEL == "x86-64",
+    reason="needs fused multiply-add, as GPUs have it",
+)
 needs_nvvm = pytest.mark.skipif(nvvm_reason() is not None, reason=str(nvvm_reason()))
 
 
@@ -43,8 +52,8 @@ def test_simulator():
 
 
 def registers(text, cc):
-    """(registers, bytes spilled) as ptxas tells, through nvJitLink; None where that is not installed."""
-    nvjitlink = pytest.importorskip("cuda.bindings.nvjitlink")
+    """(registers, bytes spilled) as ptxas tells, through nvJitLink."""
+    nvjitlink = importlib.import_module("cuda.bindings.nvjitlink")
     options = [f"-arch=sm_{cc[0]}{cc[1]}", "-verbose", f"-maxrregcount={kernels.REGISTERS}"]
     handle = nvjitlink.create(len(options), options)
     try:
@@ -58,48 +67,91 @@ def registers(text, cc):
     return int(found[2]), int(found[1])
 
 
-@needs_nvvm
-@pytest.mark.parametrize("name", NAMES)
-def test_registers(name):
-    """A kernel assembles, and fits its registers without memory to help out."""
-    for dtype, width in WIDTHS.items():
-        signature = kernels.signature(name, "value_and_derivative", dtype)
-        function = kernels.kernel(name, "value_and_derivative", dtype, width)
-        text, _ = cuda.compile_ptx(function, signature, device=False, abi="numba", cc=(9, 0))
-        used, spilled = registers(text, (9, 0))
+def check_text(make, cc, dtype, reads=True, writes=True, spilled=0):
+    """Compile a kernel, and assert what every kernel keeps to."""
+    function, signature = make
+    text, _ = cuda.compile_ptx(function, signature, device=False, abi="numba", cc=cc)
+    found = set(re.findall(r"^\s+(?:@!?%\w+ )?([a-z]\w*(?:\.\w+)*)\s", text, re.MULTILINE))
+    assert f"sm_{cc[0]}{cc[1]}" in text
+    assert not [i for i in found if dtype != "float64" and ".f64" in i]
+    assert not [i for i in found if ".ftz" in i or ".local" in i or i.startswith("call")]
+    assert {i for i in found if ".approx" in i} <= {"rcp.approx.f32"}, "followed by a Newton step"
+    assert not [i for i in found if i.startswith(("div.", "rem.")) and "64" in i and ".f64" not in i]
+    assert bool([i for i in found if i.startswith("ld.global.v")]) is reads
+    assert bool([i for i in found if i.startswith("st.global.v")]) is writes
+    assert not re.search(r"\b(mul|add|sub|fma|div|sqrt|rcp)\.f(32|64)", text), "every operation names its rounding"
+    if cc == (9, 0) and LINKER:
+        used, out = registers(text, cc)
         assert used <= kernels.REGISTERS
-        assert spilled <= (64 if name == "phish" else 0), f"{name} {dtype}"
+        assert out <= spilled
+    return text
+
+
+def made(*arguments):
+    variant = Variant(*arguments)
+    return kernels.kernel(variant), kernels.signature(variant)
 
 
 @needs_nvvm
-@pytest.mark.parametrize("cc", [(8, 0), (9, 0)])
 @pytest.mark.parametrize("name", NAMES)
-def test_ptx(name, cc):
-    """No float64 in kernels of float32, no flushing or approximation, accesses of 128 bits, no call, no long division."""
-    for dtype, width in WIDTHS.items():
-        kinds = KINDS[2:] if cc == (9, 0) else ["value_and_derivative"]  # that has the code of value and derivative
-        for kind in [k for k in kinds if k != "backward_from_output" or name in WITH_OUTPUT]:
-            signature = kernels.signature(name, kind, dtype)
-            text, _ = cuda.compile_ptx(kernels.kernel(name, kind, dtype, width), signature, device=False, abi="numba", cc=cc)
-            found = set(re.findall(r"^\s+(?:@!?%\w+ )?([a-z]\w*(?:\.\w+)*)\s", text, re.MULTILINE))
-            assert f"sm_{cc[0]}{cc[1]}" in text
-            assert not [i for i in found if dtype != "float64" and ".f64" in i], f"{name} {kind} {dtype}"
-            assert not [i for i in found if ".ftz" in i or ".approx" in i or ".local" in i or i.startswith("call")], name
-            assert not [i for i in found if i.startswith(("div.", "rem.")) and "64" in i and ".f64" not in i], name
-            assert [i for i in found if i.startswith("ld.global.v")], name
-            assert [i for i in found if i.startswith("st.global.v")], name
-            assert not re.search(r"\b(mul|add|sub|fma|div|sqrt)\.f(32|64)", text), "every operation names its rounding"
+def test_ptx(name):
+    """No float64 in kernels of float32, no flushing, accesses of 128 bits, no call, no long division, few registers.
+
+    Without FASTACT_EVERY_KERNEL those that have the code of others in them.
+    """
+    kinds = [k for k in KINDS if k != "backward_from_output" or name in WITH_OUTPUT]
+    cases = [(cc, kind, dtype) for cc in ((9, 0), (8, 0)) for kind in kinds for dtype in WIDTHS]
+    if not EVERY:
+        both = [((9, 0), "value_and_derivative", dtype) for dtype in WIDTHS]
+        cases = [*both, ((8, 0), kinds[2], "float32"), ((9, 0), "backward", "float32"), ((9, 0), kinds[-1], "float32")]
+    for cc, kind, dtype in dict.fromkeys(cases):
+        check_text(made(name, kind, dtype, WIDTHS[dtype]), cc, dtype, spilled=64 if name == "phish" else 0)
+    if EVERY:
+        count = len(fa.get(name).params)
+        for dtype, width in WIDTHS.items():
+            check_text(made(name, "backward", dtype, width, 2, (True,) * count, (False,) * (2 + count)), (9, 0), dtype, spilled=64)
+            check_text(made(name, "value_and_derivative", dtype, 1, 3), (9, 0), dtype, reads=False, writes=False, spilled=64)
+
+
+@needs_nvvm
+@pytest.mark.parametrize("activation", ["sigmoid", "identity", "relu", "gelu", "silu", "selu"])
+def test_ptx_of_gated_units(activation):
+    for cc in ((9, 0), (8, 0)) if EVERY else ((9, 0),):
+        for dtype, width in WIDTHS.items():
+            check_text(made(activation, "gated", dtype, width, 2, (), (False, False)), cc, dtype)
+            check_text(made(activation, "gated_backward", dtype, width, 2, (), (False,) * 3), cc, dtype, spilled=64)
+
+
+@needs_nvvm
+@pytest.mark.parametrize("op", rows.OPS)
+def test_ptx_of_rows(op):
+    last = len(rows.OPS[op][0])
+    stages = [(False, -1), (True, -1), *((True, stage) for stage in range(last + 1))]
+    for dtype, width in WIDTHS.items() if EVERY else [("float32", 4)]:
+        for block, stage in stages:
+            variant = rows.RowVariant(op, dtype, width, False, block, stage)
+            for cc in ((9, 0), (8, 0)) if EVERY else ((9, 0),):
+                check_text((rows.kernel(variant), rows.signature(variant)), cc, dtype, writes=stage in (-1, last))
+    variant = rows.RowVariant(op, "float32", 1, True, False, -1)
+    check_text((rows.kernel(variant), rows.signature(variant)), (9, 0), "float32", reads=False, writes=False)
 
 
 @needs_nvvm
 def test_ptx_of_unaligned_arrays():
-    signature = kernels.signature("gelu", "value", "float32")
-    text, _ = cuda.compile_ptx(kernels.kernel("gelu", "value", "float32", 1), signature, device=False, abi="numba", cc=(9, 0))
+    text = check_text(made("gelu", "value", "float32", 1), (9, 0), "float32", reads=False, writes=False)
     assert "ld.global.f32" in text
-    assert "ld.global.v" not in text
 
 
-def on_the_cpu(name, kind, dtype, width):
+@needs_nvvm
+def test_ptx_of_a_reciprocal():
+    """An approximation and a Newton step where one is divided by a number; elsewhere divisions are rounded."""
+    text = check_text(made("softsign", "derivative", "float32", 4), (9, 0), "float32")
+    assert text.count("rcp.approx.f32") == 5  # a group and the tail
+    assert "div." not in text
+    assert "rcp.rn.f64" in check_text(made("softsign", "derivative", "float64", 2), (9, 0), "float64")
+
+
+def on_the_cpu(variant):
     """The loop of a kernel compiled for the CPU, one thread of a grid after the other."""
     from numba.core import cgutils
     from numba.extending import intrinsic
@@ -111,7 +163,7 @@ def on_the_cpu(name, kind, dtype, width):
         def code(context, builder, signature, values):
             given = cgutils.unpack_tuple(builder, values[0])
             numbers = [builder.trunc(v, kernels.INDEX) for v in values[1:]]
-            kernels.sweep(Atoms(builder, kernels.PRECISIONS[dtype]), name, kind, dtype, width, given, *numbers)
+            kernels.sweep(Atoms(builder, kernels.PRECISIONS[variant.dtype]), variant, given, *numbers)
             return context.get_dummy_value()
 
         return numba.types.void(arguments, thread, threads), code
@@ -124,8 +176,7 @@ def on_the_cpu(name, kind, dtype, width):
     return grid
 
 
-@pytest.mark.skipif("+fma" not in numba.core.registry.cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-                    or fa._cpu.LEVEL == "x86-64", reason="needs fused multiply-add, as GPUs have it")  # fmt: skip
+@needs_fma
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 @pytest.mark.parametrize(("name", "kind", "params"), [
     ("gelu", "value_and_derivative", ()), ("elu", "backward", (0.5,)), ("tanh", "backward_from_output", ()),
@@ -134,7 +185,7 @@ def test_loop_of_a_kernel(name, kind, params, dtype):
     """The very instructions of a kernel, but for the names of its registers: each element once, the bits of the CPU."""
     number = getattr(np, kernels.PRECISIONS[dtype])
     for width in (1, WIDTHS[dtype]):
-        grid = on_the_cpu(name, kind, dtype, width)
+        grid = on_the_cpu(Variant(name, kind, dtype, width))
         for size in (0, 1, width, 5 * width - 1, 37 * width + width // 2):
             with np.errstate(over="ignore"):
                 x = numbers(size, np.float32, scale=3.0).astype(dtype)
@@ -147,6 +198,26 @@ def test_loop_of_a_kernel(name, kind, params, dtype):
             for o, w in zip(out, want, strict=True):
                 assert_same_bits(o[:size], w, f"{width} {size}")
                 assert o[size] == 7
+
+
+@needs_fma
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_loop_of_a_strided_kernel(dtype):
+    """Three dimensions, a weight that is an array along one of them, and its gradient spread along another."""
+    number, item = getattr(np, kernels.PRECISIONS[dtype]), np.dtype(dtype).itemsize
+    for width in (1, WIDTHS[dtype]):
+        shape = (3, 5, 4 * width)
+        x = numbers(15 * 8 * width, np.float32, scale=3.0).clip(-1e4, 1e4).astype(dtype).reshape(3, 5, 8 * width)
+        given, grad, weight = x[::-1, :, : 4 * width], x[:, :1, :1], np.linspace(-1, 1, 5).astype(dtype)
+        spread = (True, False, True) if width > 1 else ()
+        grid = on_the_cpu(Variant("prelu", "backward", dtype, width, 3, (True,), spread))
+        out = np.zeros(shape, dtype)
+        steps = [(grad.strides[0], 0, 0), given.strides[:2] + (item * width,), (0, item, 0), out.strides[:2] + (item * width,)]
+        addresses = [a.ctypes.data for a in (grad, given, weight, out)]
+        assert width == 1 or all(a % 16 == 0 for a in (addresses[1], addresses[3]))
+        grid((*addresses, out.size, 5, 4, *(s for step in steps for s in step)), 16)
+        assert_same_bits(out, fa.prelu.backward(np.broadcast_to(grad, shape), given, weight[:, None]))
+        assert number
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -183,55 +254,3 @@ fa.gelu([1.0], device="cuda")
 def test_a_plain_call_imports_no_numba():
     code = "import sys, fastact as fa; fa.gelu([1.0]); fa.cuda; fa.gelu([1.0], device='cpu'); print('numba' in sys.modules)"
     assert run_python(code).stdout.strip() == "False"
-
-
-# ---------------------------------------------------------------------------------------------------
-# With a GPU
-# ---------------------------------------------------------------------------------------------------
-
-
-@needs_gpu
-@pytest.mark.gpu
-@pytest.mark.parametrize("name", NAMES)
-def test_parity(name):
-    """The bits of the CPU where that has fused multiply-add: the same operations, each rounded the same."""
-    for kind, dtype in [(k, d) for n, k in CALLS if n == name for d in WIDTHS]:
-        with np.errstate(over="ignore"):
-            x = np.concatenate([numbers(4099, np.float32), [np.inf, -np.inf, np.nan]]).astype(dtype)
-        given = arrays(name, kind, x)
-        with np.errstate(all="ignore"):
-            want = results(function(name, kind)(*given))
-        for got, w in zip(results(function(name, kind)(*map(cuda.to_device, given))), want, strict=True):
-            got = got.copy_to_host()
-            if fa._cpu.LEVEL != "x86-64":
-                assert_same_bits(got, w, f"{name} {kind}")
-            else:
-                np.testing.assert_allclose(got, w, rtol=16 * float(np.finfo(dtype).eps), atol=8 * float(np.finfo(dtype).eps))
-
-
-@needs_gpu
-@pytest.mark.gpu
-@pytest.mark.parametrize("library", ["cupy", "torch"])
-def test_libraries(library):
-    module = pytest.importorskip(library)
-    if library == "torch" and not module.cuda.is_available():
-        pytest.skip("torch without CUDA")
-    x = numbers(5001, np.float32).reshape(3, 1667)
-    make = module.asarray if library == "cupy" else lambda a: module.from_numpy(a).cuda()
-    for array in (make(x), make(x)[:, 1:]):
-        got = fa.gelu(array)
-        assert type(got) is type(array)
-        host = got.get() if library == "cupy" else got.cpu().numpy()
-        assert_same_bits(host, fa.gelu(array.get() if library == "cupy" else array.cpu().numpy()))
-
-
-@needs_gpu
-@pytest.mark.gpu
-def test_streams_and_host_arrays():
-    x = numbers(20_000_001, np.float32)
-    assert_same_bits(fa.gelu(x, device="cuda"), fa.gelu(x))
-    stream = cuda.stream()
-    device = cuda.to_device(x, stream=stream)
-    device = fa.tanh(fa.gelu(device))
-    stream.synchronize()
-    assert_same_bits(device.copy_to_host(), fa.tanh(fa.gelu(x)))
