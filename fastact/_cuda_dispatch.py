@@ -65,7 +65,7 @@ def into(title: str, out: list[Any], inputs: list[Operand], shape: tuple[int, ..
             start, end = other.span()
             same = j < len(inputs) and other[:3] == result[:3]  # address, shape, strides
             if first < end and start < last and not same:
-                raise ValueError(f"{title}: out overlaps another array on a GPU; expected that array itself, or memory of its own")
+                raise ValueError(f"{title}: out overlaps another array on a GPU; expected that array, or memory of its own")
     return found
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import CFUNCTYPE, POINTER, Structure, byref, c_char_p, c_int, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
-from ctypes import c_void_p, py_object, pythonapi  # fmt: skip
+from ctypes import POINTER, Structure, c_char_p, c_int32, c_int64, c_uint8, c_uint16, c_uint32, c_uint64, c_void_p, py_object
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,7 @@ class _Tensor(Structure):
                 ("shape", POINTER(c_int64)), ("strides", POINTER(c_int64)), ("first", c_uint64))  # fmt: skip
 
 
-_DELETER = CFUNCTYPE(None, c_void_p)
+_DELETER = ctypes.CFUNCTYPE(None, c_void_p)
 
 
 class _Managed(Structure):
@@ -43,10 +42,10 @@ class _Versioned(Structure):
 
 def _api(name: str, result: Any, *arguments: Any) -> Any:
     function = ctypes.PYFUNCTYPE(result, *arguments)
-    return function((name, pythonapi))
+    return function((name, ctypes.pythonapi))
 
 
-_is_valid = _api("PyCapsule_IsValid", c_int, py_object, c_char_p)
+_is_valid = _api("PyCapsule_IsValid", ctypes.c_int, py_object, c_char_p)
 _pointer = _api("PyCapsule_GetPointer", c_void_p, py_object, c_char_p)
 _new = _api("PyCapsule_New", py_object, c_void_p, c_char_p, c_void_p)
 
@@ -78,7 +77,7 @@ def borrow(value: Any, stream: int) -> tuple[int, tuple[int, ...], tuple[int, ..
     else:
         tensor = ctypes.cast(_pointer(capsule, b"dltensor"), POINTER(_Managed)).contents.tensor
     kind = tensor.dtype
-    dtype: np.dtype[Any] | str = f"{_KINDS.get(kind.code, 'unknown')}{kind.bits}"
+    dtype: Any = f"{_KINDS.get(kind.code, 'unknown')}{kind.bits}"
     if kind.code == _FLOAT and kind.lanes == 1 and kind.bits in _DTYPES:
         dtype = _DTYPES[kind.bits]
     shape = tuple(tensor.shape[i] for i in range(tensor.ndim))
@@ -112,7 +111,7 @@ class _Lender:
     def __dlpack__(self, **_: Any) -> Any:
         address = ctypes.addressof(self.managed)
         _lent[address] = self.parts
-        return _new(ctypes.cast(byref(self.managed), c_void_p), b"dltensor", None)
+        return _new(ctypes.cast(ctypes.byref(self.managed), c_void_p), b"dltensor", None)
 
 
 def lend(array: Any, address: int, device: int, borrower: Any, on_host: bool = False) -> Any:

@@ -233,8 +233,9 @@ def gated(title: str, unit: Any, grad: Any, a: np.ndarray, b: np.ndarray, dtype:
 
 
 def rows(
-    title: str, op: str, arrays: list[np.ndarray], axes: tuple[int, ...], scalars: tuple[float, ...], dtype: np.dtype[Any], out: Any
-) -> np.ndarray:
+    title: str, op: str, arrays: list[np.ndarray], axes: tuple[int, ...], scalars: tuple[float, ...], dtype: np.dtype[Any],
+    out: Any,
+) -> np.ndarray:  # fmt: skip
     """A function of rows of NumPy arrays of one shape on a GPU, or its gradient."""
     from ._cuda_rows import launch_rows
 

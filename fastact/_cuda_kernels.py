@@ -83,6 +83,7 @@ def sweep(atoms: Atoms, variant: Variant, arguments: list[Value], thread: Value,
     atoms : Atoms
         Of the precision of the arithmetic.
     variant : Variant
+        Of the kernel.
     arguments : list of llvmlite values
         Addresses of the arrays and of the results; the number of elements (below 2^31); with a rank the sizes of
         all dimensions but the first, the last counted in groups, and the strides in bytes, array by array, the last
@@ -109,7 +110,7 @@ def sweep(atoms: Atoms, variant: Variant, arguments: list[Value], thread: Value,
             found = [offset(builder, base, within, s[d]) for base, s in zip(found, strides, strict=True)]
         return found
 
-    def elements(index: Value, lanes: int) -> None:
+    def elements(index: Value, lanes: int) -> list[Value]:
         """Compute the ``lanes`` elements from ``lanes * index`` on."""
         found = places(index, lanes)
         loaded = [
@@ -121,9 +122,10 @@ def sweep(atoms: Atoms, variant: Variant, arguments: list[Value], thread: Value,
         ]
         for address, values in zip(found[variant.inputs :], zip(*columns, strict=True), strict=True):
             store(atoms, address, dtype, list(values))
+        return []
 
     groups = builder.udiv(n, INDEX(width))
-    repeat(builder, thread, groups, threads, [], lambda index, _: elements(index, width) or [])
+    repeat(builder, thread, groups, threads, [], lambda index, _: elements(index, width))
     if width > 1 and not rank:
         last = builder.add(builder.mul(groups, INDEX(width)), thread)
         with builder.if_then(builder.icmp_unsigned("<", last, n)):

@@ -50,7 +50,9 @@ def launch(name: str, kind: str, inputs: list[Operand], results: list[Operand], 
     results : list of Operand
         Of the shape that the inputs and the parameters broadcast to.
     params : list of float or Operand
+        The parameters; those that are arrays are broadcast too.
     stream : numba stream, or 0
+        Where it is launched.
 
     The caller has made the arrays' device the current one.
     """

@@ -119,7 +119,8 @@ class Emitted:
     def reduce(self, entry: RowPass) -> Any:
         """A thread's accumulators of a pass."""
 
-        def code(atoms: Any, addresses: Any, row: Any, n: Any, inner: Any, first: Any, step: Any, scalars: Any, lanes: Any) -> Any:
+        def code(atoms: Any, addresses: Any, row: Any, n: Any, inner: Any, first: Any, step: Any, scalars: Any,
+                 lanes: Any) -> Any:  # fmt: skip
             def body(places: list[Value], width: int, state: list[Value]) -> list[Value]:
                 for elements in zip(*(load(atoms, a, self.variant.dtype, width) for a in places), strict=True):
                     got = emit_pass(atoms, entry, arguments_of(entry, list(elements), scalars, lanes, state))

@@ -10,7 +10,6 @@ GPU the text runs on simulated threads, over what ``_cuda_simulated`` has in its
 
 from __future__ import annotations
 
-import math
 from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
@@ -212,6 +211,7 @@ def launch_rows(
     scalars : tuple of float
         sign, t, t_low.
     stream : numba stream, or 0
+        Where it is launched.
     """
     outer, n, inner = sizes
     rows = outer * inner

@@ -127,8 +127,9 @@ def recorded(atoms: NumpyAtoms, produce: Callable[[Any, list[str]], list[str]], 
         if name in needed:
             needed.update(given)
             kept.append(f"    {name} = atoms.{operation}({', '.join(given)})")
-    text = "\n".join([f"def computed({', '.join(arguments)}):", *kept[::-1], f"    return ({''.join(f'{r}, ' for r in results)})"])
-    scope = {"atoms": atoms, "c": cache(atoms.type)}
+    last = f"    return ({''.join(f'{r}, ' for r in results)})"
+    text = "\n".join([f"def computed({', '.join(arguments)}):", *kept[::-1], last])
+    scope: dict[str, Any] = {"atoms": atoms, "c": cache(atoms.type)}
     exec(text, scope)
     return scope["computed"]
 
@@ -156,7 +157,7 @@ def simulated(variant: Any) -> Callable[..., None]:
         def places(index: int, lanes: int) -> list[int]:
             if not rank:
                 return [base + index * lanes * size for base in addresses]
-            indices = []
+            indices: list[int] = []
             for s in sizes[::-1]:
                 index, within = divmod(index, s)
                 indices.insert(0, within)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._device import where_to_run
+from ._device import checked, where_to_run
 from ._rows import (
     axes_of,
     broadcast_grad,
@@ -33,6 +33,7 @@ _AXIS = "axis : int or tuple of int, default -1\n    Axes that make up a row.\n"
 _WHERE = "where : array_like of bool, optional\n    Broadcast to the shape of x; elements that are False do not count{masked}.\n"
 _OUT = "out : numpy.ndarray, optional\n    Where the result goes, of its shape; may be x.\n"
 _DEVICE = 'device : {"cpu", "cuda"}, optional\n    Where NumPy arrays are computed; see docs/cuda.md.\n'
+_NO_DEVICE = 'device : {"cpu"}, optional\n    There are no kernels for GPUs.\n'
 _X = "x : array_like\n    Input: float16 (computed in float32), float32, float64; integers and bools as for `numpy.exp`.\n"
 _RAISES = """Raises
 ------
@@ -49,6 +50,12 @@ def _there() -> Any:
     from . import _cuda_dispatch
 
     return _cuda_dispatch
+
+
+def _refuse_gpu(title: str, device: Any) -> None:
+    """For functions without kernels for GPUs."""
+    if device is not None and checked(device, f"{title}: device") != "cpu":
+        raise TypeError(f"{title}: device is {device!r}; this function runs on the CPU alone")
 
 
 class RowFunction:
@@ -102,8 +109,8 @@ class RowFunction:
             if on_cuda:
                 given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
                 return self._through_gpu(title, self.op, [given], axes, scale, dtype, out)
-        elif device not in (None, "cpu"):
-            raise TypeError(f"{title}: device is {device!r}; this function runs on the CPU alone")
+        else:
+            _refuse_gpu(title, device)
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         if out is not None:
             out = check_out(title, out, given.shape, dtype)
@@ -157,8 +164,8 @@ class RowFunction:
             if there:
                 scale, back = temperature_of(title, temperature), f"{self.op}_backward"
                 return _there().rows(title, back, self.sign, {"grad": grad, "y": y}, axis, scale, out)
-        elif device not in (None, "cpu"):
-            raise TypeError(f"{title}: device is {device!r}; this function runs on the CPU alone")
+        else:
+            _refuse_gpu(title, device)
         grad_array, y_array = real_array(title, "grad", grad), real_array(title, "y", y)
         dtype = dtype_of(grad_array, y_array)
         axes = axes_of(title, axis, y_array.ndim)
@@ -191,7 +198,7 @@ class RowFunction:
         if self.aliases:
             notes.append("Also known as " + ", ".join(self.aliases) + ".")
         body = "\n\n".join(textwrap.fill(n, 96) for n in notes if n)
-        parameters = _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + (_DEVICE if self.on_gpu else "")
+        parameters = _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + (_DEVICE if self.on_gpu else _NO_DEVICE)
         return (
             f"{self.summary}\n\nParameters\n----------\n{parameters}{self._more_parameters()}"
             f"\nReturns\n-------\ny : numpy.ndarray\n    {self._returns()}\n\n{_RAISES}\n"
@@ -216,9 +223,11 @@ class LogSumExp(LogRowFunction):
     masked = ""
 
     def __call__(
-        self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, keepdims: bool = False
-    ) -> Any:  # documented by _docstring
+        self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, device: Any = None,
+        keepdims: bool = False,
+    ) -> Any:  # documented by _docstring  # fmt: skip
         title = f"fastact.{self.__name__}"
+        _refuse_gpu(title, device)
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         _, shape = _reduced(given.shape, axes, keepdims)
         if out is not None:

@@ -152,15 +152,17 @@ def test_last_target():
     device = cuda.to_device(x)
     fa.gelu(x)
     assert fa.last_target() == "cpu"
-    for on_gpu in (lambda: fa.gelu(device), lambda: fa.gelu(x, device="cuda"), lambda: fa.softmax(device), lambda: fa.glu(device[1:])):
+    for on_gpu in (lambda: fa.gelu(device), lambda: fa.gelu(x, device="cuda"), lambda: fa.softmax(device),
+                   lambda: fa.glu(device[1:])):  # fmt: skip
         on_gpu()
         assert fa.last_target() == "cuda"
         assert _call.is_redirected()
         fa.gelu.derivative(x, out=x.copy())
         assert fa.last_target() == "cpu"
         assert not _call.is_redirected()
-    for on_cpu in (lambda: fa.softmax(x), lambda: fa.sparsemax(x), lambda: fa.swiglu(x[1:]), lambda: fa.gelu(1.0), lambda: fa.gelu(x[::2]),
-                   lambda: fa.maxout(x, 3), lambda: fa.prelu.parameter_gradients(x, x), lambda: fa.relu(x, device="cpu")):  # fmt: skip
+    for on_cpu in (lambda: fa.softmax(x), lambda: fa.sparsemax(x), lambda: fa.swiglu(x[1:]), lambda: fa.gelu(1.0),
+                   lambda: fa.gelu(x[::2]), lambda: fa.maxout(x, 3), lambda: fa.prelu.parameter_gradients(x, x),
+                   lambda: fa.relu(x, device="cpu")):  # fmt: skip
         fa.gelu(device)
         on_cpu()
         assert fa.last_target() == "cpu"
@@ -219,11 +221,11 @@ def test_errors():
         (lambda: fa.gelu(device[:-1], out=device[1:]), ValueError, r"fastact\.gelu: out overlaps another array on a GPU"),
         (lambda: fa.elu.value_and_derivative(device, out=(device, device)), ValueError, "out overlaps another array"),
         (lambda: fa.elu.value_and_derivative(device, out=device), TypeError, "out has 1 arrays; expected 2"),
-        (lambda: fa.prelu.parameter_gradients(device, x), TypeError, r"fastact\.prelu\.parameter_gradients: grad is \w+ on a GPU"),
+        (lambda: fa.prelu.parameter_gradients(device, x), TypeError, r"prelu\.parameter_gradients: grad is \w+ on a GPU"),
         (lambda: fa.maxout(device, 3), TypeError, r"fastact\.maxout: x is \w+ on a GPU; expected arrays of the CPU alone"),
         (lambda: fa.sparsemax(device), TypeError, r"fastact\.sparsemax: x is \w+ on a GPU; expected arrays of the CPU alone"),
         (lambda: fa.logsumexp(device), TypeError, r"fastact\.logsumexp: x is \w+ on a GPU; expected arrays of the CPU alone"),
-        (lambda: fa.sparsemax(x, device="cuda"), TypeError, r"fastact\.sparsemax: device is 'cuda'; this function runs on the CPU"),
+        (lambda: fa.sparsemax(x, device="cuda"), TypeError, r"sparsemax: device is 'cuda'; this function runs on the CPU"),
         (lambda: fa.gelu(1j, device="cuda"), TypeError, r"fastact\.gelu: x has dtype complex128"),
     ]
     for call, error, message in cases:

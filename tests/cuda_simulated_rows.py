@@ -20,8 +20,9 @@ DTYPES = [np.float16, np.float32, np.float64]
 
 # (shape, axis): some threads of a warp, a warp, a block, several blocks; with and without groups and tails
 SHAPES = [
-    ((3, 1), -1), ((5, 4), -1), ((2, 16), -1), ((3, 5), -1), ((1, 7), -1), ((18, 24), -1), ((17, 22), -1), ((1, 21), -1), ((1, 35), -1),
-    ((2, 32), -1), ((2, 3, 4), (1, 2)), ((4, 3, 5), 1), ((2, 40), 0), ((40, 2), 0), ((3, 64), 0), ((0, 3), -1), ((3, 0), -1),
+    ((3, 1), -1), ((5, 4), -1), ((2, 16), -1), ((3, 5), -1), ((1, 7), -1), ((18, 24), -1), ((17, 22), -1), ((1, 21), -1),
+    ((1, 35), -1), ((2, 32), -1), ((2, 3, 4), (1, 2)), ((4, 3, 5), 1), ((2, 40), 0), ((40, 2), 0), ((3, 64), 0), ((0, 3), -1),
+    ((3, 0), -1),
 ]  # fmt: skip
 CASES = [(shape, axis, dtype) for dtype in DTYPES for shape, axis in (SHAPES if dtype == np.float32 else SHAPES[1::3])]
 
@@ -164,18 +165,18 @@ def test_errors():
     device = cuda.to_device(x)
     cases = [
         (lambda: fa.softmax(device, 2), ValueError, r"fastact\.softmax: axis 2 is out of bounds for x of 2 dimensions"),
-        (lambda: fa.softmax(cuda.to_device(x.reshape(2, 2, 6)), (0, 2)), ValueError, r"axis is \(0, 2\); expected neighbouring axes"),
+        (lambda: fa.softmax(cuda.to_device(x.reshape(2, 2, 6)), (0, 2)), ValueError, r"axis is \(0, 2\); expected neighbouring"),
         (lambda: fa.softmax(device, where=x > 0), TypeError, r"fastact\.softmax: where is not supported on a GPU; out is"),
-        (lambda: fa.softmax(x, out=device), TypeError, r"fastact\.softmax: x is ndarray on the CPU; expected all arrays on one GPU"),
-        (lambda: fa.softmax(device, out=x), TypeError, r"fastact\.softmax: out is ndarray on the CPU; expected all arrays on one"),
+        (lambda: fa.softmax(x, out=device), TypeError, r"fastact\.softmax: x is ndarray on the CPU; expected all"),
+        (lambda: fa.softmax(device, out=x), TypeError, r"fastact\.softmax: out is ndarray on the CPU; expected all"),
         (lambda: fa.softmax(device, device="cpu"), ValueError, r"fastact\.softmax: device is 'cpu', but arguments are on a GPU"),
         (lambda: fa.softmax(device, temperature=0), ValueError, r"fastact\.softmax: temperature is 0; expected a number between"),
-        (lambda: fa.softmax.backward(device[:3], device), ValueError, r"backward: grad has shape \(3, 6\); expected \(4, 6\) of y"),
-        (lambda: fa.softmax.backward(device, device[:1]), ValueError, r"backward: grad has shape \(4, 6\); expected \(1, 6\) of y"),
+        (lambda: fa.softmax.backward(device[:3], device), ValueError, r"grad has shape \(3, 6\); expected \(4, 6\) of y"),
+        (lambda: fa.softmax.backward(device, device[:1]), ValueError, r"grad has shape \(4, 6\); expected \(1, 6\) of y"),
         (lambda: fa.swiglu(device, device, axis=0), TypeError, r"fastact\.swiglu: axis goes with one array"),
         (lambda: fa.swiglu(device, x), TypeError, r"fastact\.swiglu: b is ndarray on the CPU; expected all arrays on one GPU"),
         (lambda: fa.swiglu(device, device[:3]), ValueError, r"fastact\.swiglu: shapes do not broadcast: a \(4, 6\), b \(3, 6\)"),
-        (lambda: fa.swiglu.backward(device, device), ValueError, r"fastact\.swiglu\.backward: grad has shape \(4, 6\); expected \(4, 3\)"),
+        (lambda: fa.swiglu.backward(device, device), ValueError, r"swiglu\.backward: grad has shape \(4, 6\); expected \(4, 3\)"),
         (lambda: fa.softmax(x, out=x[:2], device="cuda"), ValueError, r"fastact\.softmax: out is not a C-contiguous NumPy array"),
         (lambda: fa.glu(x, device="tpu"), ValueError, r"fastact\.glu: device is 'tpu'; expected 'cpu' or 'cuda'"),
     ]

@@ -33,7 +33,8 @@ def nvvm_reason():
 
 
 needs_fma = pytest.mark.skipif(
-    "+fma" not in numba.core.registry.cpu_target.target_context.codegen().magic_tuple()[2].split(",") or fa._cpu.LEVEL == "x86-64",
+    "+fma" not in numba.core.registry.cpu_target.target_context.codegen().magic_tuple()[2].split(",")
+    or fa._cpu.LEVEL == "x86-64",
     reason="needs fused multiply-add, as GPUs have it",
 )
 needs_nvvm = pytest.mark.skipif(nvvm_reason() is not None, reason=str(nvvm_reason()))
@@ -109,7 +110,8 @@ def test_ptx(name):
     if EVERY:
         count = len(fa.get(name).params)
         for dtype, width in WIDTHS.items():
-            check_text(made(name, "backward", dtype, width, 2, (True,) * count, (False,) * (2 + count)), (9, 0), dtype, spilled=64)
+            strided = made(name, "backward", dtype, width, 2, (True,) * count, (False,) * (2 + count))
+            check_text(strided, (9, 0), dtype, spilled=64)
             check_text(made(name, "value_and_derivative", dtype, 1, 3), (9, 0), dtype, reads=False, writes=False, spilled=64)
 
 
@@ -204,7 +206,7 @@ def test_loop_of_a_kernel(name, kind, params, dtype):
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
 def test_loop_of_a_strided_kernel(dtype):
     """Three dimensions, a weight that is an array along one of them, and its gradient spread along another."""
-    number, item = getattr(np, kernels.PRECISIONS[dtype]), np.dtype(dtype).itemsize
+    item = np.dtype(dtype).itemsize
     for width in (1, WIDTHS[dtype]):
         shape = (3, 5, 4 * width)
         x = numbers(15 * 8 * width, np.float32, scale=3.0).clip(-1e4, 1e4).astype(dtype).reshape(3, 5, 8 * width)
@@ -212,12 +214,11 @@ def test_loop_of_a_strided_kernel(dtype):
         spread = (True, False, True) if width > 1 else ()
         grid = on_the_cpu(Variant("prelu", "backward", dtype, width, 3, (True,), spread))
         out = np.zeros(shape, dtype)
-        steps = [(grad.strides[0], 0, 0), given.strides[:2] + (item * width,), (0, item, 0), out.strides[:2] + (item * width,)]
+        steps = [(grad.strides[0], 0, 0), (*given.strides[:2], item * width), (0, item, 0), (*out.strides[:2], item * width)]
         addresses = [a.ctypes.data for a in (grad, given, weight, out)]
         assert width == 1 or all(a % 16 == 0 for a in (addresses[1], addresses[3]))
         grid((*addresses, out.size, 5, 4, *(s for step in steps for s in step)), 16)
         assert_same_bits(out, fa.prelu.backward(np.broadcast_to(grad, shape), given, weight[:, None]))
-        assert number
 
 
 # ---------------------------------------------------------------------------------------------------
