@@ -17,13 +17,17 @@ from typing import Any as _Any
 
 from . import cuda  # noqa: F401
 from ._activation import Activation, activations, get
+from ._buffers import clear_cache, set_cache_limit
 from ._config import show_config
 from ._device import device
 from ._functions import BY_NAME as _FUNCTIONS
 from ._kernels import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "device", "get", "get_num_threads", "set_num_threads", "show_config", *_FUNCTIONS]
+__all__ = [
+    "Activation", "activations", "clear_cache", "device", "get", "get_num_threads", "set_cache_limit", "set_num_threads",
+    "show_config", *_FUNCTIONS,
+]  # fmt: skip
 
 globals().update(_FUNCTIONS)
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import _cpu
+from ._buffers import keeping
 from ._gated import Gate
 from ._rows import Layout, broadcast_grad, check_out, dtype_of, layout_of, one_axis, overlap, real_array
 from ._spec import REGISTRY
@@ -64,10 +65,10 @@ class GatedUnit:
         if out is not None:
             out = check_out(title, out, first.shape, dtype)
         halves = [layout.runs(h) for h in (first, second)]
-        result = np.empty_like(first, dtype=first.dtype, subok=False) if out is None else out
+        result = keeping(np.empty_like, first, dtype=first.dtype, subok=False) if out is None else out
         target = layout.runs_view(result) if result.dtype == first.dtype else None
         if target is None or any(overlap(target, h) for h in halves):
-            result = np.empty_like(first, subok=False)
+            result = keeping(np.empty_like, first, subok=False)
             target = layout.runs(result)
         gate, linear = halves if self.gate == "first" else halves[::-1]
         self._kernels.run(gate, linear, target)
@@ -100,10 +101,10 @@ class GatedUnit:
         work = np.promote_types(dtype, np.float32)
         incoming = broadcast_grad(title, incoming, first.shape)
         if whole is None:
-            outputs = [np.empty_like(first, dtype=work, subok=False) for _ in range(2)]
+            outputs = [keeping(np.empty_like, first, dtype=work, subok=False) for _ in range(2)]
             result: Any = tuple(outputs)
         else:
-            result = np.empty_like(whole[0], dtype=work, subok=False)
+            result = keeping(np.empty_like, whole[0], dtype=work, subok=False)
             outputs = np.split(result, 2, axis=whole[1])
         arrays = [layout.runs(np.asarray(h, work)) for h in (first, second, incoming)]
         targets = [layout.runs(o) for o in outputs]
