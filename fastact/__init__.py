@@ -22,11 +22,12 @@ from ._config import show_config
 from ._device import device
 from ._functions import BY_NAME as _FUNCTIONS
 from ._kernels import get_num_threads, set_num_threads
+from ._threads import num_threads
 
 __version__ = "0.1.0"
 __all__ = [
-    "Activation", "activations", "clear_cache", "device", "get", "get_num_threads", "set_cache_limit", "set_num_threads",
-    "show_config", *_FUNCTIONS,
+    "Activation", "activations", "clear_cache", "device", "get", "get_num_threads", "num_threads", "set_cache_limit",
+    "set_num_threads", "show_config", *_FUNCTIONS,
 ]  # fmt: skip
 
 globals().update(_FUNCTIONS)

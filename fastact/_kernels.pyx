@@ -20,6 +20,7 @@ cnp.import_ufunc()
 
 cdef extern from "runtime.h" nogil:
     int fa_cpu_level()
+    int fa_own_threads
     int fa_openmp()
     int fa_max_threads()
     const char* fa_compiler()
@@ -45,7 +46,8 @@ fa_watch_fork()
 # Threads
 # ---------------------------------------------------------------------------------------------------
 
-cdef int thread_limit = fa_max_threads()
+cdef int most_threads = 4096        # that the CPUs allow this process
+cdef int chosen_threads = 0         # by set_num_threads; 0: as OpenMP says at the time of a call
 # A second thread pays when it takes over more work than a fork-join of the team costs.
 cdef double serial_below = 6000.0           # nanoseconds of work
 cdef double share = 3000.0                  # nanoseconds of work that a thread must get
@@ -54,6 +56,9 @@ cdef Py_ssize_t stream_above = 32 << 20     # bytes of output
 
 def set_num_threads(n):
     """Set the number of threads that a large array is divided among.
+
+    Until then it is what OpenMP says at each call (``OMP_NUM_THREADS``, ``threadpoolctl``), but no more than the CPUs
+    that the process may use.
 
     Parameters
     ----------
@@ -64,16 +69,45 @@ def set_num_threads(n):
     ------
     TypeError, ValueError
         If ``n`` is no integer, or less than 1.
+
+    See Also
+    --------
+    num_threads : For a ``with`` block.
     """
-    global thread_limit
-    if index(n) < 1:
-        raise ValueError(f"fastact.set_num_threads: n must be at least 1, got {n}")
-    thread_limit = min(index(n), 4096) if fa_openmp() else 1
+    global chosen_threads
+    chosen_threads = checked_threads(n, "set_num_threads")
 
 
 def get_num_threads():
-    """Return the number of threads that a large array is divided among."""
-    return thread_limit
+    """Return the number of threads that a large array is divided among in a call from here."""
+    return threads_now()
+
+
+def limit_threads(int most):
+    """Take note that the process may use no more than so many CPUs."""
+    global most_threads
+    most_threads = most
+
+
+def own_threads(int n):
+    """Set the number for this thread alone, 0 for none of its own, and return what it was."""
+    cdef int before = fa_own_threads
+    global fa_own_threads
+    fa_own_threads = n
+    return before
+
+
+def checked_threads(n, str function):
+    """A number of threads, at most 4096, 1 without OpenMP."""
+    if index(n) < 1:
+        raise ValueError(f"fastact.{function}: n must be at least 1, got {n}")
+    return min(index(n), 4096) if fa_openmp() else 1
+
+
+cdef int threads_now() noexcept nogil:
+    if fa_own_threads:
+        return fa_own_threads
+    return chosen_threads if chosen_threads else min(most_threads, fa_max_threads())
 
 
 def build_info():
@@ -84,8 +118,8 @@ def build_info():
 cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
     """The threads that `work` nanoseconds in so many pieces are worth; more than 1: release_team() afterwards."""
     cdef int threads = 1
-    if work > serial_below and thread_limit > 1:
-        threads = <int> min(<double> min(<Py_ssize_t> thread_limit, units), work / share)
+    if work > serial_below and units > 1:
+        threads = <int> min(<double> min(<Py_ssize_t> threads_now(), units), work / share)
     return threads if threads > 1 and fa_team_acquire() else 1
 
 

@@ -54,7 +54,8 @@ def test_results_that_live_share_nothing():
 
 @pytest.mark.parametrize("make", [
     lambda x: fa.relu(x), lambda x: fa.relu(x[::-1]), lambda x: fa.relu(x.astype(np.int32)),
-    lambda x: fa.softmax(x.reshape(64, -1)), lambda x: fa.swiglu(x, x), lambda x: fa.relu.backward(x, x), lambda x: fa.crelu(x), lambda x: fa.maxout(x, 2),
+    lambda x: fa.softmax(x.reshape(64, -1)), lambda x: fa.swiglu(x, x), lambda x: fa.relu.backward(x, x),
+    lambda x: fa.crelu(x), lambda x: fa.maxout(x, 2),
 ])  # fmt: skip
 def test_all_ways_to_an_output(make):
     x = np.ones(LARGE, np.float32)
