@@ -1,13 +1,12 @@
 """What surrounds the arithmetic: layouts, small calls, import, memory."""
 
 import resource
-from functools import lru_cache
 
 import numpy as np
 
 import fastact as fa
 
-from .common import DTYPES, Lacking, numbers, set_threads, some
+from .common import DTYPES, Timed, numbers, prepared, set_threads, some
 
 N = 100_000
 
@@ -24,7 +23,7 @@ LAYOUTS = {
 }
 
 
-@lru_cache(maxsize=1)
+@prepared
 def laid_out(function, layout, dtype):
     """A call without arguments; results in place stay what they are, so that the work does."""
     set_threads("all")
@@ -33,13 +32,11 @@ def laid_out(function, layout, dtype):
     return (lambda: call(x)) if out is None else (lambda: call(x, out=out))
 
 
-class Layouts:
+class Layouts(Timed):
     """100 000 elements in memory in ways other than one after another, on all threads."""
 
-    version = "1"
     params = (["relu", "gelu"], some(LAYOUTS), DTYPES)
     param_names = ("function", "layout", "dtype")
-    skip_params = Lacking()
 
     def time_call(self, function, layout, dtype):
         """One call."""
@@ -88,13 +85,11 @@ class SmallCalls:
         np.maximum(self.x, 0)
 
 
-class SmallGroups:
+class SmallGroups(Timed):
     """Row-wise functions and gated units on ten elements."""
 
-    version = "1"
     params = (["softmax", "swiglu"],)
     param_names = ("function",)
-    skip_params = Lacking()
     x = SmallCalls.x
 
     def time_call(self, function):

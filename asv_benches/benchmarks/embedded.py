@@ -1,13 +1,12 @@
 """fastact's functions in Numba: in a compiled loop on the CPU, and on a GPU."""
 
-from functools import lru_cache
 from importlib.util import find_spec
 
 import numpy as np
 
 import fastact as fa
 
-from .common import DTYPES, Lacking, arguments, numbers, some
+from .common import DTYPES, Lacking, Timed, arguments, numbers, prepared
 
 FUNCTIONS = ["relu", "sigmoid", "gelu"]
 
@@ -19,11 +18,12 @@ class WithoutNumba(Lacking):
         return find_spec("numba") is None or find_spec("fastact.numba") is None or super().__contains__(parameters)
 
 
-@lru_cache(maxsize=1)
+@prepared
 def loop(function, dtype):
-    """A compiled loop with the function inside, and its arguments."""
-    import fastact.numba  # noqa: F401 (where the package is not installed, its entry point is not found)
+    """A call of a loop with the function inside; preparing compiles it."""
     import numba
+
+    import fastact.numba  # noqa: F401 (where the package is not installed, its entry point is not found)
 
     activation = getattr(fa, function)
 
@@ -34,40 +34,41 @@ def loop(function, dtype):
 
     x = numbers(20_000, dtype)
     work = x, numbers(x.size, dtype, 1), np.empty_like(x)
-    weighted(*work)  # compiles
-    return weighted, work
+    return lambda: weighted(*work)
 
 
-class NumbaLoop:
+class NumbaLoop(Timed):
     """A loop under ``@njit`` that calls a function for each of 20 000 elements."""
 
-    version = "1"
     params = (FUNCTIONS, DTYPES)
     param_names = ("function", "dtype")
     skip_params = WithoutNumba()
 
     def time_loop(self, function, dtype):
         """The loop, compiled before."""
-        compiled, work = loop(function, dtype)
-        compiled(*work)
+        loop(function, dtype)()
 
 
-@lru_cache(maxsize=1)
+@prepared
 def on_gpu(function, kind, dtype, elements):
-    """A call without arguments on arrays that are on the GPU."""
+    """A call on arrays that are on the GPU, and the wait for its end."""
     from numba import cuda
 
     call, args = arguments(function, kind, numbers(elements, dtype))
     there = [cuda.to_device(a) for a in args]
     out = cuda.device_array_like(there[0])
-    return lambda: call(*there, out=out), cuda.synchronize
+
+    def finished():
+        call(*there, out=out)
+        cuda.synchronize()
+
+    return finished
 
 
-class Cuda:
+class Cuda(Timed):
     """Calls on arrays that are on an NVIDIA GPU, until the results are there; without a GPU all is skipped."""
 
-    version = "1"
-    params = (some(FUNCTIONS), ["value", "backward"], DTYPES, [100_000, 100_000_000])
+    params = (["relu", "gelu"], ["value", "backward"], ["float32"], [100_000, 100_000_000])
     param_names = ("function", "kind", "dtype", "elements")
     repeat = (10, 100, 2.0)
     number = 1
@@ -80,6 +81,4 @@ class Cuda:
 
     def time_call(self, function, kind, dtype, elements):
         """One call with ``out=``, and the wait for it."""
-        call, wait = on_gpu(function, kind, dtype, elements)
-        call()
-        wait()
+        on_gpu(function, kind, dtype, elements)()

@@ -1,12 +1,10 @@
 """Time of the functions of groups of elements: row-wise, gated units, of several pieces, randomised."""
 
-from functools import lru_cache
-
 import numpy as np
 
 import fastact as fa
 
-from .common import DTYPES, Lacking, numbers, set_threads, some
+from .common import DTYPES, Timed, numbers, prepared, set_threads, some
 
 ROWWISE = ["softmax", "log_softmax", "softmin", "log_softmin", "logsumexp", "hardmax", "sparsemax", "entmax15"]
 GATED = ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"]
@@ -23,7 +21,7 @@ SHAPES = {  # rows x their length, and the axis along which a row lies
 }
 
 
-@lru_cache(maxsize=1)
+@prepared
 def rowwise(name, direction, dtype, shape):
     """A call without arguments on all threads."""
     set_threads("all")
@@ -76,7 +74,7 @@ MAKERS = {
 }  # fmt: skip
 
 
-@lru_cache(maxsize=1)
+@prepared
 def block(name, direction, dtype):
     """A call without arguments over 100 rows of 1000, on all threads."""
     set_threads("all")
@@ -91,52 +89,44 @@ def block(name, direction, dtype):
     return lambda: function(x, out=out)
 
 
-class RowWise:
+class RowWise(Timed):
     """Every row-wise function over 1000 rows of 1000."""
 
-    version = "1"
     params = (some(ROWWISE), DIRECTIONS, DTYPES)
     param_names = ("function", "direction", "dtype")
-    skip_params = Lacking()
 
     def time_call(self, function, direction, dtype):
         """Forward into warm memory, backward into fresh."""
         rowwise(function, direction, dtype, "1000 rows of 1000")()
 
 
-class RowShapes:
+class RowShapes(Timed):
     """Row-wise functions of each kind by shape and axis, float32."""
 
-    version = "1"
     params = (some(["softmax", "log_softmax", "sparsemax"]), DIRECTIONS, some(SHAPES))
     param_names = ("function", "direction", "shape")
-    skip_params = Lacking()
 
     def time_call(self, function, direction, shape):
         """Forward into warm memory, backward into fresh."""
         rowwise(function, direction, "float32", shape)()
 
 
-class GatedUnits:
+class GatedUnits(Timed):
     """Every gated unit over 100 rows of 2 x 500."""
 
-    version = "1"
     params = (some(GATED), DIRECTIONS, DTYPES)
     param_names = ("function", "direction", "dtype")
-    skip_params = Lacking()
 
     def time_call(self, function, direction, dtype):
         """Forward into warm memory, backward into fresh."""
         block(function, direction, dtype)()
 
 
-class PiecesAndStochastic:
+class PiecesAndStochastic(Timed):
     """The functions of several pieces and the randomised ones, over 100 rows of 1000, into fresh memory."""
 
-    version = "1"
     params = (some(PIECES + STOCHASTIC), DIRECTIONS, DTYPES)
     param_names = ("function", "direction", "dtype")
-    skip_params = Lacking()
 
     def time_call(self, function, direction, dtype):
         """A call; the randomised functions draw new numbers each time."""

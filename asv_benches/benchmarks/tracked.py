@@ -48,7 +48,7 @@ def ratio(call, other):
             function()
         counts = [max(1, int(1e-3 / turn(function, 1))) for function in both]
         pairs = [[turn(function, calls) for function, calls in zip(both, counts, strict=True)] for _ in range(ROUNDS)]
-    return statistics.median(mine / others for mine, others in pairs)
+    return round(statistics.median(mine / others for mine, others in pairs), 4)
 
 
 class Ratios:
@@ -102,7 +102,7 @@ class Accuracy:
         if near is not None:
             for i in np.flatnonzero(near & np.isfinite(got) & np.isfinite(want)):
                 error[i] = float(abs(exact[i] - float(got[i]))) / np.spacing(max(abs(want[i]), dtype(0.25)))
-        return float(error.max())
+        return round(float(error.max()), 3)
 
 
 class Build:
