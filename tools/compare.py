@@ -17,7 +17,9 @@ from pathlib import Path
 SUITE = Path(__file__).resolve().parents[1] / "asv_benches"
 FACTOR = 1.5
 REPEATS = 2
-ROW = re.compile(r"^\| ([+!]) .*\| (\S+ |n/a )\s*\| (.+?)\s*\|$", re.MULTILINE)
+ROW = re.compile(r"^\| [+!] .*\|\s+(\S+)\s+\| (.+?)\s*\|$", re.MULTILINE)
+VERDICT = re.compile("(SOME )?BENCHMARKS ")  # without one, an exit status of 1 is another failure
+TOLD = re.compile(r"[·|]|\[ *[\d.]+%\] ··? |BENCH|SOME|PERF")  # not asv's table of all parameters after each benchmark
 
 
 def configuration(folder):
@@ -45,16 +47,18 @@ def continuous(config, commits, factor, patterns, attributes):
     process = subprocess.Popen([*map(str, command), *commits], stdout=subprocess.PIPE, text=True)
     lines = []
     for line in process.stdout:
-        print(line, end="", flush=True)
+        if TOLD.match(line):
+            print(line, end="", flush=True)
         lines.append(line)
-    if process.wait() not in (0, 1):
+    if process.wait() not in (0, 1) or not any(VERDICT.match(line) for line in lines):
+        print("".join(lines), "\nasv continuous failed", sep="", file=sys.stderr)
         raise SystemExit(2)
     return flagged("".join(lines))
 
 
 def flagged(text):
     """The rows of asv's table that are slower, or fail: name to ratio."""
-    return {name: ratio.strip() for _, ratio, name in ROW.findall(text)}
+    return {name: ratio for ratio, name in ROW.findall(text)}
 
 
 def main(argv=None):
