@@ -21,7 +21,7 @@ SUITE = ROOT / "asv_benches"
 TIMES, ROOFLINE = "elementwise.Functions.time_call", "tracked.Ratios.track_to_a_copy"
 ELEMENTS = 20_000  # of a call in TIMES
 SPARK = 160, 40  # pixels of a small graph
-TITLES = {**accuracy.LIBRARIES, "fastact": "fastact"}
+TITLES = {**accuracy.LIBRARIES, "numpy": "NumPy", "onnxruntime": "ONNX RT"}  # short, for narrow columns
 
 
 class ReportError(Exception):
