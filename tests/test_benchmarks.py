@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import itertools
+import os
 import pkgutil
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import NAMES
+from conftest import NAMES, PACKAGE, run_python
 
 import fastact as fa
 from fastact._functions import BY_NAME
@@ -143,3 +144,12 @@ def test_not_vectorised(tmp_path):
     source.write_text("".join(LOOPS.format(name=n, expression=e) for n, e in loops.items()))
     subprocess.run(["gcc", "-O3", "-shared", "-fPIC", "-o", built, source, "-lm"], check=True)
     assert importlib.import_module("benchmarks.tracked").not_vectorised(built) == {"calls", "chain"}
+
+
+@pytest.mark.parametrize(("output", "low", "high"), [("in place", 0, 8e6), ("fresh output", 70e6, 90e6)])
+def test_memory(output, low, high):
+    """In a process of its own, as under asv: what was held before counts."""
+    code = f"from benchmarks.calls import Memory; print(Memory().track_growth({output!r}))"
+    run = run_python(code, PYTHONPATH=os.pathsep.join([str(SUITE), str(PACKAGE.parent)]))
+    assert run.returncode == 0, run.stderr
+    assert low <= int(run.stdout) <= high

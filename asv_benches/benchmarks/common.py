@@ -23,6 +23,7 @@ import fastact as fa
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ["value", "derivative", "backward", "value_and_derivative"]
 DTYPES = ["float32", "float64"]
+ALL = fa.get_num_threads()
 
 #: Whether only to see that every benchmark runs: then the last of long lists of parameters stands for all.
 SMOKE = bool(os.environ.get("FASTACT_BENCH_SMOKE"))
@@ -94,7 +95,7 @@ def numbers(shape, dtype, seed=0):
 
 def set_threads(threads):
     """"one" or "all"."""
-    fa.set_num_threads(1 if threads == "one" else max(1, len(os.sched_getaffinity(0))))
+    fa.set_num_threads(1 if threads == "one" else ALL)
 
 
 def arguments(name, kind, x):
