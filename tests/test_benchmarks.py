@@ -100,7 +100,7 @@ def test_all_combinations_run(name, monkeypatch):
             with np.errstate(all="ignore"):
                 getattr(instance, method)(*values)
             count += 1
-    assert count > 5
+    assert count or name == "embedded"  # there may be neither Numba nor a GPU
 
 
 def _small(numbers):
