@@ -6,7 +6,7 @@ import numpy as np
 
 import fastact as fa
 
-from .common import DTYPES, Lacking, Timed, arguments, numbers, prepared
+from .common import DTYPES, Lacking, Timed, arguments, numbers, prepared, some
 
 FUNCTIONS = ["relu", "sigmoid", "gelu"]
 
@@ -40,7 +40,7 @@ def loop(function, dtype):
 class NumbaLoop(Timed):
     """A loop under ``@njit`` that calls a function for each of 20 000 elements."""
 
-    params = (FUNCTIONS, DTYPES)
+    params = (some(FUNCTIONS), DTYPES)
     param_names = ("function", "dtype")
     skip_params = WithoutNumba()
 
@@ -68,7 +68,7 @@ def on_gpu(function, kind, dtype, elements):
 class Cuda(Timed):
     """Calls on arrays that are on an NVIDIA GPU, until the results are there; without a GPU all is skipped."""
 
-    params = (["relu", "gelu"], ["value", "backward"], ["float32"], [100_000, 100_000_000])
+    params = (some(["relu", "gelu"]), some(["value", "backward"]), ["float32"], some([100_000, 100_000_000]))
     param_names = ("function", "kind", "dtype", "elements")
     repeat = (10, 100, 2.0)
     number = 1
