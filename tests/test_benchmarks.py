@@ -5,8 +5,6 @@ import inspect
 import itertools
 import os
 import pkgutil
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -127,23 +125,6 @@ def test_what_a_commit_lacks_is_skipped(monkeypatch):
     monkeypatch.delattr(fa, "gelu")
     assert ("gelu", "value") in common.Lacking()
     assert ("gelu", "float32") in embedded.WithoutNumba()
-
-
-LOOPS = """
-void __pyx_f_1_b_{name}_value(const float* restrict x, float* restrict y, long n) {{
-    for (long i = 0; i < (n & ~15L); i++) y[i] = {expression};
-}}
-"""
-
-
-@pytest.mark.skipif(not (shutil.which("gcc") and shutil.which("objdump")), reason="needs GCC and objdump")
-def test_not_vectorised(tmp_path):
-    """A loop with a call, one with a dependence, and one as it should be."""
-    loops = {"calls": "__builtin_sinf(x[i])", "chain": "i ? y[i - 1] * x[i] : 0", "good": "x[i] * x[i] + 1"}
-    source, built = tmp_path / "loops.c", tmp_path / "loops.so"
-    source.write_text("".join(LOOPS.format(name=n, expression=e) for n, e in loops.items()))
-    subprocess.run(["gcc", "-O3", "-shared", "-fPIC", "-o", built, source, "-lm"], check=True)
-    assert importlib.import_module("benchmarks.tracked").not_vectorised(built) == {"calls", "chain"}
 
 
 @pytest.mark.parametrize(("output", "low", "high"), [("in place", 0, 8), ("fresh output", 70, 90)])

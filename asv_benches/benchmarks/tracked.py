@@ -1,10 +1,8 @@
 """Figures that stay meaningful on a noisy machine; lower is better for all of them."""
 
 import importlib.util
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 import time
 from functools import lru_cache
@@ -121,24 +119,7 @@ class Build:
         """Elementwise functions with scalar arithmetic or a call in a loop, at any ISA level; NaN without objdump."""
         if not shutil.which("objdump"):
             return float("nan")
-        files = [*PACKAGE.glob("_isa/*/f32.*"), *PACKAGE.glob("_isa/*/f64.*")]
-        return len(set().union(*map(not_vectorised, files)))
+        return len({function for _, _, function, *_ in _module("tools/vectorised.py").not_vectorised(PACKAGE)})
 
     track_not_vectorised.unit = "functions"
 
-
-def not_vectorised(file):
-    """Names of the functions in a module of kernels with a loop that computes one element at a time."""
-    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", file], capture_output=True, text=True, check=True).stdout
-    found = set()
-    for symbol in text.split("\n\n"):
-        name = re.match(r"[0-9a-f]+ <__pyx_f_\w+?_b_(\w+)_(value|derivative|both|from_output|partial\d+)(_v)?>:", symbol)
-        if not name:
-            continue
-        lines = re.findall(r"^ *([0-9a-f]+):\t(\S+) *([^\s<]*)", symbol, re.MULTILINE)
-        code = [(int(at, 16), op, operands) for at, op, operands in lines]
-        loops = [(int(to, 16), at) for at, op, to in code if op[0] == "j" and re.fullmatch("[0-9a-f]+", to) and int(to, 16) < at]
-        inside = [op for at, op, _ in code if any(first <= at <= last for first, last in loops)]
-        if any(re.fullmatch(r"(?!v?mov|vbroadcast)\w+s[sd]|call", op) for op in inside):
-            found.add(name[1])
-    return found
