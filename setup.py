@@ -34,7 +34,9 @@ LEVELS = {"x86_64": [], "x86_64_v3": V3, "x86_64_v4": V4}
 if platform.machine().lower() not in ("x86_64", "amd64"):
     LEVELS = {"generic": []}
 
-HAND_WRITTEN = [f"fastact.{n}" for n in ("_kernels", "_call", "_passes", "_rowwise", "_gated", "_cli.counting")]
+HAND_WRITTEN = [
+    f"fastact.{n}" for n in ("_kernels", "_layouts", "_buffers", "_call", "_passes", "_rowwise", "_gated", "_cli.counting")
+]
 
 # Everything that a block calls must be inlined into its loop, or the loop stays scalar.
 INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
@@ -123,7 +125,8 @@ def main() -> None:
         "include_dirs": ["fastact", numpy.get_include()],
         "define_macros": numpy_api,
         "extra_compile_args": ["-O3"],
-        "depends": ["fastact/runtime.h", "fastact/memory.h", "fastact/_kernels.pxd", "fastact/_passes.pxd"],
+        "depends": ["fastact/runtime.h", "fastact/memory.h", "fastact/buffers.h"]
+        + [f"fastact/{n}.pxd" for n in ("_kernels", "_passes", "_buffers")],
     }
     hand_written = [Extension(n, [f"{n.replace('.', '/')}.pyx"], **common) for n in HAND_WRITTEN]
     # The copies of the flags keep what is added to one extension out of the others.

@@ -17,15 +17,19 @@ from typing import Any as _Any
 
 from . import cuda  # noqa: F401
 from ._activation import Activation, activations, get
+from ._buffers import clear_cache, set_cache_limit
 from ._config import show_config
 from ._device import device
 from ._functions import BY_NAME as _FUNCTIONS
 from ._kernels import get_num_threads, set_num_threads
 from ._target import last_target
+from ._threads import num_threads
 
 __version__ = "0.1.0"
-__all__ = ["Activation", "activations", "device", "get", "get_num_threads", "last_target", "set_num_threads", "show_config",
-           *_FUNCTIONS]  # fmt: skip
+__all__ = [
+    "Activation", "activations", "clear_cache", "device", "get", "get_num_threads", "last_target", "num_threads",
+    "set_cache_limit", "set_num_threads", "show_config", *_FUNCTIONS,
+]  # fmt: skip
 
 globals().update(_FUNCTIONS)
 

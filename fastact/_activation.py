@@ -14,17 +14,21 @@ import numpy as np
 
 from . import _cpu, ufuncs
 from . import activations as _formulas  # noqa: F401  (fills the registry)
+from ._buffers import keeping
 from ._call import Call, is_redirected
 from ._device import checked, on_gpu, require_gpu
 from ._device import current as current_device
 from ._docs import docstring
 from ._gradients import parameter_gradients
 from ._kernels import Kernel
+from ._layouts import spread
 from ._spec import REGISTRY, Spec
 from ._target import ran_on_cpu
 
 #: The loop that np.exp chooses for a dtype; the same is chosen here when parameters are Python scalars.
 _LOOPS = {**dict.fromkeys("?bBe", "e"), **dict.fromkeys("hHf", "f"), **dict.fromkeys("iIlLqQd", "d")}
+
+SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast
 
 _ARRAYS = {"backward": ("grad", "x"), "backward_from_output": ("grad", "y")}
 
@@ -201,13 +205,41 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], [*arrays, *values], strict=True)]
     ufunc = call.ufunc
     plain = all(d is not None for d in dtypes)
+    if plain and not kwargs.keys() - {"out"} and (found := _spread(call, [*arrays, *values], dtypes, kwargs.get("out"))):
+        return found[0] if ufunc.nout == 1 else found
     if values and plain and all(map(_weak, values)) and not {"dtype", "signature"} & kwargs.keys():
         # Python scalars have no say in the dtype; float16 arrays take them as float32.
         loop = _loop(arrays, dtypes)
         param = "f" if loop == "e" else loop
         kwargs["signature"] = loop * nin + param * len(values) + "->" + loop * ufunc.nout
         ufunc = call.mixed_ufunc if loop == "e" else ufunc
-    return ufunc(*arrays, *values, **kwargs)
+    return keeping(ufunc, *arrays, *values, **kwargs)
+
+
+def _spread(call: Any, arrays: list[Any], dtypes: list[Any], out: Any) -> tuple[Any, ...] | None:
+    """Compute a large result on all threads whatever the layouts and dtypes; None for what is left to the ufunc."""
+    nout = call.ufunc.nout
+    outputs = list(out) if isinstance(out, tuple) else [out] * nout
+    given = [a for a in [*arrays, *outputs] if a is not None and not _weak(a)]
+    if not all(type(a) is np.ndarray and a.dtype.isnative and a.flags.aligned for a in given) or len(outputs) != nout:
+        return None
+    try:
+        large = np.broadcast(*given).size >= SPREAD_FROM
+    except ValueError:  # which the ufunc says better
+        return None
+    weak = [_weak(a) for a in arrays[call.ufunc.nin - len(call.spec.params) :]]
+    dtype = np.dtype(_loop(tuple(arrays), dtypes))
+    if not large or any(o is not None and o.dtype != dtype for o in outputs) or (dtype == "e" and any(weak) and not all(weak)):
+        return None
+    flags = [["readonly", "overlap_assume_elementwise"]] * len(arrays)
+    flags += [["writeonly", "allocate", "no_broadcast", "overlap_assume_elementwise"]] * nout
+    try:
+        visit = keeping(np.nditer, [*arrays, *outputs], ["copy_if_overlap"], flags, [None] * len(arrays) + [dtype] * nout)
+    except ValueError:
+        return None
+    with visit:
+        spread(call.kernel, dtype == "d", visit.itviews)
+        return tuple(made if o is None else o for made, o in zip(visit.operands[-nout:], outputs, strict=True))
 
 
 def _loop(arrays: tuple[Any, ...], dtypes: list[Any]) -> str:

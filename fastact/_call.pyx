@@ -9,6 +9,7 @@ path in Python (fastact/_activation.py), which ends in the real ufunc.
 cimport numpy as cnp
 import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from fastact._buffers cimport kept_empty
 from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
 cnp.import_array()
@@ -34,7 +35,6 @@ cdef extern from "numpy/arrayobject.h":
     bint PyArray_ISCARRAY(cnp.ndarray)
     bint PyArray_ISFARRAY_RO(cnp.ndarray)
     bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
-    object PyArray_EMPTY(int, cnp.npy_intp*, int, int)
 
 
 cdef class Call:
@@ -51,7 +51,7 @@ cdef class Call:
         ``general(call, args, kwargs)``, for whatever is not plain.
     """
 
-    cdef Kernel kernel
+    cdef readonly Kernel kernel
     cdef object general
     cdef tuple names
     cdef int nin
@@ -104,11 +104,11 @@ cdef class Call:
         cdef int j
         job.op = &self.kernel.f64
         job.n = 1
-        job.x = Operand(<char*> &value, 8, False)
-        job.out[0] = Operand(<char*> &y, 8, False)
-        job.out[1] = Operand(<char*> &z, 8, False)
+        job.x = Operand(<char*> &value, 8, 0)
+        job.out[0] = Operand(<char*> &y, 8, 0)
+        job.out[1] = Operand(<char*> &z, 8, 0)
         for j in range(self.nparams):
-            job.params[j] = Operand(<char*> &self.f64[j], 0, False)
+            job.params[j] = Operand(<char*> &self.f64[j], 0, 0)
         run(&job)
         if job.op.nout == 1:
             return float64(y)
@@ -139,7 +139,7 @@ cdef class Call:
                 return None
             if not (PyArray_ISFARRAY_RO(x) if fortran else PyArray_ISCARRAY_RO(x)):
                 return None
-            job.grad = Operand(<char*> cnp.PyArray_DATA(first), job.op.size, False)
+            job.grad = Operand(<char*> cnp.PyArray_DATA(first), job.op.size, 0)
         for j in range(self.nparams):
             f32[j] = self.f32[j]
             f64[j] = self.f64[j]
@@ -153,7 +153,7 @@ cdef class Call:
             else:
                 job.params[j].data = <char*> &f64[j]
             job.params[j].stride = 0
-            job.params[j].half = False
+            job.params[j].type = 0
         for key, value in kwargs.items():
             if key == "out" and self.kernel.f32.nout == 1 and PyArray_CheckExact(value):
                 target = value
@@ -166,7 +166,7 @@ cdef class Call:
             else:
                 return None
         if target is None:
-            y = PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), type_num, fortran)
+            y = kept_empty(x, type_num, fortran)
         else:
             y = target
             if fortran or cnp.PyArray_TYPE(y) != type_num or not PyArray_ISCARRAY(y) or not PyArray_SAMESHAPE(x, y):
@@ -174,8 +174,8 @@ cdef class Call:
             if overlaps(x, y) or (self.nin == 2 and overlaps(first, y)):
                 return None
         job.n = cnp.PyArray_SIZE(x)
-        job.x = Operand(<char*> cnp.PyArray_DATA(x), job.op.size, False)
-        job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), job.op.size, False)
+        job.x = Operand(<char*> cnp.PyArray_DATA(x), job.op.size, 0)
+        job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), job.op.size, 0)
         if job.op.nout == 1:
             if job.n * job.op.cost < 1000.0:
                 run(&job)
@@ -183,8 +183,8 @@ cdef class Call:
                 with nogil:
                     run(&job)
             return y
-        z = PyArray_EMPTY(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), type_num, fortran)
-        job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), job.op.size, False)
+        z = kept_empty(x, type_num, fortran)
+        job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), job.op.size, 0)
         with nogil:
             run(&job)
         return y, z

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _cpu, _kernels
+from . import _buffers, _cpu, _kernels
 from .cuda import why_unavailable
 
 
@@ -25,6 +25,7 @@ def config() -> dict[str, Any]:
     build = _kernels.build_info()
     openmp = f"yes ({build['openmp']})" if build["openmp"] else "no: built serial"
     reason = why_unavailable()
+    cache = _buffers.cache_info()
     return {
         "fastact": _installed("fastact"),
         "python": platform.python_version(),
@@ -33,6 +34,8 @@ def config() -> dict[str, Any]:
         "cpu levels usable": ", ".join(_cpu.usable_levels()),
         "cpu levels built": ", ".join(_cpu.built_levels()),
         "threads": _kernels.get_num_threads(),
+        "output cache": f"{cache['held'] / 2**20:.1f} of {cache['limit'] / 2**20:.0f} MiB held, "
+        f"{cache['hits']} outputs of 128 KiB or more found a block, {cache['misses']} did not",
         "compiler": build["compiler"],
         "openmp": openmp,
         "numba": _installed("numba"),

@@ -67,7 +67,7 @@ def limit_threads() -> None:
     """Keep to the control group's limit, which OpenMP does not look at, unless OMP_NUM_THREADS says otherwise."""
     cpus = cgroup_cpus()
     if cpus is not None and "OMP_NUM_THREADS" not in os.environ:
-        _kernels.set_num_threads(min(cpus, _kernels.get_num_threads()))
+        _kernels.limit_threads(cpus)
 
 
 limit_threads()

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import _cpu
+from ._buffers import keeping
 from ._device import where_to_run
 from ._gated import Gate
 from ._rows import Layout, broadcast_grad, check_out, dtype_of, layout_of, one_axis, overlap, real_array
@@ -74,10 +75,10 @@ class GatedUnit:
         if out is not None:
             out = check_out(title, out, first.shape, dtype)
         halves = [layout.runs(h) for h in (first, second)]
-        result = np.empty_like(first, dtype=first.dtype, subok=False) if out is None else out
+        result = keeping(np.empty_like, first, dtype=first.dtype, subok=False) if out is None else out
         target = layout.runs_view(result) if result.dtype == first.dtype else None
         if target is None or any(overlap(target, h) for h in halves):
-            result = np.empty_like(first, subok=False)
+            result = keeping(np.empty_like, first, subok=False)
             target = layout.runs(result)
         gate, linear = halves if self.gate == "first" else halves[::-1]
         self._kernels.run(gate, linear, target)
@@ -120,10 +121,10 @@ class GatedUnit:
             found = _cuda_host.gated(title, self, incoming, first, second, dtype, None)
             return found if whole is None else np.concatenate(found, axis=whole[1])
         if whole is None:
-            outputs = [np.empty_like(first, dtype=work, subok=False) for _ in range(2)]
+            outputs = [keeping(np.empty_like, first, dtype=work, subok=False) for _ in range(2)]
             result: Any = tuple(outputs)
         else:
-            result = np.empty_like(whole[0], dtype=work, subok=False)
+            result = keeping(np.empty_like, whole[0], dtype=work, subok=False)
             outputs = np.split(result, 2, axis=whole[1])
         arrays = [layout.runs(np.asarray(h, work)) for h in (first, second, incoming)]
         targets = [layout.runs(o) for o in outputs]

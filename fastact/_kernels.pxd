@@ -21,7 +21,7 @@ cdef struct Op:
 cdef struct Operand:
     char* data
     Py_ssize_t stride       # bytes
-    bint half               # float16 in memory; computed in float32
+    int type                # what lies in memory: 0: the kernel's own, 1: float16, else one that an input is converted from
 
 cdef struct Job:
     const Op* op
@@ -41,6 +41,12 @@ cdef class Kernel:
     cdef object _keep           # the bytes that the ufunc points to
     cdef make_ufunc(self, tuple loops)
 
+cdef enum:
+    SCRATCH = (1 + MAX_OUT + 2 + MAX_PARAMS) * BLOCK * 8 + 64
+
 cdef void run(Job* job) noexcept nogil
+cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil
+cdef void scatter(const Operand* a, Py_ssize_t start, Py_ssize_t m, const char* buffer, int size, bint stream) noexcept nogil
+cdef bint worth_streaming(Py_ssize_t size) noexcept nogil
 cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil
 cdef void release_team() noexcept nogil

@@ -7,9 +7,9 @@ anything else (strides, float16, remainders, an output that is also an input) go
 cache-resident buffer. It knows no formula.
 """
 
-from libc.stdint cimport uint16_t, uintptr_t
+from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 from cython.parallel cimport prange
 cimport numpy as cnp
 import numpy as np
@@ -20,6 +20,7 @@ cnp.import_ufunc()
 
 cdef extern from "runtime.h" nogil:
     int fa_cpu_level()
+    int fa_own_threads
     int fa_openmp()
     int fa_max_threads()
     const char* fa_compiler()
@@ -29,8 +30,10 @@ cdef extern from "runtime.h" nogil:
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
-    float fa_half_to_float(uint16_t h)
-    uint16_t fa_float_to_half(float x)
+    void fa_gather_f32(const char* src, Py_ssize_t stride, int type, float* dst, Py_ssize_t n)
+    void fa_gather_f64(const char* src, Py_ssize_t stride, int type, double* dst, Py_ssize_t n)
+    void fa_scatter_f32(const float* src, char* dst, Py_ssize_t stride, int type, Py_ssize_t n)
+    void fa_scatter_f64(const double* src, char* dst, Py_ssize_t stride, Py_ssize_t n)
     void fa_stream_copy(void* dst, const void* src, Py_ssize_t size)
 
 cdef extern from "numpy/ufuncobject.h":
@@ -43,7 +46,8 @@ fa_watch_fork()
 # Threads
 # ---------------------------------------------------------------------------------------------------
 
-cdef int thread_limit = fa_max_threads()
+cdef int most_threads = 4096        # that the CPUs allow this process
+cdef int chosen_threads = 0         # by set_num_threads; 0: as OpenMP says at the time of a call
 # A second thread pays when it takes over more work than a fork-join of the team costs.
 cdef double serial_below = 6000.0           # nanoseconds of work
 cdef double share = 3000.0                  # nanoseconds of work that a thread must get
@@ -52,6 +56,9 @@ cdef Py_ssize_t stream_above = 32 << 20     # bytes of output
 
 def set_num_threads(n):
     """Set the number of threads that a large array is divided among.
+
+    Until then it is what OpenMP says at each call (``OMP_NUM_THREADS``, ``threadpoolctl``), but no more than the CPUs
+    that the process may use.
 
     Parameters
     ----------
@@ -62,16 +69,45 @@ def set_num_threads(n):
     ------
     TypeError, ValueError
         If ``n`` is no integer, or less than 1.
+
+    See Also
+    --------
+    num_threads : For a ``with`` block.
     """
-    global thread_limit
-    if index(n) < 1:
-        raise ValueError(f"fastact.set_num_threads: n must be at least 1, got {n}")
-    thread_limit = min(index(n), 4096) if fa_openmp() else 1
+    global chosen_threads
+    chosen_threads = checked_threads(n, "set_num_threads")
 
 
 def get_num_threads():
-    """Return the number of threads that a large array is divided among."""
-    return thread_limit
+    """Return the number of threads that a large array is divided among in a call from here."""
+    return threads_now()
+
+
+def limit_threads(int most):
+    """Take note that the process may use no more than so many CPUs."""
+    global most_threads
+    most_threads = most
+
+
+def own_threads(int n):
+    """Set the number for this thread alone, 0 for none of its own, and return what it was."""
+    cdef int before = fa_own_threads
+    global fa_own_threads
+    fa_own_threads = n
+    return before
+
+
+def checked_threads(n, str function):
+    """A number of threads, at most 4096, 1 without OpenMP."""
+    if index(n) < 1:
+        raise ValueError(f"fastact.{function}: n must be at least 1, got {n}")
+    return min(index(n), 4096) if fa_openmp() else 1
+
+
+cdef int threads_now() noexcept nogil:
+    if fa_own_threads:
+        return fa_own_threads
+    return chosen_threads if chosen_threads else min(most_threads, fa_max_threads())
 
 
 def build_info():
@@ -82,8 +118,8 @@ def build_info():
 cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
     """The threads that `work` nanoseconds in so many pieces are worth; more than 1: release_team() afterwards."""
     cdef int threads = 1
-    if work > serial_below and thread_limit > 1:
-        threads = <int> min(<double> min(<Py_ssize_t> thread_limit, units), work / share)
+    if work > serial_below and units > 1:
+        threads = <int> min(<double> min(<Py_ssize_t> threads_now(), units), work / share)
     return threads if threads > 1 and fa_team_acquire() else 1
 
 
@@ -95,47 +131,30 @@ cdef void release_team() noexcept nogil:
 # One block
 # ---------------------------------------------------------------------------------------------------
 
-cdef inline void gather(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer, int size) noexcept nogil:
-    """Copy m elements into a buffer, float16 widened, zeros up to the next multiple of GROUP."""
-    cdef Py_ssize_t j, padded = (m + GROUP - 1) & ~(GROUP - 1)
-    cdef const char* src = a.data + start * a.stride
-    if a.half:
-        for j in range(m):
-            (<float*> buffer)[j] = fa_half_to_float((<const uint16_t*> (src + j * a.stride))[0])
-    elif a.stride == size:
-        memcpy(buffer, src, m * size)
-    elif size == 4:
-        for j in range(m):
-            (<float*> buffer)[j] = (<const float*> (src + j * a.stride))[0]
+cdef void gather(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer, int size) noexcept nogil:
+    """Copy m elements into a buffer, converted, with zeros up to the next multiple of GROUP."""
+    cdef Py_ssize_t padded = (m + GROUP - 1) & ~(GROUP - 1)
+    if size == 4:
+        fa_gather_f32(a.data + start * a.stride, a.stride, a.type, <float*> buffer, m)
     else:
-        for j in range(m):
-            (<double*> buffer)[j] = (<const double*> (src + j * a.stride))[0]
+        fa_gather_f64(a.data + start * a.stride, a.stride, a.type, <double*> buffer, m)
     memset(buffer + m * size, 0, (padded - m) * size)
 
 
-cdef inline void scatter(const Operand* a, Py_ssize_t start, Py_ssize_t m, const char* buffer, int size, bint stream) noexcept nogil:
+cdef void scatter(const Operand* a, Py_ssize_t start, Py_ssize_t m, const char* buffer, int size, bint stream) noexcept nogil:
     """The way back: m elements from a buffer to an output."""
-    cdef Py_ssize_t j
     cdef char* dst = a.data + start * a.stride
-    if a.half:
-        for j in range(m):
-            (<uint16_t*> (dst + j * a.stride))[0] = fa_float_to_half((<const float*> buffer)[j])
-    elif a.stride == size:
-        if stream:
-            fa_stream_copy(dst, buffer, m * size)
-        else:
-            memcpy(dst, buffer, m * size)
+    if stream and a.stride == size and a.type == 0:
+        fa_stream_copy(dst, buffer, m * size)
     elif size == 4:
-        for j in range(m):
-            (<float*> (dst + j * a.stride))[0] = (<const float*> buffer)[j]
+        fa_scatter_f32(<const float*> buffer, dst, a.stride, a.type, m)
     else:
-        for j in range(m):
-            (<double*> (dst + j * a.stride))[0] = (<const double*> buffer)[j]
+        fa_scatter_f64(<const double*> buffer, dst, a.stride, m)
 
 
 cdef inline const char* source(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer, int size) noexcept nogil:
     """Where a kernel finds m elements: in place if it can read a multiple of GROUP there, else copied."""
-    if a.stride == size and not a.half and m % GROUP == 0:
+    if a.stride == size and a.type == 0 and m % GROUP == 0:
         return a.data + start * size
     gather(a, start, m, buffer, size)
     return buffer
@@ -153,7 +172,7 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
     cdef const char* x = source(&job.x, start, m, scratch, size)
     scratch += room
     for j in range(op.nout):
-        if buffered or job.out[j].stride != size or job.out[j].half or padded != m:
+        if buffered or job.out[j].stride != size or job.out[j].type or padded != m:
             out[j] = scratch + j * room
         else:
             out[j] = job.out[j].data + start * size
@@ -186,8 +205,9 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
 # A whole loop
 # ---------------------------------------------------------------------------------------------------
 
-cdef enum:
-    SCRATCH = (1 + MAX_OUT + 2 + MAX_PARAMS) * BLOCK * 8 + 64
+cdef bint worth_streaming(Py_ssize_t size) noexcept nogil:
+    """Whether so many bytes of output are better written past the caches."""
+    return size > stream_above
 
 
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil:
@@ -209,7 +229,7 @@ cdef inline char* lowest(const Operand* a, Py_ssize_t n) noexcept nogil:
 
 cdef inline char* beyond(const Operand* a, Py_ssize_t n, int size) noexcept nogil:
     """The byte after an operand's last."""
-    return a.data + max((n - 1) * a.stride, <Py_ssize_t> 0) + (2 if a.half else size)
+    return a.data + max((n - 1) * a.stride, <Py_ssize_t> 0) + (2 if a.type else size)
 
 
 cdef inline int meets(const Operand* a, const Operand* b, Py_ssize_t n, int size) noexcept nogil:
@@ -237,9 +257,9 @@ cdef void run(Job* job) noexcept nogil:
         for j in range(op.nparams):
             shared |= meets(&job.out[k], &job.params[j], job.n, op.size)
     buffered = shared != 0
-    stream = job.n * op.size > stream_above and shared == 0
+    stream = worth_streaming(job.n * op.size) and shared == 0
     for k in range(op.nout):
-        stream &= job.out[k].stride == op.size and not job.out[k].half
+        stream &= job.out[k].stride == op.size and job.out[k].type == 0
     buffered |= stream
     threads = acquire_team(work, blocks) if shared < 2 else 1
     if threads > 1:
@@ -256,8 +276,8 @@ cdef void run(Job* job) noexcept nogil:
 
 cdef struct Loop:
     const Op* op
-    bint half           # x, grad and outputs are float16
-    bint half_params
+    int type            # of x, grad and outputs: 1: float16
+    int param_type
 
 
 cdef void ufunc_loop(char** args, const cnp.npy_intp* n, const cnp.npy_intp* steps, void* data) noexcept nogil:
@@ -268,14 +288,14 @@ cdef void ufunc_loop(char** args, const cnp.npy_intp* n, const cnp.npy_intp* ste
     job.op = loop.op
     job.n = n[0]
     if job.op.multiply != NULL:
-        job.grad = Operand(args[0], steps[0], loop.half)
+        job.grad = Operand(args[0], steps[0], loop.type)
         i = 1
-    job.x = Operand(args[i], steps[i], loop.half)
+    job.x = Operand(args[i], steps[i], loop.type)
     for j in range(job.op.nparams):
-        job.params[j] = Operand(args[i + 1 + j], steps[i + 1 + j], loop.half_params)
+        job.params[j] = Operand(args[i + 1 + j], steps[i + 1 + j], loop.param_type)
     i += 1 + job.op.nparams
     for j in range(job.op.nout):
-        job.out[j] = Operand(args[i + j], steps[i + j], loop.half)
+        job.out[j] = Operand(args[i + j], steps[i + j], loop.type)
     run(&job)
     fa_clear_float_status()
 
@@ -340,8 +360,8 @@ cdef class Kernel:
         for k, (main, param) in enumerate(loops):
             loop = <Loop*> calloc(1, sizeof(Loop))
             loop.op = &ops[1 if main == "d" else 0]
-            loop.half = main == "e"
-            loop.half_params = param == "e"
+            loop.type = main == "e"
+            loop.param_type = param == "e"
             functions[k] = <PyUFuncGenericFunction> ufunc_loop
             data[k] = loop
             for j in range(nargs):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._activation import BY_NAME as ELEMENTWISE
+from ._buffers import keeping
 from ._rows import broadcast_grad, check_out, dtype_of, one_axis, real_array
 
 BLOCK = 1 << 15
@@ -109,7 +110,7 @@ class Maxout(Function):
         dtype = dtype_of(given)
         grouped = given.reshape(*given.shape[:number], n // k, k, *given.shape[number + 1 :])
         grouped = np.moveaxis(grouped, number + 1, 0)
-        best = np.empty(grouped.shape[1:], dtype)
+        best = keeping(np.empty, grouped.shape[1:], dtype)
         winner = np.empty(best.shape, np.int16 if k < 1 << 15 else np.int64)
         rows = max(1, BLOCK * max(1, best.shape[0] if best.ndim else 1) // max(1, best.size))
         for start in range(0, best.shape[0], rows):
@@ -206,7 +207,7 @@ class MaxAffine(Function):
 
     def __call__(self, x: Any, weight: Any, bias: Any, *, return_index: bool = False) -> Any:
         given, w, b, dtype, shape = self._arguments(f"fastact.{self.__name__}", x, weight, bias)
-        best, winner = np.empty(shape, dtype), np.empty(shape, np.int16 if len(w) < 1 << 15 else np.int64)
+        best, winner = keeping(np.empty, shape, dtype), np.empty(shape, np.int16 if len(w) < 1 << 15 else np.int64)
         best_piece(((wj * given + bj).astype(dtype, copy=False) for wj, bj in zip(w, b, strict=True)), best, winner)
         return (best[()], winner[()]) if return_index else best[()]
 
@@ -307,7 +308,7 @@ class CRelu(Function):
         number = one_axis(title, axis, given.ndim)
         dtype = dtype_of(given)
         shape = tuple(2 * n if a == number else n for a, n in enumerate(given.shape))
-        target = np.empty(shape, dtype) if out is None else check_out(title, out, shape, dtype)
+        target = keeping(np.empty, shape, dtype) if out is None else check_out(title, out, shape, dtype)
         if np.may_share_memory(target, given):
             given = given.copy()
         positive, negative = np.split(target, 2, axis=number)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import _cpu
+from ._buffers import keeping
 from ._device import on_gpu
 from ._passes import load
 from ._rowwise import OPS, run
@@ -192,10 +193,10 @@ def compute(
         target = np.full((layout.shape[0], 1, layout.shape[2]), -np.inf, work)
         result = layout.unfold(target, shape)
     else:
-        result = np.empty_like(arrays[0], dtype=work, subok=False) if out is None else out
+        result = keeping(np.empty_like, arrays[0], dtype=work, subok=False) if out is None else out
         target = layout.view(result) if result.dtype == work else None
         if target is None or any(overlap(target, f) for f in folded):
-            target = np.empty(layout.shape, work)
+            target = keeping(np.empty, layout.shape, work)
             result = layout.unfold(target, shape)
     high, low = inverse_temperature(temperature, work)
     if op.endswith("_backward"):

@@ -198,7 +198,8 @@ class RowFunction:
         if self.aliases:
             notes.append("Also known as " + ", ".join(self.aliases) + ".")
         body = "\n\n".join(textwrap.fill(n, 96) for n in notes if n)
-        parameters = _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + (_DEVICE if self.on_gpu else _NO_DEVICE)
+        device = _DEVICE if self.on_gpu else _NO_DEVICE
+        parameters = _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + device
         return (
             f"{self.summary}\n\nParameters\n----------\n{parameters}{self._more_parameters()}"
             f"\nReturns\n-------\ny : numpy.ndarray\n    {self._returns()}\n\n{_RAISES}\n"

@@ -74,6 +74,67 @@ static inline void fa_stream_copy(void *dst, const void *src, int64_t size)
     memcpy(dst, src, (size_t)size);
 }
 
+/* n elements of an array into a buffer of the kernel's type, and back. Types: 0 is the buffer's own, the others
+ * stand in FA_TYPES; fastact/_layouts.pyx knows them by NumPy's letters. */
+#define FA_TYPES(X) \
+    X(2, int8_t) X(3, uint8_t) X(4, int16_t) X(5, uint16_t) X(6, int32_t) X(7, uint32_t) X(8, int64_t) X(9, uint64_t) \
+    X(10, float) X(11, double)
+
+#define FA_CONVERT(number, type_) \
+    case number: \
+        for (i = 0; i < n; i++) { \
+            type_ value; \
+            memcpy(&value, src + i * stride, sizeof value); \
+            dst[i] = (__typeof__(*dst))value; \
+        } \
+        break;
+
+#define FA_GATHER(name, own) \
+    static inline void name(const char *src, int64_t stride, int type, own *dst, int64_t n) \
+    { \
+        int64_t i; \
+        switch (type) { \
+        case 0: \
+            if (stride == sizeof(own)) \
+                memcpy(dst, src, (size_t)n * sizeof(own)); \
+            else \
+                for (i = 0; i < n; i++) \
+                    dst[i] = *(const own *)(src + i * stride); \
+            break; \
+        case 1: \
+            for (i = 0; i < n; i++) \
+                dst[i] = fa_half_to_float(*(const uint16_t *)(src + i * stride)); \
+            break; \
+            FA_TYPES(FA_CONVERT) \
+        } \
+    }
+
+FA_GATHER(fa_gather_f32, float)
+FA_GATHER(fa_gather_f64, double)
+
+static inline void fa_scatter_f32(const float *src, char *dst, int64_t stride, int type, int64_t n)
+{
+    int64_t i;
+    if (type)
+        for (i = 0; i < n; i++)
+            *(uint16_t *)(dst + i * stride) = fa_float_to_half(src[i]);
+    else if (stride == 4)
+        memcpy(dst, src, (size_t)n * 4);
+    else
+        for (i = 0; i < n; i++)
+            *(float *)(dst + i * stride) = src[i];
+}
+
+static inline void fa_scatter_f64(const double *src, char *dst, int64_t stride, int64_t n)
+{
+    int64_t i;
+    if (stride == 8)
+        memcpy(dst, src, (size_t)n * 8);
+    else
+        for (i = 0; i < n; i++)
+            *(double *)(dst + i * stride) = src[i];
+}
+
 /* dst[j][i] = src[i][j]; steps in elements. */
 static inline void fa_transpose_f32(const float *src, int64_t src_step, float *dst, int64_t dst_step, int64_t rows, int64_t columns)
 {

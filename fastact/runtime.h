@@ -49,6 +49,9 @@ static int fa_max_threads(void)
 #endif
 }
 
+/* The number of threads that calls from this thread use; 0: what holds for the process. */
+static _Thread_local int fa_own_threads = 0;
+
 #define FA_TEXT_(x) #x
 #define FA_TEXT(x) FA_TEXT_(x)
 static const char *fa_compiler(void)

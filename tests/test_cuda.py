@@ -17,6 +17,7 @@ from numba import cuda  # noqa: E402
 
 from fastact import _cuda_kernels as kernels  # noqa: E402
 from fastact import _cuda_rows as rows  # noqa: E402
+from fastact._cli import main  # noqa: E402
 from fastact._cuda_kernels import Variant  # noqa: E402
 
 EVERY = bool(os.environ.get("FASTACT_EVERY_KERNEL"))  # minutes instead of a sample
@@ -236,6 +237,14 @@ def test_a_gpu_that_is_not_there():
         fa.gelu(x)
     assert fa.gelu(x, device="cpu")[0] == fa.gelu(1.0)
     assert_same_bits(fa.gelu(x), fa.gelu(x, device="cpu"))
+
+
+@pytest.mark.skipif(REASON is None, reason="there is a GPU")
+def test_bench_without_a_gpu(capsys):
+    assert main(["bench", "relu", "--device", "cuda"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("fastact bench: --device cuda: ")
+    assert " ".join(REASON.split()) in line
 
 
 def test_without_numba():

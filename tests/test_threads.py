@@ -248,3 +248,58 @@ def test_calls_from_threads_that_end():
         for g, w in zip(got, want, strict=True):
             assert_same_bits(g, w)
     assert threading.active_count() < 20
+
+
+def test_num_threads_is_for_a_block_and_a_thread(threads):
+    threads(3)
+    seen = {}
+    entered, left = threading.Event(), threading.Event()
+
+    def other():
+        entered.wait(TIMEOUT)
+        seen["other"] = fa.get_num_threads()
+        left.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with fa.num_threads(2) as block:
+        assert fa.get_num_threads() == 2
+        with fa.num_threads(1), block:
+            assert fa.get_num_threads() == 2
+        entered.set()
+        assert left.wait(TIMEOUT)
+        fa.set_num_threads(4)
+        assert fa.get_num_threads() == 2
+    thread.join()
+    assert seen["other"] == 3
+    assert fa.get_num_threads() == 4
+    with pytest.raises(RuntimeError, match="inside"), fa.num_threads(1):
+        raise RuntimeError("inside")
+    assert fa.get_num_threads() == 4
+
+
+@pytest.mark.parametrize(("n", "error"), [(0, ValueError), (-3, ValueError), (1.0, TypeError), ("2", TypeError)])
+def test_bad_numbers_of_threads(n, error):
+    before = fa.get_num_threads()
+    for call in (fa.num_threads, fa.set_num_threads):
+        with pytest.raises(error):
+            call(n)
+    assert fa.get_num_threads() == before
+
+
+def test_openmp_is_asked_at_every_call():
+    """OMP_NUM_THREADS at the start, threadpoolctl later; what is set here stands above them."""
+    code = """
+import fastact as fa
+from threadpoolctl import threadpool_limits
+import numpy as np
+fa.relu(np.ones(200_000))
+print(fa.get_num_threads())
+with threadpool_limits(1):
+    print(fa.get_num_threads())
+    fa.gelu(np.ones(200_000))
+    fa.set_num_threads(2)
+    print(fa.get_num_threads())
+"""
+    done = run_python(code, OMP_NUM_THREADS="3")
+    assert done.stdout.split() == ["3", "1", "2"], done.stderr

@@ -1,1 +1,1 @@
-"""Benchmarks of fastact for airspeed velocity."""
+"""Benchmarks of fastact for airspeed velocity: `asv_benches/README.md`."""

@@ -1,45 +1,30 @@
-"""Time of every activation: value, derivative, backward and both, from the registry."""
+"""Time of the elementwise functions into warm memory."""
 
-import numpy as np
-
-import fastact as fa
-
-NAMES = fa.activations()
+from .common import DTYPES, KINDS, NAMES, Timed, elementwise, some
 
 
-class Contiguous:
-    """Float32 in the second-level cache, written in place of an earlier result."""
+class Functions(Timed):
+    """Every function on one thread, 20 000 elements: the arrays of a call stay in a core's second-level cache."""
 
-    version = "1"
-    params = (NAMES, ["value", "derivative", "backward", "value_and_derivative"])
-    param_names = ("function", "kind")
-    size = 100_000
+    params = (some(NAMES), some(KINDS), DTYPES)
+    param_names = ("function", "kind", "dtype")
 
-    def setup(self, name, kind):
-        """Make the arrays, once per combination."""
-        rng = np.random.default_rng(0)
-        self.x = (3 * rng.standard_normal(self.size)).astype(np.float32)
-        self.grad = rng.standard_normal(self.size).astype(np.float32)
-        activation = fa.get(name)
-        self.call = activation if kind == "value" else getattr(activation, kind)
-        self.args = (self.grad, self.x) if kind == "backward" else (self.x,)
-        self.out = (np.empty_like(self.x), np.empty_like(self.x)) if kind == "value_and_derivative" else np.empty_like(self.x)
-
-    def time_call(self, name, kind):
-        """One call with an output array."""
-        self.call(*self.args, out=self.out)
+    def time_call(self, function, kind, dtype):
+        """One call with ``out=``."""
+        elementwise(function, kind, dtype, 20_000, "one")()
 
 
-class Overhead:
-    """A call on ten elements: all of it is overhead."""
+class Sizes(Timed):
+    """A function that memory bounds and one that arithmetic bounds, over sizes.
 
-    version = "1"
-    x = np.linspace(-2, 2, 10, dtype=np.float32)
+    1 000 elements are computed on one thread in any case. 100 000 are divided among threads and stay in the
+    second-level caches, 1 000 000 in the last-level cache; 10 000 000 are beyond it.
+    """
 
-    def time_relu(self):
-        """Plain array, fresh output."""
-        fa.relu(self.x)
+    elements = (1_000, 100_000, 1_000_000, 10_000_000)
+    params = (["relu", "gelu"], some(KINDS), DTYPES, some(elements), ["one", "all"])
+    param_names = ("function", "kind", "dtype", "elements", "threads")
 
-    def time_numpy_maximum(self):
-        """What NumPy costs for the same."""
-        np.maximum(self.x, 0)
+    def time_call(self, function, kind, dtype, elements, threads):
+        """One call with ``out=``."""
+        elementwise(function, kind, dtype, elements, threads)()

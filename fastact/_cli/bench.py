@@ -44,11 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.epilog = _EPILOG
     parser.add_argument("names", metavar="NAME", nargs="*", help=f"time only these functions (default: {', '.join(FUNCTIONS)})")
-    parser.add_argument("--peers", nargs="?", const=",".join(PEERS), default="", metavar="LIBRARY[,LIBRARY]",
-                        help=f"compare with these (alone: all of {', '.join(PEERS)})")  # fmt: skip
+    parser.add_argument("--peers", nargs="?", const="all", default="", metavar="LIBRARY[,LIBRARY]",
+                        help=f"compare with these (alone: all of {', '.join(PEERS)}; on a GPU torch, cupy, jax, "
+                             "triton)")  # fmt: skip
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where arrays are (default: cpu)")
     parser.add_argument("--kind", choices=("forward", "backward", "both"), default="both", help="default: both")
     parser.add_argument("--dtype", choices=("float32", "float64", "both"), default="both", help="default: both")
-    parser.add_argument("--sizes", metavar="N[,N]", default=",".join(map(str, SIZES)), help=f"default: {SIZES}")
+    parser.add_argument("--sizes", metavar="N[,N]", help=f"default: {SIZES}; on a GPU 100000000")
     parser.add_argument("--rounds", type=_count, default=ROUNDS, help=f"default: {ROUNDS}")
     parser.add_argument("--json", metavar="FILE", help="write the figures to this file as well")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the ratios (needs matplotlib)")
@@ -57,11 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 class Worker:
     """A library in its process; see `worker`."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *device: str) -> None:
         self.name = name
-        command = [sys.executable, "-m", f"{__package__}.worker", name]
+        command = [sys.executable, "-m", f"{__package__}.worker", name, *device]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.version: str = self.answer()["version"]
+        answer = self.answer()
+        self.version: str = answer["version"]
+        self.missing: str | None = answer.get("missing")
 
     def ask(self, **request: Any) -> Any:
         """Send a request and return the answer."""
@@ -94,29 +98,28 @@ def run(args: argparse.Namespace) -> int:
     CommandError
         For names, libraries or sizes that do not exist, a file that cannot be written, a library that dies.
     """
-    names = args.names or FUNCTIONS
-    for name in names:
-        if name not in FUNCTIONS and name not in fa.activations():
-            raise CommandError(f"there is no function {name!r} to time")
-    kinds = ("forward", "backward") if args.kind == "both" else (args.kind,)
-    dtypes = ("float32", "float64") if args.dtype == "both" else (args.dtype,)
-    try:
-        sizes = [_count(size) for size in args.sizes.split(",")]
-    except argparse.ArgumentTypeError as error:
-        raise CommandError(f"--sizes: {error}") from error
+    if args.device == "cuda":
+        from . import bench_cuda
+
+        return bench_cuda.run(args)
     if args.plot and importlib.util.find_spec("matplotlib") is None:
         raise CommandError("--plot needs matplotlib")
-    cells = [(name, kind, dtype, n) for n in sizes for dtype in dtypes for kind in kinds for name in names]
+    cells = checked_cells(args, args.names or FUNCTIONS, ",".join(map(str, SIZES)))
+    sizes = [cell[3] for cell in cells]
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
         plot = stack.enter_context(replacing(args.plot)) if args.plot else None
         workers = [stack.enter_context(Worker("fastact"))]
-        for name in choose(args.peers):
+        for name in choose(",".join(PEERS) if args.peers == "all" else args.peers):
             module = "scipy" if name == "numpy" else name
             if importlib.util.find_spec(module) is None or (name == "onnxruntime" and not importlib.util.find_spec("onnx")):
                 print(f"{name}: not installed, left out")
                 continue
-            workers.append(stack.enter_context(Worker(name)))
+            worker = stack.enter_context(Worker(name))
+            if worker.missing:
+                print(f"{name}: {worker.missing}, left out")
+                continue
+            workers.append(worker)
         print(f"{', '.join(w.version for w in workers)}; {_cpu.LEVEL}, {fa.get_num_threads()} threads, nanoseconds an element\n")
         print(head(workers), flush=True)
         results = []
@@ -133,6 +136,26 @@ def run(args: argparse.Namespace) -> int:
         if plot:
             draw(report, plot)
     return 0
+
+
+def checked_cells(args: argparse.Namespace, names: Any, sizes: str) -> list[tuple[str, str, str, int]]:
+    """Return what the arguments ask to time: (function, kind, dtype, elements); `sizes` where they say none.
+
+    Raises
+    ------
+    CommandError
+        For names that do not exist, and sizes that are none.
+    """
+    for name in names:
+        if name not in FUNCTIONS and name not in fa.activations():
+            raise CommandError(f"there is no function {name!r} to time")
+    kinds = ("forward", "backward") if args.kind == "both" else (args.kind,)
+    dtypes = ("float32", "float64") if args.dtype == "both" else (args.dtype,)
+    try:
+        counts = [_count(size) for size in (args.sizes or sizes).split(",")]
+    except argparse.ArgumentTypeError as error:
+        raise CommandError(f"--sizes: {error}") from error
+    return [(name, kind, dtype, n) for n in counts for dtype in dtypes for kind in kinds for name in names]
 
 
 def measure(cell: tuple[Any, ...], workers: list[Worker], rounds: int, progress: Progress) -> dict[str, Any]:

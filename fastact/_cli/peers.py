@@ -37,6 +37,8 @@ class Peer:
         From a NumPy array to the library's own, and back.
     wait : callable
         Returns when a result has been computed.
+    finish : callable
+        Called with the last result of a turn; returns when all of them have been computed.
     """
 
     version: str
@@ -45,6 +47,7 @@ class Peer:
     put: Call = lambda x: x
     get: Call = np.asarray
     wait: Call = lambda result: result
+    finish: Call = lambda result: None
 
     def has(self, name: str, kind: str, dtype: str) -> bool:
         """Whether the library has a function, "forward" or "backward", and computes it in the dtype."""
@@ -121,11 +124,11 @@ def torch() -> Peer:
     return Peer(f"PyTorch {torch.__version__}", forward, backward, torch.from_numpy, lambda y: y.numpy())
 
 
-def jax() -> Peer:
-    """JAX on the CPU, compiled by jit."""
+def jax(platform: str = "cpu") -> Peer:
+    """JAX, compiled by jit."""
     jax: Any = importlib.import_module("jax")
     jax.config.update("jax_enable_x64", True)
-    jax.config.update("jax_platforms", "cpu")
+    jax.config.update("jax_platforms", platform)
     nn, jnp = jax.nn, jax.numpy
     plain = {
         "relu": nn.relu, "relu6": nn.relu6, "leaky_relu": nn.leaky_relu, "elu": nn.elu, "selu": nn.selu, "celu": nn.celu,

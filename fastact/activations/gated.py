@@ -28,10 +28,8 @@ from ..primitives.common import (
     quotient,
     scale_down,
     scale_wide,
-    sech_squared,
     square,
     tanh_parts,
-    tanh_positive,
     two_product,
     two_sum,
 )
@@ -211,21 +209,31 @@ def phish(x):
     h_low = scale_down(tail_low, k)
     g = select(x >= 0.0, x - h, h)
     g_low = select(x >= 0.0, select(x > 30.0, 0.0, ((x - g) - h) - h_low), h_low)
-    slope = scale_down(fma(-t, p, q) + mul_add(-t, p_low, q_low), k)
-    slope = select(x > 0.0, 1.0 - slope, slope)
+    tp, tp_low = two_product(t, p)
+    slope, slope_low = fast_two_sum(-tp, q)  # t p < q only below 0.75, where neither is small
+    slope_low = scale_down(slope_low + (mul_add(-t, p_low, q_low) - tp_low), k)
+    slope = scale_down(slope, k)
+    one = 1.0 - slope
+    slope_low = select(x > 0.0, ((1.0 - one) - slope) - slope_low, slope_low)
+    slope = select(x > 0.0, one, slope)
     y, y_low = tanh_parts(g)
     y_low = mul_add(g_low, mul_add(-y, y, 1.0), y_low)
     value, value_low = two_product(abs(x), y)
     value = value + mul_add(abs(x), y_low, value_low)
     sign = select(x >= 0.0, 1.0, -1.0)
-    rise = select(g < 0.5, mul_add(-y * y, slope, slope), sech_squared(g) * slope)
+    # x (1 - y^2) g' + y, every part of it with its rounding error: on the left they cancel
+    unit = mul_add(-2.0 * y, y_low, fma(-y, y, 1.0))
+    c = clamp_exp(x)
+    a, a_low = two_product(c, slope)
+    b, b_low = two_product(a, unit)
+    b_low = mul_add(mul_add(c, slope_low, a_low), unit, b_low) + sign * y_low
+    d, d_low = two_sum(b, sign * y)
     # Far on the left tanh(g) = g to the last digit: the value is t^2 phi M, the derivative t (t phi - 2 phi M).
     far = x < -7.0
     far_slope = fma(t, p, -2.0 * q) + mul_add(t, p_low, -2.0 * q_low)
-    c = clamp_exp(x)
     return (
         select(far, scale_down(mul_add(t, tail, t * tail_low), k), select(abs(x) > 1e3, abs(x), value)),
-        select(far, scale_down(t * far_slope, k), fma(c, rise, sign * y) + sign * y_low),
+        select(far, scale_down(t * far_slope, k), d + (d_low + b_low)),
     )
 
 
@@ -240,13 +248,20 @@ def telu(x):
     c = clamp_exp(x)
     p, p_low, k = exp_parts(select(c > 6.0, 6.0, c))  # tanh(e^6) is 1 and its derivative 0
     u = scale_wide(p, k)
-    y = tanh_positive(u)
-    rise = u * select(u < 1.0, mul_add(-y, y, 1.0), sech_squared(u))
+    u_low = scale_wide(p_low, k)
+    y, y_low = tanh_parts(u)
+    # x u (1 - y^2) + y, every part of it with its rounding error: on the left they cancel
+    unit = mul_add(-2.0 * y, y_low, fma(-y, y, 1.0))
+    y_low = mul_add(unit, u_low, y_low)
+    a, a_low = two_product(c, u)
+    b, b_low = two_product(a, unit)
+    b_low = mul_add(mul_add(c, u_low, a_low), unit, b_low) + y_low
+    d, d_low = two_sum(b, y)
     # Far on the left tanh(u) = u to the last digit.
     far = x < -20.0
     return (
-        select(far, scale_wide(p * c, k), x * y),
-        select(far, scale_wide(mul_add(p, c, p), k), mul_add(c, rise, y)),
+        select(far, scale_wide(p * c, k), x * (y + y_low)),
+        select(far, scale_wide(mul_add(p, c, p), k), d + (d_low + b_low)),
     )
 
 

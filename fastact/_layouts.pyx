@@ -1,0 +1,246 @@
+# cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
+"""Large arrays of any layout and dtype, several dimensions at a time and on all threads.
+
+NumPy's iterator says in which order the elements are best visited and how (`spread` takes its views); a ufunc would
+get one row after the other, converted beforehand, on one thread. Here long rows are handed to the blocks of
+_kernels.pyx as they are, and of short ones as many as fill a block are gathered.
+"""
+
+from libc.stdint cimport uintptr_t
+from cython.parallel cimport prange
+cimport numpy as cnp
+from fastact._kernels cimport (
+    BLOCK, MAX_OUT, MAX_PARAMS, SCRATCH, Job, Kernel, Op, Operand,
+    acquire_team, release_team, run_range, scatter, worth_streaming,
+)
+
+cdef extern from "memory.h" nogil:
+    void fa_clear_float_status()
+    void fa_gather_f32(const char* src, Py_ssize_t stride, int type, float* dst, Py_ssize_t n)
+    void fa_gather_f64(const char* src, Py_ssize_t stride, int type, double* dst, Py_ssize_t n)
+
+cdef enum:
+    MAX_DIMS = 64
+    LONG = 256          # elements of a row that need no gathering
+    OPERANDS = 2 + MAX_PARAMS + MAX_OUT
+
+#: What an array may hold, by NumPy's letter; memory.h has the numbers.
+TYPES = {"e": 1, "b": 2, "?": 3, "B": 3, "h": 4, "H": 5, "i": 6, "I": 7, "f": 10, "d": 11}
+TYPES |= {"l": 8, "q": 8, "L": 9, "Q": 9} if sizeof(long) == 8 else {"l": 6, "q": 8, "L": 7, "Q": 9}
+
+cdef struct Grid:
+    Job job                                 # operands at the first element, strides along the last dimension
+    int ndim                                # of the dimensions around a row
+    int count                               # operands: x, (grad,) parameters, outputs
+    Py_ssize_t length                       # of a row
+    Py_ssize_t rows
+    Py_ssize_t shape[MAX_DIMS]
+    Py_ssize_t steps[OPERANDS][MAX_DIMS]
+    Operand* operands[OPERANDS]
+    bint varying
+    bint buffered
+    bint stream
+
+
+cdef void take(Operand* operand, Grid* g, cnp.ndarray view, int own) except *:
+    """Make an array an operand."""
+    cdef int d, number = TYPES[(<object> view).dtype.char]
+    operand.data = <char*> cnp.PyArray_DATA(view)
+    operand.stride = cnp.PyArray_STRIDES(view)[g.ndim]
+    operand.type = 0 if number == own else number
+    for d in range(g.ndim):
+        g.steps[g.count][d] = cnp.PyArray_STRIDES(view)[d]
+    g.operands[g.count] = operand
+    g.count += 1
+
+
+def spread(Kernel kernel, bint wide, views):
+    """Compute a kind over views of one shape.
+
+    Parameters
+    ----------
+    kernel : Kernel
+    wide : bool
+        In float64.
+    views : sequence of numpy.ndarray
+        As the ufunc takes them, then the outputs: of the kernel's dtype, or float16 for float32. An output may be
+        exactly an input.
+    """
+    cdef Grid g
+    cdef const Op* op = &kernel.f64 if wide else &kernel.f32
+    cdef cnp.ndarray first = views[0]
+    cdef int own = 11 if wide else 10, j, k, i = 0
+    cdef Py_ssize_t d
+    g.job.op = op
+    g.count = 0
+    g.rows = 1
+    g.ndim = cnp.PyArray_NDIM(first) - 1
+    if not 0 <= g.ndim < MAX_DIMS:
+        raise ValueError("spread: views of 1 to 64 dimensions")
+    for d in range(g.ndim):
+        g.shape[d] = cnp.PyArray_DIMS(first)[d]
+        g.rows *= g.shape[d]
+    g.length = cnp.PyArray_DIMS(first)[g.ndim]
+    if op.multiply != NULL:
+        take(&g.job.grad, &g, views[0], own)
+        i = 1
+    take(&g.job.x, &g, views[i], own)
+    for j in range(op.nparams):
+        take(&g.job.params[j], &g, views[i + 1 + j], own)
+    for j in range(op.nout):
+        take(&g.job.out[j], &g, views[i + 1 + op.nparams + j], own)
+    g.varying = op.uniform == NULL
+    for j in range(op.nparams):
+        g.varying |= g.job.params[j].stride != 0
+    k = g.count - op.nout
+    g.buffered = False
+    for i in range(k):
+        for j in range(k, g.count):
+            g.buffered |= g.operands[i].data == g.operands[j].data
+    g.stream = not g.buffered and worth_streaming(g.rows * g.length * op.size)
+    for j in range(op.nout):
+        g.stream &= g.job.out[j].stride == op.size and g.job.out[j].type == 0
+    g.buffered |= g.stream
+    with nogil:
+        divide(&g)
+        fa_clear_float_status()
+
+
+cdef void divide(Grid* g) noexcept nogil:
+    """Cut the rows into pieces for the threads."""
+    cdef bint long_rows = g.length >= LONG
+    cdef Py_ssize_t pieces = (g.length + BLOCK - 1) // BLOCK     # of a row
+    cdef Py_ssize_t total = g.rows * g.length
+    cdef Py_ssize_t units = g.rows * pieces if long_rows else (total + BLOCK - 1) // BLOCK
+    # What is gathered costs about a nanosecond more.
+    cdef int t, threads = acquire_team(total * (g.job.op.cost + 1.0), units)
+    if threads > 1:
+        for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+            if long_rows:
+                run_rows(g, units * t // threads, units * (t + 1) // threads, pieces)
+            else:
+                run_blocks(g, units * t // threads * BLOCK, min(units * (t + 1) // threads * BLOCK, total))
+        release_team()
+    elif long_rows:
+        run_rows(g, 0, units, pieces)
+    else:
+        run_blocks(g, 0, total)
+
+
+cdef inline void find(const Grid* g, Py_ssize_t row, Py_ssize_t* at, char** data) noexcept nogil:
+    """The place of a row in every dimension, and where its operands begin."""
+    cdef int d, k
+    for k in range(g.count):
+        data[k] = g.operands[k].data
+    for d in range(g.ndim - 1, -1, -1):
+        at[d] = row % g.shape[d]
+        row //= g.shape[d]
+        for k in range(g.count):
+            data[k] += at[d] * g.steps[k][d]
+
+
+cdef inline void advance(const Grid* g, Py_ssize_t* at, char** data) noexcept nogil:
+    """Go to the next row."""
+    cdef int d, k
+    for d in range(g.ndim - 1, -1, -1):
+        at[d] += 1
+        for k in range(g.count):
+            data[k] += g.steps[k][d]
+        if at[d] < g.shape[d]:
+            return
+        for k in range(g.count):
+            data[k] -= at[d] * g.steps[k][d]
+        at[d] = 0
+
+
+cdef void run_rows(const Grid* g, Py_ssize_t unit, Py_ssize_t stop, Py_ssize_t pieces) noexcept nogil:
+    """Long rows, from one piece to another."""
+    cdef Job job = g.job
+    cdef Py_ssize_t at[MAX_DIMS]
+    cdef char* data[OPERANDS]
+    cdef Py_ssize_t begin, end
+    if unit >= stop:
+        return
+    find(g, unit // pieces, at, data)
+    while unit < stop:
+        place(g, &job, data)
+        begin = unit % pieces
+        end = min(pieces, begin + stop - unit)
+        run_range(&job, begin * BLOCK, min(end * BLOCK, g.length), g.varying, g.buffered, g.stream)
+        unit += end - begin
+        advance(g, at, data)
+
+
+cdef inline void place(const Grid* g, Job* job, char** data) noexcept nogil:
+    """Point the operands of a job to the current row."""
+    cdef int j, k = 0
+    if job.op.multiply != NULL:
+        job.grad.data = data[0]
+        k = 1
+    job.x.data = data[k]
+    k += 1
+    for j in range(job.op.nparams):
+        job.params[j].data = data[k + j]
+    k += job.op.nparams
+    for j in range(job.op.nout):
+        job.out[j].data = data[k + j]
+
+
+cdef void run_blocks(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Short rows, gathered until they fill a block."""
+    cdef char memory[OPERANDS * BLOCK * 8 + 64]
+    cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef char* buffers[OPERANDS]
+    cdef int k, size = g.job.op.size, inputs = g.count - g.job.op.nout
+    cdef bint varying = g.job.op.nparams > 0
+    cdef Job job = g.job
+    cdef Py_ssize_t m
+    for k in range(g.count):
+        buffers[k] = scratch + k * BLOCK * 8
+    place(g, &job, buffers)
+    job.x.stride = job.grad.stride = size
+    job.x.type = job.grad.type = 0
+    for k in range(job.op.nparams):
+        job.params[k].stride = size
+        job.params[k].type = 0
+    for k in range(job.op.nout):
+        job.out[k].stride = size
+        job.out[k].type = 0
+    while start < stop:
+        m = min(<Py_ssize_t> BLOCK, stop - start)
+        for k in range(inputs):
+            move(g, k, start, m, buffers[k], size, True)
+        run_range(&job, 0, m, varying, False, False)
+        for k in range(inputs, g.count):
+            move(g, k, start, m, buffers[k], size, False)
+        start += m
+
+
+cdef void move(const Grid* g, int k, Py_ssize_t start, Py_ssize_t m, char* buffer, int size, bint into) noexcept nogil:
+    """Gather m elements of an operand into a buffer, or scatter them."""
+    cdef Py_ssize_t at[MAX_DIMS]
+    cdef Py_ssize_t row = start // g.length, offset = start % g.length, run
+    cdef Operand part = g.operands[k][0]
+    cdef int d
+    for d in range(g.ndim - 1, -1, -1):
+        at[d] = row % g.shape[d]
+        row //= g.shape[d]
+        part.data += at[d] * g.steps[k][d]
+    while m > 0:
+        run = min(m, g.length - offset)
+        if not into:
+            scatter(&part, offset, run, buffer, size, False)
+        elif size == 4:
+            fa_gather_f32(part.data + offset * part.stride, part.stride, part.type, <float*> buffer, run)
+        else:
+            fa_gather_f64(part.data + offset * part.stride, part.stride, part.type, <double*> buffer, run)
+        buffer += run * size
+        m -= run
+        offset = 0
+        for d in range(g.ndim - 1, -1, -1):
+            at[d] += 1
+            part.data += g.steps[k][d]
+            if at[d] < g.shape[d]:
+                break
+            part.data -= at[d] * g.steps[k][d]
+            at[d] = 0
