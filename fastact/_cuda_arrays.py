@@ -15,6 +15,9 @@ from numba import cuda
 from . import _cuda_dlpack as dlpack
 from ._cuda_emit import PRECISIONS, SIMULATED
 
+#: Libraries whose streams and allocations are known here; of others DLPack is asked first, which says what waits for what.
+_KNOWN = ("numba", "cupy", "torch")
+
 
 class Operand(NamedTuple):
     """An array on a GPU; ``strides`` are in bytes, or None where it is C-contiguous."""
@@ -55,7 +58,7 @@ def operand(title: str, name: str, value: Any, written: bool = False) -> Operand
     if SIMULATED and hasattr(value, "_ary"):
         host = value._ary
         address, shape, strides, dtype, device = host.ctypes.data, tuple(host.shape), host.strides, host.dtype, 0
-    elif hasattr(value, "__cuda_array_interface__"):
+    elif _library(value) in _KNOWN or not hasattr(value, "__dlpack__"):
         interface = value.__cuda_array_interface__
         shape, dtype, strides = tuple(interface["shape"]), np.dtype(interface["typestr"]), interface.get("strides")
         address, read_only = interface["data"]
@@ -134,7 +137,7 @@ def is_out_of_memory(error: Exception) -> bool:
 def finished(array: Any, like: Operand, stream: Any) -> Any:
     """A new array that has been computed, as the library of another has it."""
     owner = like.owner[0] if isinstance(like.owner, tuple) else like.owner
-    if _library(owner) in ("torch", "cupy", "numba") or type(array) is type(owner):
+    if _library(owner) in _KNOWN or type(array) is type(owner):
         return array
     borrower = dlpack.borrower(owner)
     if borrower is None:
@@ -164,7 +167,14 @@ def stream_pointer(value: Any) -> int:
 
 def stream_of(arrays: list[Any]) -> Any:
     """The stream of the first array, once it has been told to wait for those of the others."""
-    first, *others = dict.fromkeys(max(stream_pointer(a), 1) for a in arrays)
+    asked, pointers = set(), []
+    for array in arrays:
+        library = _library(array)
+        if library not in asked:
+            pointers.append(max(stream_pointer(array), 1))
+        if library in ("cupy", "torch"):  # one stream is current for all of their arrays
+            asked.add(library)
+    first, *others = dict.fromkeys(pointers)
     mine = _external(first)
     for pointer in others:
         ready = cuda.event(timing=False)

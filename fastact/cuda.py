@@ -10,6 +10,10 @@ from __future__ import annotations
 
 import sys
 from functools import cache
+from typing import Any
+
+#: The least version of Numba.
+NUMBA = (0, 60)
 
 __all__ = ["empty_cache", "is_available", "why_unavailable"]
 
@@ -25,15 +29,73 @@ def why_unavailable() -> str | None:
     "Numba cannot be imported (No module named 'numba'); pip install 'fastact[cuda]'"
     """
     try:
-        from numba import config, cuda
+        import numba
     except ImportError as error:
         return f"Numba cannot be imported ({error}); pip install 'fastact[cuda]'"
-    if config.ENABLE_CUDASIM or cuda.is_available():
+    if tuple(map(int, numba.__version__.split(".")[:2])) < NUMBA:
+        return f"Numba {numba.__version__} is too old; expected {NUMBA[0]}.{NUMBA[1]} or later"
+    try:
+        from numba import config, cuda
+    except ImportError as error:
+        return f"Numba has no target for CUDA ({error}); pip install 'fastact[cuda]' brings numba-cuda"
+    if config.ENABLE_CUDASIM:
         return None
+    if cuda.is_available():
+        return too_old(**_versions())
     cause = cuda.cuda_error()
     if cause:
         return f"there is no usable driver or GPU ({' '.join(str(cause).split())})"
     return "Numba finds no GPU or not the compiler NVVM of a CUDA toolkit; pip install 'fastact[cuda]' brings the latter"
+
+
+def _versions() -> dict[str, Any]:
+    """The versions that have to fit each other; those that Numba does not tell are missing."""
+    from numba import cuda
+
+    def driver() -> Any:
+        return cuda.cudadrv.driver.driver.get_version()
+
+    def toolkit() -> Any:
+        return cuda.runtime.get_version()
+
+    def gpu() -> Any:
+        return cuda.gpus[0].compute_capability
+
+    def least() -> Any:
+        from numba.cuda.cudadrv import nvrtc, nvvm  # the latter in the target that is built into Numba
+
+        return min((nvvm if hasattr(nvvm, "get_supported_ccs") else nvrtc).get_supported_ccs())
+
+    found = {}
+    for ask in (driver, toolkit, gpu, least):
+        try:
+            found[ask.__name__] = tuple(ask())[:2]
+        except (ImportError, AttributeError, ValueError, TypeError, OSError, RuntimeError):
+            continue
+    return found
+
+
+def too_old(
+    driver: tuple[int, int] | None = None, toolkit: tuple[int, int] | None = None, gpu: tuple[int, int] | None = None,
+    least: tuple[int, int] | None = None,
+) -> str | None:  # fmt: skip
+    """Return what is too old for the rest, or None.
+
+    Parameters
+    ----------
+    driver, toolkit : tuple of int, optional
+        The versions of CUDA that the driver supports and the toolkit is of.
+    gpu, least : tuple of int, optional
+        The compute capability of the GPU, and the least that the toolkit compiles for.
+    """
+    if driver and toolkit and driver[0] < toolkit[0]:
+        return (
+            f"the driver is too old: it supports CUDA {driver[0]}.{driver[1]}, and the toolkit is of {toolkit[0]}.{toolkit[1]}; "
+            f"update it or pip install 'numba-cuda[cu{driver[0]}]'"
+        )
+    if gpu and least and gpu < least:
+        return f"the GPU is too old: its compute capability is {gpu[0]}.{gpu[1]}, and the toolkit needs {least[0]}.{least[1]}"
+    return None
 
 
 def is_available() -> bool:

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from fastact import _cuda_kernels as kernels  # noqa: E402
 from fastact import _cuda_rows as rows  # noqa: E402
 from fastact._cli import main  # noqa: E402
 from fastact._cuda_kernels import Variant  # noqa: E402
+from fastact.cuda import too_old  # noqa: E402
 
 EVERY = bool(os.environ.get("FASTACT_EVERY_KERNEL"))  # minutes instead of a sample
 LINKER = importlib.util.find_spec("cuda") and importlib.util.find_spec("cuda.bindings")  # nvJitLink has ptxas in it
@@ -259,6 +261,21 @@ fa.gelu([1.0], device="cuda")
     assert done.stdout.startswith("False Numba cannot be imported"), done.stderr
     assert "fastact[cuda]" in done.stdout
     assert "RuntimeError: fastact.gelu: a GPU is asked for, but Numba cannot be imported" in done.stderr
+
+
+def test_what_is_too_old(monkeypatch):
+    assert too_old() is None
+    assert too_old((13, 0), (13, 0), (9, 0), (7, 5)) is None
+    assert too_old((13, 1), (12, 9), (5, 0), None) is None
+    assert "the driver is too old: it supports CUDA 12.2, and the toolkit is of 13.0" in too_old((12, 2), (13, 0))
+    assert "numba-cuda[cu12]" in too_old((12, 2), (13, 0))
+    assert "the GPU is too old: its compute capability is 6.1, and the toolkit needs 7.5" in too_old(gpu=(6, 1), least=(7, 5))
+    monkeypatch.setattr(numba, "__version__", "0.59.1")
+    assert fa.cuda.why_unavailable.__wrapped__() == "Numba 0.59.1 is too old; expected 0.60 or later"
+    monkeypatch.undo()
+    monkeypatch.delattr(numba, "cuda")
+    monkeypatch.setitem(sys.modules, "numba.cuda", None)
+    assert fa.cuda.why_unavailable.__wrapped__().startswith("Numba has no target for CUDA (")
 
 
 def test_a_plain_call_imports_no_numba():
