@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._rows import axes_of, broadcast_grad, broadcast_mask, check_out, compute, dtype_of, layout_of, real_array, temperature_of
+from ._rowwise import OPS, plain
 
 _ROWS = (
     "A row whose elements are all masked or -inf gives {empty}. A row with +inf or NaN that is not masked gives NaN, as in "
@@ -43,6 +44,7 @@ class RowFunction:
     family = "rowwise"
     empty = "zeros"
     masked = " and give 0"
+    plain = True  # has passes of its own, and the result the shape of x
 
     def __init__(
         self, name: str, op: str, *, summary: str, latex: str, reference: str, range: tuple[str, str],
@@ -66,6 +68,10 @@ class RowFunction:
     def __call__(
         self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None
     ) -> Any:  # documented by _docstring
+        if self.plain and type(temperature) is float and temperature == 1.0 and where is None and out is None:
+            result = plain(OPS[self.op], x, None, axis, self.sign)
+            if result is not None:
+                return result
         title = f"fastact.{self.__name__}"
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         if out is not None:
@@ -109,6 +115,10 @@ class RowFunction:
             Of the shape of y. Elements that were masked get 0. The differences from which it is made cancel where the
             gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
         """
+        if self.plain and type(temperature) is float and temperature == 1.0 and out is None:
+            result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign)
+            if result is not None:
+                return result
         title = f"fastact.{self.__name__}.backward"
         grad_array, y_array = real_array(title, "grad", grad), real_array(title, "y", y)
         dtype = dtype_of(grad_array, y_array)
@@ -153,6 +163,7 @@ class LogRowFunction(RowFunction):
 
 class LogSumExp(LogRowFunction):
     masked = ""
+    plain = False
 
     def __call__(
         self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, keepdims: bool = False
@@ -214,6 +225,8 @@ def _reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> t
 
 
 class Hardmax(RowFunction):
+    plain = False
+
     def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
         layout = layout_of(x, axes, ordered=True)
         folded = layout.fold(x)
