@@ -13,6 +13,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from cython.parallel cimport prange
 cimport numpy as cnp
+from fastact._buffers cimport kept_empty
 from fastact._kernels cimport GROUP, acquire_team, release_team
 from fastact._passes cimport *
 
@@ -22,6 +23,11 @@ cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
     void fa_transpose_f32(const float* src, int64_t src_step, float* dst, int64_t dst_step, int64_t rows, int64_t columns)
     void fa_transpose_f64(const double* src, int64_t src_step, double* dst, int64_t dst_step, int64_t rows, int64_t columns)
+
+cdef extern from "numpy/arrayobject.h":
+    bint PyArray_CheckExact(object)
+    bint PyArray_ISCARRAY_RO(cnp.ndarray)
+    bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
 
 cdef enum:
     LANES = 256                 # lanes of a tile, at most
@@ -202,40 +208,30 @@ cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
     return memory == NULL
 
 
-def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low):
-    """Compute one function over arrays of shape (outer, n, inner).
-
-    All have one dtype, float32 or float64. Where inner is 1 the elements along n are contiguous, else those along
-    inner are. The output is an input, or shares no memory with one.
-    """
-    cdef Grid g
-    cdef Py_ssize_t units, count
-    cdef cnp.ndarray second
+cdef void prepare(Grid* g, int op, int size, double sign, double t, double t_low) noexcept nogil:
+    """Fill in a job but for its arrays."""
     cdef int j
-    cdef int size = a.itemsize
-    memset(&g, 0, sizeof(Grid))
+    memset(g, 0, sizeof(Grid))
     g.job.op = op
     g.job.size = size
     g.job.unit = sign == 1.0 and t == 1.0 and t_low == 0.0
-    for j, value in enumerate((sign, t, t_low)):
-        g.job.scalars[j] = value
+    g.job.scalars[0] = sign
+    g.job.scalars[1] = t
+    g.job.scalars[2] = t_low
+    for j in range(NSCALARS):
         if size == 4:
             (<float*> g.job.typed)[j] = <float> g.job.scalars[j]
         else:
             (<double*> g.job.typed)[j] = g.job.scalars[j]
-    g.outer, g.n, g.inner = a.shape[0], a.shape[1], a.shape[2]
     g.one = op == LOGSUMEXP
-    if g.outer * g.n * g.inner == 0:
-        return
-    g.a = Array(<char*> cnp.PyArray_DATA(a), a.strides[1] // size)
-    g.out = Array(<char*> cnp.PyArray_DATA(out), out.strides[1] // size)
-    g.outer_step[0], g.outer_step[2] = a.strides[0], out.strides[0]
-    g.job.shared = g.a.data == g.out.data
-    if b is not None:
-        second = b
-        g.b = Array(<char*> cnp.PyArray_DATA(second), second.strides[1] // size)
-        g.outer_step[1] = second.strides[0]
-        g.job.shared |= g.b.data == g.out.data
+
+
+cdef int launch(Grid* g) except -1:
+    """Choose the way through the arrays of a job and go it."""
+    cdef Py_ssize_t units, count
+    cdef int failed, size = g.job.size
+    cdef double cost = <double> (g.outer * g.n * g.inner) * 0.5 * (size // 4)
+    g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
     if g.inner > 1:
         g.width = min(g.inner, <Py_ssize_t> PANEL // size)
         g.per_outer = (g.inner + g.width - 1) // g.width
@@ -257,8 +253,78 @@ def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double
     g.job.stream = g.outer * g.n * g.inner * size > STREAM_ABOVE and not g.job.shared and g.memory == 0 and not g.one
     g.memory += SLOTS * g.room + g.kept + 64
     g.memory = (g.memory + 63) & ~63
-    g.room = g.room
-    with nogil:
-        j = run_grid(&g, units, <double> (g.outer * g.n * g.inner) * 0.5 * (size // 4))
-    if j:
+    if cost < 1000.0:
+        failed = run_grid(g, units, cost)
+    else:
+        with nogil:
+            failed = run_grid(g, units, cost)
+    if failed:
         raise MemoryError("fastact: no memory for the accumulators of rows")
+    return 0
+
+
+def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low):
+    """Compute one function over arrays of shape (outer, n, inner).
+
+    All have one dtype, float32 or float64. Where inner is 1 the elements along n are contiguous, else those along
+    inner are. The output is an input, or shares no memory with one.
+    """
+    cdef Grid g
+    cdef cnp.ndarray second
+    cdef int size = a.itemsize
+    prepare(&g, op, size, sign, t, t_low)
+    g.outer, g.n, g.inner = a.shape[0], a.shape[1], a.shape[2]
+    if g.outer * g.n * g.inner == 0:
+        return
+    g.a = Array(<char*> cnp.PyArray_DATA(a), a.strides[1] // size)
+    g.out = Array(<char*> cnp.PyArray_DATA(out), out.strides[1] // size)
+    g.outer_step[0], g.outer_step[2] = a.strides[0], out.strides[0]
+    if b is not None:
+        second = b
+        g.b = Array(<char*> cnp.PyArray_DATA(second), second.strides[1] // size)
+        g.outer_step[1] = second.strides[0]
+    launch(&g)
+
+
+def plain(int op, a, b, axis, double sign):
+    """The result for contiguous arrays of one float dtype and shape, and one axis; None if these are not such.
+
+    `a` is the input, `b` None; in a backward pass they are the gradient and the output.
+    """
+    cdef Grid g
+    cdef cnp.ndarray first, second, out
+    cdef int ndim, d, number
+    if type(axis) is not int or not plain_array(a):
+        return None
+    first = a
+    ndim = cnp.PyArray_NDIM(first)
+    if not -ndim <= axis < ndim:
+        return None
+    number = axis + ndim if axis < 0 else axis
+    prepare(&g, op, cnp.PyArray_ITEMSIZE(first), sign, 1.0, 0.0)
+    g.outer = g.inner = 1
+    for d in range(ndim):
+        if d < number:
+            g.outer *= cnp.PyArray_DIMS(first)[d]
+        elif d > number:
+            g.inner *= cnp.PyArray_DIMS(first)[d]
+    g.n = cnp.PyArray_DIMS(first)[number]
+    if g.outer * g.n * g.inner == 0:
+        return None
+    g.a = Array(<char*> cnp.PyArray_DATA(first), g.inner)
+    g.outer_step[0] = g.outer_step[1] = g.outer_step[2] = g.n * g.inner * g.job.size
+    if b is not None:
+        if not plain_array(b):
+            return None
+        second = b
+        if cnp.PyArray_TYPE(second) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, second):
+            return None
+        g.b = Array(<char*> cnp.PyArray_DATA(second), g.inner)
+    out = kept_empty(first, cnp.PyArray_TYPE(first), False)
+    g.out = Array(<char*> cnp.PyArray_DATA(out), g.inner)
+    launch(&g)
+    return out
+
+
+cdef inline bint plain_array(a):
+    return PyArray_CheckExact(a) and cnp.PyArray_TYPE(a) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and PyArray_ISCARRAY_RO(a)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ._call import is_redirected
 from ._device import checked, where_to_run
 from ._rows import (
     axes_of,
@@ -23,6 +24,7 @@ from ._rows import (
     real_array,
     temperature_of,
 )
+from ._rowwise import OPS, plain
 
 _ROWS = (
     "A row whose elements are all masked or -inf gives {empty}. A row with +inf or NaN that is not masked gives NaN, as in "
@@ -70,6 +72,7 @@ class RowFunction:
     family = "rowwise"
     empty = "zeros"
     masked = " and give 0"
+    plain = True  # has passes of its own, and the result the shape of x
 
     @property
     def on_gpu(self) -> bool:
@@ -98,6 +101,10 @@ class RowFunction:
     def __call__(
         self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, device: Any = None
     ) -> Any:  # documented by _docstring
+        if self._is_plain(temperature, device) and where is None and out is None:
+            result = plain(OPS[self.op], x, None, axis, self.sign)
+            if result is not None:
+                return result
         title = f"fastact.{self.__name__}"
         if self.on_gpu:
             on_cuda, there = where_to_run(title, device, (x, where, out))
@@ -115,6 +122,10 @@ class RowFunction:
         if out is not None:
             out = check_out(title, out, given.shape, dtype)
         return self._forward(given, axes, out, dtype, scale)
+
+    def _is_plain(self, temperature: Any, device: Any) -> bool:
+        """Whether a call may be one for the fast path, which knows no temperature and no device."""
+        return self.plain and type(temperature) is float and temperature == 1.0 and device is None and not is_redirected()
 
     def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
         return compute(self.op, [x], axes, out, dtype, self.sign, temperature)
@@ -157,6 +168,10 @@ class RowFunction:
             Of the shape of y. Elements that were masked get 0. The differences from which it is made cancel where the
             gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
         """
+        if self._is_plain(temperature, device) and out is None:
+            result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign)
+            if result is not None:
+                return result
         title = f"fastact.{self.__name__}.backward"
         on_cuda = False
         if self.on_gpu:
@@ -222,6 +237,7 @@ class LogRowFunction(RowFunction):
 
 class LogSumExp(LogRowFunction):
     masked = ""
+    plain = False
 
     def __call__(
         self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, device: Any = None,
@@ -285,6 +301,8 @@ def _reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> t
 
 
 class Hardmax(RowFunction):
+    plain = False
+
     def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
         layout = layout_of(x, axes, ordered=True)
         folded = layout.fold(x)
