@@ -184,7 +184,7 @@ def limits(cell: tuple[Any, ...], worker: Worker, results: list[dict[str, Any]])
 def head(workers: list[Worker]) -> str:
     """Return the head of the table."""
     columns = "".join(f"{worker.name:>13}" for worker in workers)
-    return f"{'function':<12}{'kind':<10}{'dtype':<9}{'elements':>10}{columns}{'ratio':>8}"
+    return f"{'function':<14}{'kind':<10}{'dtype':<9}{'elements':>10}{columns}{'ratio':>8}"
 
 
 def row(result: dict[str, Any], workers: list[Worker]) -> str:
@@ -192,7 +192,7 @@ def row(result: dict[str, Any], workers: list[Worker]) -> str:
     times = result["ns_per_element"]
     columns = "".join(f"{times[w.name]:>13.3f}" if w.name in times else f"{'-':>13}" for w in workers)
     ratio = f"{result['ratio']:>8.2f}" if "ratio" in result else ""
-    return f"{result['function']:<12}{result['kind']:<10}{result['dtype']:<9}{result['elements']:>10}{columns}{ratio}"
+    return f"{result['function']:<14}{result['kind']:<10}{result['dtype']:<9}{result['elements']:>10}{columns}{ratio}"
 
 
 def summarize(results: list[dict[str, Any]], bounds: list[dict[str, Any]], workers: list[Worker], rounds: int) -> dict[str, Any]:
