@@ -30,6 +30,17 @@ def test_table_and_json(tmp_path, capsys):
     assert {b["function"] for b in report["bounds"]} == {"relu", "silu"}
 
 
+def test_shapes(tmp_path, capsys):
+    """Functions of rows along either axis; what a shape means to the others is what a number of elements means."""
+    file, names = tmp_path / "bench.json", ["softmax", "log_softmax@0", "swiglu"]
+    assert main(["bench", *names, "--sizes", "6x10,3x4", "--rounds", "1", "--dtype", "float32", "--json", str(file)]) == 0
+    cells = json.loads(file.read_text())["cells"]
+    assert {(c["function"], c["elements"]) for c in cells} == {(n, s) for n in names for s in ("6x10", "3x4")}
+    assert all(c["ns_per_element"]["fastact"] > 0 for c in cells if (c["function"], c["kind"]) != ("swiglu", "backward"))
+    assert main(["bench", "softmax", "--sizes", "6x", "--rounds", "1"]) == 2
+    assert "--sizes: '6x'" in capsys.readouterr().err
+
+
 def test_alone(capsys):
     assert main(["bench", "relu", *TINY, "--kind", "forward", "--dtype", "float32"]) == 0
     assert "geometric" not in capsys.readouterr().out

@@ -14,6 +14,7 @@ import json
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -25,19 +26,25 @@ from .. import _config, _cpu
 from . import CommandError, Progress, replacing
 from .peers import PEERS, choose
 from .run import _count
+from .worker import shape_of
 
 FUNCTIONS = (
     "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "silu", "gelu", "gelu_tanh", "mish", "hard_swish",
     "softmax", "log_softmax",
 )  # fmt: skip
 SIZES = (1_000, 100_000, 10_000_000)
+ROW_WISE = ("softmax@0", "log_softmax@0", "swiglu")
 ROUNDS = 9
 GOAL = 1.1
+
+_SHAPE = re.compile(r"[1-9]\d*x[1-9]\d*")
 
 _EPILOG = """\
 A ratio is the time of the fastest other library over that of fastact, in the same cell. At the largest float32 size the
 forward pass is also compared with what bounds it: the larger of a copy of the same bytes by the same threads and of the
-kernel's own time in cache. Softmax and log_softmax run over rows of 1000. Libraries that are not installed are left out."""
+kernel's own time in cache. Softmax and log_softmax run over rows of 1000, softmax@0 and log_softmax@0 along the first
+axis. A size may also be a shape, ROWSxCOLUMNS, which swiglu splits into halves along the last axis. Libraries that are
+not installed are left out."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="where arrays are (default: cpu)")
     parser.add_argument("--kind", choices=("forward", "backward", "both"), default="both", help="default: both")
     parser.add_argument("--dtype", choices=("float32", "float64", "both"), default="both", help="default: both")
-    parser.add_argument("--sizes", metavar="N[,N]", help=f"default: {SIZES}; on a GPU 100000000")
+    parser.add_argument("--sizes", metavar="SIZE[,SIZE]", help=f"default: {SIZES}; on a GPU 100000000")
     parser.add_argument("--rounds", type=_count, default=ROUNDS, help=f"default: {ROUNDS}")
     parser.add_argument("--json", metavar="FILE", help="write the figures to this file as well")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the ratios (needs matplotlib)")
@@ -127,7 +134,8 @@ def run(args: argparse.Namespace) -> int:
             for cell in cells:
                 results.append(measure(cell, workers, args.rounds, progress))
                 progress.write(row(results[-1], workers))
-        bounds = [limits(cell, workers[0], results) for cell in cells if cell[1:] == ("forward", "float32", max(sizes))]
+        most = max((n for n in sizes if isinstance(n, int)), default=None)
+        bounds = [limits(cell, workers[0], results) for cell in cells if cell[1:] == ("forward", "float32", most)]
         report = summarize(results, [b for b in bounds if b], workers, args.rounds)
         if target:
             with open(target, "w", encoding="utf-8") as file:
@@ -138,8 +146,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def checked_cells(args: argparse.Namespace, names: Any, sizes: str) -> list[tuple[str, str, str, int]]:
-    """Return what the arguments ask to time: (function, kind, dtype, elements); `sizes` where they say none.
+def checked_cells(args: argparse.Namespace, names: Any, sizes: str) -> list[tuple[str, str, str, int | str]]:
+    """Return what the arguments ask to time: (function, kind, dtype, size); `sizes` where they say none.
 
     Raises
     ------
@@ -147,12 +155,12 @@ def checked_cells(args: argparse.Namespace, names: Any, sizes: str) -> list[tupl
         For names that do not exist, and sizes that are none.
     """
     for name in names:
-        if name not in FUNCTIONS and name not in fa.activations():
+        if name not in (*FUNCTIONS, *ROW_WISE) and name not in fa.activations():
             raise CommandError(f"there is no function {name!r} to time")
     kinds = ("forward", "backward") if args.kind == "both" else (args.kind,)
     dtypes = ("float32", "float64") if args.dtype == "both" else (args.dtype,)
     try:
-        counts = [_count(size) for size in (args.sizes or sizes).split(",")]
+        counts = [size if _SHAPE.fullmatch(size) else _count(size) for size in (args.sizes or sizes).split(",")]
     except argparse.ArgumentTypeError as error:
         raise CommandError(f"--sizes: {error}") from error
     return [(name, kind, dtype, n) for n in counts for dtype in dtypes for kind in kinds for name in names]
@@ -162,9 +170,10 @@ def measure(cell: tuple[Any, ...], workers: list[Worker], rounds: int, progress:
     """Return the median nanoseconds an element of a cell, by library."""
     there = [worker for worker in workers if worker.ask(cell=cell) is not None]
     times: dict[str, list[float]] = {worker.name: [] for worker in there}
+    elements = math.prod(shape_of(cell[0], cell[3]))
     for _ in range(rounds):
         for worker in there:
-            times[worker.name].append(worker.ask(turn=None) / cell[3])
+            times[worker.name].append(worker.ask(turn=None) / elements)
         progress.update(1, " ".join(map(str, cell)))
     for worker in there:
         worker.ask(cell=["", "", "", 0])  # lets go of its arrays
@@ -198,7 +207,7 @@ def limits(cell: tuple[Any, ...], worker: Worker, results: list[dict[str, Any]])
 def head(workers: list[Worker]) -> str:
     """Return the head of the table."""
     columns = "".join(f"{worker.name:>13}" for worker in workers)
-    return f"{'function':<12}{'kind':<10}{'dtype':<9}{'elements':>10}{columns}{'ratio':>8}"
+    return f"{'function':<14}{'kind':<10}{'dtype':<9}{'elements':>10}{columns}{'ratio':>8}"
 
 
 def row(result: dict[str, Any], workers: list[Worker]) -> str:
@@ -206,7 +215,7 @@ def row(result: dict[str, Any], workers: list[Worker]) -> str:
     times = result["ns_per_element"]
     columns = "".join(f"{times[w.name]:>13.3f}" if w.name in times else f"{'-':>13}" for w in workers)
     ratio = f"{result['ratio']:>8.2f}" if "ratio" in result else ""
-    return f"{result['function']:<12}{result['kind']:<10}{result['dtype']:<9}{result['elements']:>10}{columns}{ratio}"
+    return f"{result['function']:<14}{result['kind']:<10}{result['dtype']:<9}{result['elements']:>10}{columns}{ratio}"
 
 
 def summarize(results: list[dict[str, Any]], bounds: list[dict[str, Any]], workers: list[Worker], rounds: int) -> dict[str, Any]:
@@ -240,7 +249,7 @@ def draw(report: dict[str, Any], path: str) -> None:
     from matplotlib import pyplot
 
     cells = [cell for cell in report["cells"] if "ratio" in cell]
-    sizes = sorted({cell["elements"] for cell in cells})
+    sizes = list(dict.fromkeys(cell["elements"] for cell in cells))
     names = list(dict.fromkeys(cell["function"] for cell in cells))
     groups = list(dict.fromkeys((cell["kind"], cell["dtype"]) for cell in cells))
     figure, axes = pyplot.subplots(len(sizes), 1, figsize=(11, 3.2 * max(len(sizes), 1)), squeeze=False, layout="constrained")
@@ -253,7 +262,7 @@ def draw(report: dict[str, Any], path: str) -> None:
         axis.set_yscale("log")
         axis.set_xticks(range(len(names)), names, rotation=20)
         axis.set_ylabel("fastest other / fastact")
-        axis.set_title(f"{n:,} elements")
+        axis.set_title(n if isinstance(n, str) else f"{n:,} elements")
     axes[0, 0].legend(ncols=len(groups), fontsize="small")
     figure.savefig(path, dpi=120, format="png")
     pyplot.close(figure)

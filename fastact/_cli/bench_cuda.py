@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import datetime
 import json
+import math
 import statistics
 from typing import Any
 
@@ -15,6 +16,7 @@ from .. import _config
 from . import CommandError, Progress, replacing
 from .bench import FUNCTIONS, Worker, checked_cells, measure
 from .gpu_peers import PEERS, card
+from .worker import shape_of
 
 SIZE = 100_000_000
 
@@ -70,11 +72,12 @@ def bandwidths(cell: tuple[Any, ...], workers: list[Worker], rounds: int, progre
     """Return the bytes that each library reads and writes in a nanosecond, and those of a copy beside."""
     result = measure(cell, workers, rounds, progress)
     item = {"float16": 2, "float32": 4, "float64": 8}[cell[2]]
+    elements = math.prod(shape_of(cell[0], cell[3]))
     moved = item * (2 if cell[1] == "forward" else 3)  # a gradient and an input are read
     copies = []
     for _ in range(rounds):
-        workers[0].ask(cell=["copy", "forward", cell[2], cell[3]])
-        copies.append(workers[0].ask(turn=None) / cell[3])
+        workers[0].ask(cell=["copy", "forward", cell[2], elements])
+        copies.append(workers[0].ask(turn=None) / elements)
     result["copy_gb_per_s"] = 2 * item / statistics.median(copies)
     result["gb_per_s"] = {name: moved / taken for name, taken in result["ns_per_element"].items()}
     if "fastact" in result["gb_per_s"]:

@@ -76,9 +76,10 @@ def fastact() -> Peer:
         out.copy_to_device(x)
         return out
 
-    forward = {name: into(call, 0) for name, call in peer.forward.items()} | {"copy": into(copy_to, 0)}
+    alike = [name for name in peer.forward if name in peer.backward and "@" not in name]  # the result has the shape of x
+    forward = {name: into(peer.forward[name], 0) for name in alike} | {"copy": into(copy_to, 0)}
     return dataclasses.replace(
-        peer, forward=forward, backward={name: backward(name) for name in peer.backward}, put=cuda.to_device,
+        peer, forward=forward, backward={name: backward(name) for name in alike}, put=cuda.to_device,
         get=lambda y: y.copy_to_host(),
     )  # fmt: skip
 

@@ -21,6 +21,10 @@ from . import CommandError
 Call = Callable[..., Any]
 
 
+#: Row-wise functions along the last axis, and along the first.
+AXES = {"": -1, "@0": 0}
+
+
 @dataclass
 class Peer:
     """A library.
@@ -54,7 +58,7 @@ class Peer:
         if name not in (self.forward if kind == "forward" else self.backward):
             return False
         try:
-            self.forward[name](self.put(np.zeros((1, 1), dtype)))
+            self.forward[name](self.put(np.zeros((2, 2), dtype)))
         except Exception:  # libraries differ in what they raise
             return False
         return True
@@ -102,8 +106,7 @@ def torch() -> Peer:
         "hard_tanh": f.hardtanh, "tanh_shrink": f.tanhshrink, "softplus": f.softplus, "softsign": f.softsign,
         "silu": f.silu, "gelu": f.gelu, "gelu_tanh": functools.partial(f.gelu, approximate="tanh"), "mish": f.mish,
         "hard_swish": f.hardswish, "soft_shrink": f.softshrink, "hard_shrink": f.hardshrink, "exponential": torch.exp,
-        "arctan": torch.atan, "softmax": functools.partial(torch.softmax, dim=-1),
-        "log_softmax": functools.partial(torch.log_softmax, dim=-1),
+        "arctan": torch.atan,
     }  # fmt: skip
     backward = {
         "relu": lambda g, x, y: aten.threshold_backward(g, y, 0),
@@ -118,9 +121,21 @@ def torch() -> Peer:
         "gelu_tanh": lambda g, x, y: aten.gelu_backward(g, x, approximate="tanh"),
         "mish": lambda g, x, y: aten.mish_backward(g, x),
         "hard_swish": lambda g, x, y: aten.hardswish_backward(g, x),
-        "softmax": lambda g, x, y: aten._softmax_backward_data(g, y, -1, x.dtype),
-        "log_softmax": lambda g, x, y: aten._log_softmax_backward_data(g, y, -1, x.dtype),
     }
+    def rows(slope: Call, axis: int, g: Any, x: Any, y: Any) -> Any:
+        return slope(g, y, axis, x.dtype)
+
+    for name, call, slope in (("softmax", torch.softmax, aten._softmax_backward_data),
+                              ("log_softmax", torch.log_softmax, aten._log_softmax_backward_data)):  # fmt: skip
+        for suffix, axis in AXES.items():
+            forward[name + suffix] = functools.partial(call, dim=axis)
+            backward[name + suffix] = functools.partial(rows, slope, axis)
+
+    def swiglu(x: Any) -> Any:
+        a, b = x.chunk(2, -1)
+        return f.silu(a) * b
+
+    forward["swiglu"] = swiglu
     return Peer(f"PyTorch {torch.__version__}", forward, backward, torch.from_numpy, lambda y: y.numpy())
 
 
@@ -136,9 +151,11 @@ def jax(platform: str = "cpu") -> Peer:
         "hard_tanh": nn.hard_tanh, "softplus": nn.softplus, "softsign": nn.soft_sign, "silu": nn.silu, "mish": nn.mish,
         "gelu": functools.partial(nn.gelu, approximate=False), "gelu_tanh": functools.partial(nn.gelu, approximate=True),
         "hard_swish": nn.hard_swish, "squareplus": nn.squareplus, "sparse_plus": nn.sparse_plus,
-        "sparse_sigmoid": nn.sparse_sigmoid, "exponential": jnp.exp, "arctan": jnp.arctan, "softmax": nn.softmax,
-        "log_softmax": nn.log_softmax,
+        "sparse_sigmoid": nn.sparse_sigmoid, "exponential": jnp.exp, "arctan": jnp.arctan,
     }  # fmt: skip
+
+    plain |= {name + suffix: functools.partial(getattr(nn, name), axis=axis)
+              for name in ("softmax", "log_softmax") for suffix, axis in AXES.items()}  # fmt: skip
 
     def gradient(function: Call) -> Call:
         return lambda g, x, y: jax.vjp(function, x)[1](g)[0]
@@ -159,8 +176,10 @@ def onnxruntime() -> Peer:
         "celu": ("Celu", {}), "sigmoid": ("Sigmoid", {}), "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6}),
         "tanh": ("Tanh", {}), "softplus": ("Softplus", {}), "softsign": ("Softsign", {}), "mish": ("Mish", {}),
         "gelu": ("Gelu", {}), "gelu_tanh": ("Gelu", {"approximate": "tanh"}), "hard_swish": ("HardSwish", {}),
-        "exponential": ("Exp", {}), "arctan": ("Atan", {}), "softmax": ("Softmax", {}), "log_softmax": ("LogSoftmax", {}),
+        "exponential": ("Exp", {}), "arctan": ("Atan", {}),
     }  # fmt: skip
+    for suffix, axis in AXES.items():
+        operators |= {f"softmax{suffix}": ("Softmax", {"axis": axis}), f"log_softmax{suffix}": ("LogSoftmax", {"axis": axis})}
     sessions: dict[tuple[str, str, int], Any] = {}
 
     def session(name: str, dtype: str, dimensions: int) -> Any:

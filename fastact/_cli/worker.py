@@ -1,11 +1,12 @@
 """One library in a process of its own, for `bench --peers`: requests in, times out, a line of JSON each.
 
-``{"cell": [function, kind, dtype, elements]}`` makes the arrays ready and says how many calls a turn takes
+``{"cell": [function, kind, dtype, size]}`` makes the arrays ready and says how many calls a turn takes
 (``null``: not in this library); ``{"turn": null}`` takes a turn and says the nanoseconds of a call.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import statistics
@@ -38,15 +39,28 @@ def fastact() -> Peer:
             return lambda g, x, y: function.backward(g, y)
         return lambda g, x, y: function.backward(g, x)
 
-    return Peer(f"fastact {fa.__version__}", {n: getattr(fa, n) for n in names}, {n: backward(n) for n in names})
+    forward = {n: getattr(fa, n) for n in [*names, "swiglu"]}
+    backwards = {n: backward(n) for n in names}
+    for name in ("softmax", "log_softmax"):
+        function = getattr(fa, name)
+        forward[f"{name}@0"] = functools.partial(function, axis=0)
+        backwards[f"{name}@0"] = lambda g, x, y, function=function: function.backward(g, y, 0)
+    return Peer(f"fastact {fa.__version__}", forward, backwards)
 
 
-def prepare(peer: Peer, function: str, kind: str, dtype: str, n: int) -> Callable[[], Any] | None:
+def shape_of(function: str, size: int | str) -> tuple[int, ...]:
+    """The shape of the arrays: "ROWSxCOLUMNS", or so many elements, in rows of 1000 for a function of rows."""
+    if isinstance(size, str):
+        return tuple(map(int, size.split("x")))
+    return (size // ROW, ROW) if "softmax" in function else (size,)
+
+
+def prepare(peer: Peer, function: str, kind: str, dtype: str, size: int | str) -> Callable[[], Any] | None:
     """Return a call on fresh arrays, or None for what the library lacks."""
     if not peer.has(function, "backward" if kind == "backward" else "forward", dtype):
         return None
     rng = np.random.default_rng(0)
-    shape = (n // ROW, ROW) if "softmax" in function else (n,)
+    shape = shape_of(function, size)
     numbers = rng.standard_normal(shape, np.dtype(dtype)) * 3
     x, wait = peer.put(numbers), peer.wait
     if kind == "into":  # the forward pass into warm memory: what its arithmetic, or a plain copy, takes
