@@ -10,7 +10,7 @@ from libc.stdint cimport uintptr_t
 from cython.parallel cimport prange
 cimport numpy as cnp
 from fastact._kernels cimport (
-    BLOCK, MAX_OUT, MAX_PARAMS, SCRATCH, Job, Kernel, Op, Operand,
+    BLOCK, MAX_OUT, MAX_PARAMS, Job, Kernel, Op, Operand,
     acquire_team, release_team, run_range, scatter, worth_streaming,
 )
 
