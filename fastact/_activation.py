@@ -15,7 +15,7 @@ import numpy as np
 from . import _cpu, ufuncs
 from . import activations as _formulas  # noqa: F401  (fills the registry)
 from ._buffers import keeping
-from ._call import Call, is_redirected
+from ._call import SPREAD_FROM, Call, is_redirected
 from ._device import checked, on_gpu, require_gpu
 from ._device import current as current_device
 from ._docs import docstring
@@ -27,8 +27,6 @@ from ._target import ran_on_cpu
 
 #: The loop that np.exp chooses for a dtype; the same is chosen here when parameters are Python scalars.
 _LOOPS = {**dict.fromkeys("?bBe", "e"), **dict.fromkeys("hHf", "f"), **dict.fromkeys("iIlLqQd", "d")}
-
-SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast
 
 _ARRAYS = {"backward": ("grad", "x"), "backward_from_output": ("grad", "y")}
 
@@ -219,17 +217,18 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 def _spread(call: Any, arrays: list[Any], dtypes: list[Any], out: Any) -> tuple[Any, ...] | None:
     """Compute a large result on all threads whatever the layouts and dtypes; None for what is left to the ufunc."""
     nout = call.ufunc.nout
-    outputs = list(out) if isinstance(out, tuple) else [out] * nout
+    outputs = [None] * nout if out is None else list(out) if isinstance(out, tuple) else [out]
     given = [a for a in [*arrays, *outputs] if a is not None and not _weak(a)]
-    if not all(type(a) is np.ndarray and a.dtype.isnative and a.flags.aligned for a in given) or len(outputs) != nout:
-        return None
     try:
-        large = np.broadcast(*given).size >= SPREAD_FROM
+        if np.broadcast(*given).size < SPREAD_FROM or len(outputs) != nout:
+            return None
     except ValueError:  # which the ufunc says better
+        return None
+    if not all(type(a) is np.ndarray and a.dtype.isnative and a.flags.aligned for a in given):
         return None
     weak = [_weak(a) for a in arrays[call.ufunc.nin - len(call.spec.params) :]]
     dtype = np.dtype(_loop(tuple(arrays), dtypes))
-    if not large or any(o is not None and o.dtype != dtype for o in outputs) or (dtype == "e" and any(weak) and not all(weak)):
+    if any(o is not None and o.dtype != dtype for o in outputs) or (dtype == "e" and any(weak) and not all(weak)):
         return None
     flags = [["readonly", "overlap_assume_elementwise"]] * len(arrays)
     flags += [["writeonly", "allocate", "no_broadcast", "overlap_assume_elementwise"]] * nout

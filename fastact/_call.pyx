@@ -15,6 +15,8 @@ from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 cnp.import_array()
 
 cdef object float64 = np.float64
+SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as _layouts
+cdef Py_ssize_t spread_from = SPREAD_FROM
 cdef int redirected = 0  # while it is not 0, the general path finds out on which device a call runs
 
 
@@ -54,6 +56,7 @@ cdef class Call:
     cdef readonly Kernel kernel
     cdef object general
     cdef tuple names
+    cdef tuple defaults
     cdef int nin
     cdef int nparams
     cdef float f32[MAX_PARAMS]
@@ -64,6 +67,7 @@ cdef class Call:
         self.kernel = kernel
         self.general = general
         self.names = names
+        self.defaults = tuple(map(float, defaults))
         self.nin = kernel.nin
         self.nparams = len(names)
         for j in range(self.nparams):
@@ -85,6 +89,8 @@ cdef class Call:
         if redirected == 0 and self.nin <= given <= self.nin + self.nparams:
             if PyArray_CheckExact(args[0]):
                 out = self.plain(args, given, kwargs)
+                if out is None and not kwargs:
+                    out = self.small(args, given)
             elif given == 1 and self.nin == 1 and PyFloat_CheckExact(args[0]) and not kwargs:
                 out = self.scalar(PyFloat_AS_DOUBLE(args[0]))
             if out is not None:
@@ -114,6 +120,25 @@ cdef class Call:
             return float64(y)
         return float64(y), float64(z)
 
+    cdef object small(self, tuple args, Py_ssize_t given):
+        """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
+        cdef cnp.ndarray first = args[0], x = first
+        cdef int type_num = cnp.PyArray_TYPE(first), j
+        if (type_num != cnp.NPY_FLOAT and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_SIZE(first) >= spread_from:
+            return None
+        if self.nin == 2:
+            if not PyArray_CheckExact(args[1]):
+                return None
+            x = args[1]
+            if cnp.PyArray_TYPE(x) != type_num or not PyArray_SAMESHAPE(first, x):
+                return None
+        for j in range(self.nin, given):
+            if not PyFloat_CheckExact(args[j]):
+                return None
+        if given < self.nin + self.nparams:
+            args = args + self.defaults[given - self.nin:]
+        return self.kernel.ufunc(*args)
+
     cdef object plain(self, tuple args, Py_ssize_t given, dict kwargs):
         """The result for plain contiguous arrays and float parameters; None if these are not such."""
         cdef cnp.ndarray first = args[0], x, y, z
@@ -122,7 +147,7 @@ cdef class Call:
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
         cdef bint single = type_num == cnp.NPY_FLOAT
-        cdef object target = None, key, value
+        cdef object target = None, other = None, key, value
         if (not single and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_NDIM(first) == 0:
             return None
         if not PyArray_ISCARRAY_RO(first):
@@ -157,6 +182,10 @@ cdef class Call:
         for key, value in kwargs.items():
             if key == "out" and self.kernel.f32.nout == 1 and PyArray_CheckExact(value):
                 target = value
+            elif key == "out" and self.kernel.f32.nout == 2 and type(value) is tuple and len(<tuple> value) == 2:
+                target, other = <tuple> value
+                if not PyArray_CheckExact(target) or not PyArray_CheckExact(other):
+                    return None
             elif key in self.names and PyFloat_CheckExact(value):
                 j = self.names.index(key)
                 if self.nin + j < given:
@@ -169,9 +198,7 @@ cdef class Call:
             y = kept_empty(x, type_num, fortran)
         else:
             y = target
-            if fortran or cnp.PyArray_TYPE(y) != type_num or not PyArray_ISCARRAY(y) or not PyArray_SAMESHAPE(x, y):
-                return None
-            if overlaps(x, y) or (self.nin == 2 and overlaps(first, y)):
+            if fortran or not takes(y, type_num, x) or overlaps(x, y) or (self.nin == 2 and overlaps(first, y)):
                 return None
         job.n = cnp.PyArray_SIZE(x)
         job.x = Operand(<char*> cnp.PyArray_DATA(x), job.op.size, 0)
@@ -183,11 +210,26 @@ cdef class Call:
                 with nogil:
                     run(&job)
             return y
-        z = kept_empty(x, type_num, fortran)
+        if other is None:
+            z = kept_empty(x, type_num, fortran)
+        else:
+            z = other
+            if not takes(z, type_num, x) or overlaps(x, z) or shares(y, z):
+                return None
         job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), job.op.size, 0)
         with nogil:
             run(&job)
         return y, z
+
+
+cdef inline bint takes(cnp.ndarray y, int type_num, cnp.ndarray x) noexcept:
+    """Whether y is a contiguous output for x."""
+    return cnp.PyArray_TYPE(y) == type_num and PyArray_ISCARRAY(y) and PyArray_SAMESHAPE(x, y)
+
+
+cdef inline bint shares(cnp.ndarray x, cnp.ndarray y) noexcept:
+    """Whether two contiguous arrays of one shape share memory."""
+    return overlaps(x, y) or cnp.PyArray_DATA(x) == cnp.PyArray_DATA(y)
 
 
 cdef inline bint overlaps(cnp.ndarray x, cnp.ndarray y) noexcept:

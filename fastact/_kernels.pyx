@@ -49,8 +49,8 @@ fa_watch_fork()
 cdef int most_threads = 4096        # that the CPUs allow this process
 cdef int chosen_threads = 0         # by set_num_threads; 0: as OpenMP says at the time of a call
 # A second thread pays when it takes over more work than a fork-join of the team costs.
-cdef double serial_below = 6000.0           # nanoseconds of work
-cdef double share = 3000.0                  # nanoseconds of work that a thread must get
+cdef double serial_below = 4000.0           # nanoseconds of work
+cdef double share = 2000.0                  # nanoseconds of work that a thread must get
 cdef Py_ssize_t stream_above = 32 << 20     # bytes of output
 
 
@@ -108,6 +108,12 @@ cdef int threads_now() noexcept nogil:
     if fa_own_threads:
         return fa_own_threads
     return chosen_threads if chosen_threads else min(most_threads, fa_max_threads())
+
+
+def set_thresholds(double serial, double each):
+    """Set below how many nanoseconds of work one thread is used and how many a thread must get (tools/calibrate.py)."""
+    global serial_below, share
+    serial_below, share = serial, each
 
 
 def build_info():
@@ -338,10 +344,15 @@ cdef class Kernel:
             op.nparams = nparams
             op.nout = nout
             op.size = 4 if j == 0 else 8
-            op.cost = max(0.1, 0.02 * cost) * (1 + j)
+            op.cost = max(0.07, 0.0115 * cost) * (1 + j)
         self._keep = (name.encode(), doc.encode())
         self.ufunc = self.make_ufunc(("ee", "ff", "dd"))
         self.mixed_ufunc = self.make_ufunc(("ef",)) if nparams else None
+
+    @property
+    def costs(self):
+        """Rough nanoseconds an element on one thread, in float32 and float64."""
+        return self.f32.cost, self.f64.cost
 
     cdef make_ufunc(self, tuple loops):
         """A ufunc with a loop for each pair of letters: dtype of the arrays, dtype of the parameters.
