@@ -259,10 +259,11 @@ def draw(report: dict[str, Any], path: str) -> None:
             places = [names.index(name) + (i - len(groups) / 2 + 0.5) * 0.8 / len(groups) for name in found]
             axis.bar(places, list(found.values()), 0.8 / len(groups), label=f"{kind}, {dtype}")
         axis.axhline(1.0, color="black", linewidth=0.8)
-        axis.set_yscale("log")
+        axis.set_yscale("log", base=2)
+        axis.yaxis.set_major_formatter("{x:g}")
         axis.set_xticks(range(len(names)), names, rotation=20)
         axis.set_ylabel("fastest other / fastact")
         axis.set_title(n if isinstance(n, str) else f"{n:,} elements")
-    axes[0, 0].legend(ncols=len(groups), fontsize="small")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=len(groups), fontsize="small")
     figure.savefig(path, dpi=120, format="png")
     pyplot.close(figure)
