@@ -7,6 +7,7 @@ which names errors, settles the parameters' dtype, and calls the ufunc. No arith
 from __future__ import annotations
 
 import inspect
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -216,6 +217,8 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 def _spread(call: Any, arrays: list[Any], dtypes: list[Any], out: Any) -> tuple[Any, ...] | None:
     """Compute a large result on all threads whatever the layouts and dtypes; None for what is left to the ufunc."""
+    if math.prod(getattr(a, "size", 1) for a in arrays) < SPREAD_FROM:
+        return None
     nout = call.ufunc.nout
     outputs = [None] * nout if out is None else list(out) if isinstance(out, tuple) else [out]
     given = [a for a in [*arrays, *outputs] if a is not None and not _weak(a)]
