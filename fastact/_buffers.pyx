@@ -11,6 +11,7 @@ from libc.string cimport strcpy
 cnp.import_array()
 
 cdef extern from "buffers.h":
+    size_t FA_LEAST  # bytes: smaller arrays cost the system nothing worth keeping
     ctypedef struct fa_blocks:
         int count
         size_t held, limit
@@ -56,7 +57,7 @@ def keeping(function, *args, **kwargs):
 cdef object kept_empty(cnp.ndarray like, int type_num, bint fortran):
     """A new contiguous array of that shape."""
     cdef object before
-    if cnp.PyArray_NBYTES(like) < LEAST:
+    if <size_t> cnp.PyArray_NBYTES(like) < FA_LEAST:
         return PyArray_EMPTY(cnp.PyArray_NDIM(like), cnp.PyArray_DIMS(like), type_num, fortran)
     before = cnp.PyDataMem_SetHandler(capsule)
     try:

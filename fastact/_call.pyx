@@ -122,16 +122,12 @@ cdef class Call:
 
     cdef object small(self, tuple args, Py_ssize_t given):
         """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
-        cdef cnp.ndarray first = args[0], x = first
+        cdef cnp.ndarray first = args[0]
         cdef int type_num = cnp.PyArray_TYPE(first), j
         if (type_num != cnp.NPY_FLOAT and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_SIZE(first) >= spread_from:
             return None
-        if self.nin == 2:
-            if not PyArray_CheckExact(args[1]):
-                return None
-            x = args[1]
-            if cnp.PyArray_TYPE(x) != type_num or not PyArray_SAMESHAPE(first, x):
-                return None
+        if self.nin == 2 and not alike(first, args[1]):
+            return None
         for j in range(self.nin, given):
             if not PyFloat_CheckExact(args[j]):
                 return None
@@ -157,11 +153,9 @@ cdef class Call:
         job.op = &self.kernel.f32 if single else &self.kernel.f64
         x = first
         if self.nin == 2:
-            if not PyArray_CheckExact(args[1]):
+            if not alike(first, args[1]):
                 return None
             x = args[1]
-            if cnp.PyArray_TYPE(x) != type_num or not PyArray_SAMESHAPE(first, x):
-                return None
             if not (PyArray_ISFARRAY_RO(x) if fortran else PyArray_ISCARRAY_RO(x)):
                 return None
             job.grad = Operand(<char*> cnp.PyArray_DATA(first), job.op.size, 0)
@@ -220,6 +214,11 @@ cdef class Call:
         with nogil:
             run(&job)
         return y, z
+
+
+cdef inline bint alike(cnp.ndarray x, object other) noexcept:
+    """Whether something is an array of the dtype and shape of x."""
+    return PyArray_CheckExact(other) and cnp.PyArray_TYPE(other) == cnp.PyArray_TYPE(x) and PyArray_SAMESHAPE(x, other)
 
 
 cdef inline bint takes(cnp.ndarray y, int type_num, cnp.ndarray x) noexcept:

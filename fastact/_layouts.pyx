@@ -127,28 +127,28 @@ cdef void divide(Grid* g) noexcept nogil:
         run_blocks(g, 0, total)
 
 
-cdef inline void find(const Grid* g, Py_ssize_t row, Py_ssize_t* at, char** data) noexcept nogil:
-    """The place of a row in every dimension, and where its operands begin."""
+cdef inline void find(const Grid* g, int first, int stop, Py_ssize_t row, Py_ssize_t* at, char** data) noexcept nogil:
+    """The place of a row in every dimension, and where the operands from first to stop begin."""
     cdef int d, k
-    for k in range(g.count):
+    for k in range(first, stop):
         data[k] = g.operands[k].data
     for d in range(g.ndim - 1, -1, -1):
         at[d] = row % g.shape[d]
         row //= g.shape[d]
-        for k in range(g.count):
+        for k in range(first, stop):
             data[k] += at[d] * g.steps[k][d]
 
 
-cdef inline void advance(const Grid* g, Py_ssize_t* at, char** data) noexcept nogil:
-    """Go to the next row."""
+cdef inline void advance(const Grid* g, int first, int stop, Py_ssize_t* at, char** data) noexcept nogil:
+    """Take those operands to the next row."""
     cdef int d, k
     for d in range(g.ndim - 1, -1, -1):
         at[d] += 1
-        for k in range(g.count):
+        for k in range(first, stop):
             data[k] += g.steps[k][d]
         if at[d] < g.shape[d]:
             return
-        for k in range(g.count):
+        for k in range(first, stop):
             data[k] -= at[d] * g.steps[k][d]
         at[d] = 0
 
@@ -161,14 +161,14 @@ cdef void run_rows(const Grid* g, Py_ssize_t unit, Py_ssize_t stop, Py_ssize_t p
     cdef Py_ssize_t begin, end
     if unit >= stop:
         return
-    find(g, unit // pieces, at, data)
+    find(g, 0, g.count, unit // pieces, at, data)
     while unit < stop:
         place(g, &job, data)
         begin = unit % pieces
         end = min(pieces, begin + stop - unit)
         run_range(&job, begin * BLOCK, min(end * BLOCK, g.length), g.varying, g.buffered, g.stream)
         unit += end - begin
-        advance(g, at, data)
+        advance(g, 0, g.count, at, data)
 
 
 cdef inline void place(const Grid* g, Job* job, char** data) noexcept nogil:
@@ -219,14 +219,12 @@ cdef void run_blocks(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept 
 cdef void move(const Grid* g, int k, Py_ssize_t start, Py_ssize_t m, char* buffer, int size, bint into) noexcept nogil:
     """Gather m elements of an operand into a buffer, or scatter them."""
     cdef Py_ssize_t at[MAX_DIMS]
-    cdef Py_ssize_t row = start // g.length, offset = start % g.length, run
+    cdef char* data[OPERANDS]
+    cdef Py_ssize_t offset = start % g.length, run
     cdef Operand part = g.operands[k][0]
-    cdef int d
-    for d in range(g.ndim - 1, -1, -1):
-        at[d] = row % g.shape[d]
-        row //= g.shape[d]
-        part.data += at[d] * g.steps[k][d]
+    find(g, k, k + 1, start // g.length, at, data)
     while m > 0:
+        part.data = data[k]
         run = min(m, g.length - offset)
         if not into:
             scatter(&part, offset, run, buffer, size, False)
@@ -237,10 +235,4 @@ cdef void move(const Grid* g, int k, Py_ssize_t start, Py_ssize_t m, char* buffe
         buffer += run * size
         m -= run
         offset = 0
-        for d in range(g.ndim - 1, -1, -1):
-            at[d] += 1
-            part.data += g.steps[k][d]
-            if at[d] < g.shape[d]:
-                break
-            part.data -= at[d] * g.steps[k][d]
-            at[d] = 0
+        advance(g, k, k + 1, at, data)
