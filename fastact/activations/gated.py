@@ -19,6 +19,7 @@ from ..primitives.common import (
     fast_two_sum,
     gate_slope,
     gate_slope_parts,
+    gate_slope_short,
     log1p_exp,
     logistic_gate,
     logistic_of,
@@ -56,8 +57,7 @@ def silu(x, beta):
     q = select(k <= 0.0, x, c) / d
     value = select(k <= 0.0, q, scale_down_large(q, -abs(k), 1.0 - abs(beta)))
     rise = c * (1.0 + expm1_reduced(r)) * c / (d * d)  # x^2 sigma (1 - sigma)
-    n, n_low, d, d_low, weight = gate_slope_parts(beta * c, r, k)
-    return value, gate_slope(n, n_low, d, d_low, k), scale_down(rise, -abs(k))
+    return value, gate_slope_short(beta * c, r, k), scale_down(rise, -abs(k))
 
 
 @activation(

@@ -276,6 +276,18 @@ def over_square_short(p, d, d_low):
 
 
 @primitive
+def gate_slope_short(g, r, k):
+    """gate_slope of its parts with a rounded numerator: 1 + (1 + g)(d - 1) on the right, (1 + g) m + 2^-k on the left."""
+    right = k <= 0.0
+    t = expm1_reduced(r)
+    two_k = scale_down(1.0, -abs(k))
+    u = mul_add(t, select(right, two_k, 1.0), two_k)
+    d = 1.0 + u
+    slope = over_square_short(fma(1.0 + g, select(right, u, t), select(right, 1.0, (1.0 + g) + two_k)), d, u - (d - 1.0))
+    return select(right, slope, scale_down(slope, -abs(k)))
+
+
+@primitive
 def logistic_slope(x):
     """exp(-x)/(1 + exp(-x))^2."""
     r, k = exp_reduce(-clamp_exp(x))
