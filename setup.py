@@ -43,7 +43,7 @@ INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 
 
 def print_kernels() -> list[Extension]:
-    """Print formulas and passes, run Cython once per precision, and make an extension per level of each."""
+    """Print formulas and passes, run Cython once on each text, and make an extension per level."""
     package = types.ModuleType("fastact")  # the package itself cannot be imported before it is built
     package.__path__ = [str(HERE / "fastact")]
     package.building = True
@@ -55,10 +55,13 @@ def print_kernels() -> list[Extension]:
     PRINTED.mkdir(parents=True, exist_ok=True)
     extensions = []
     formulas, passes = (list(REGISTRY.values()), []), ([], list(ROW_PASSES.values()))
-    modules = (("f32", "float32", formulas), ("f64", "float64", formulas), ("r32", "float32", passes), ("r64", "float64", passes))
-    for name, precision, content in modules:
+    texts = {
+        "f32": module_text("float32", *formulas), "f64": module_text("float64", *formulas),
+        "r32": module_text("float32", *passes), "r64": module_text("float64", *passes),
+        "moves": (HERE / "fastact" / "_moves.pyx").read_text(encoding="utf-8"),
+    }  # fmt: skip
+    for name, text in texts.items():
         source = PRINTED / f"{name}.pyx"
-        text = module_text(precision, *content)
         if not source.exists() or source.read_text() != text:
             source.write_text(text)
         (extension,) = cythonize([Extension(name, [str(source)])], build_dir=".", language_level=3)
@@ -71,7 +74,7 @@ def print_kernels() -> list[Extension]:
                     f"fastact._isa.{level}.{name}",
                     [str(copy)],
                     include_dirs=["fastact"],
-                    depends=["fastact/atoms.h", "setup.py"],
+                    depends=["fastact/moves.h" if name == "moves" else "fastact/atoms.h", "setup.py"],
                     define_macros=INLINE,
                     extra_compile_args=[*ARITHMETIC, *flags],
                 )

@@ -159,8 +159,8 @@ class KindCall(_Described):
 
 def _kinds(spec: Spec) -> list[tuple[str, str]]:
     """The kinds of an activation, each with the printed kernel that it runs on."""
-    kinds = [("value", "value"), ("derivative", "derivative"), ("value_and_derivative", "both"), ("backward", "derivative")]
-    return kinds + ([("backward_from_output", "from_output")] if spec.inverse else [])
+    kinds = [("value", "value"), ("derivative", "derivative"), ("value_and_derivative", "both"), ("backward", "backward")]
+    return kinds + ([("backward_from_output", "backward_from_output")] if spec.inverse else [])
 
 
 def signature(spec: Spec, arrays: tuple[str, ...]) -> inspect.Signature:

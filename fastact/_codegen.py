@@ -208,13 +208,15 @@ class Printer:
 
     # -- blocks --------------------------------------------------------------------------------
 
-    def block(self, key: str, text: Text, results: list[ast.expr], params: list[str], kind: str, vary: bool) -> None:
-        """Print one kernel: ``outputs[j][i] = results[j](x[i], params)`` for i < n."""
+    def block(
+        self, key: str, text: Text, results: list[ast.expr], params: list[str], kind: str, vary: bool, grad: bool = False
+    ) -> None:
+        """Print one kernel: ``outputs[j][i] = results[j](x[i], params)`` for i < n, times ``grad[i]`` in a backward pass."""
         name = f"b_{key}_{kind}" + ("_v" if vary else "")
         body = text.slice(results)
         used = {n for _, e in body for n in _names(e)} | {n for r in results for n in _names(r)}
         statements = self.statements(body, text.globals, "        ")
-        values = [self.expression(r, text.globals) for r in results]
+        values = [self.expression(r, text.globals) + (" * grad_[i_]" if grad else "") for r in results]
         pointers = ", ".join(f"fa_{role}_{self.suffix} {role}{j}_" for role, j in (("in", ""), ("out", 0), ("out", 1)))
         lines = [f"cdef void {name}({pointers}, Py_ssize_t n_, const void* const* p_) noexcept nogil:"]
         argument = text.arguments[0]
@@ -223,6 +225,8 @@ class Printer:
                 lines += [f"    cdef fa_in_{self.suffix} p{j}_ = <fa_in_{self.suffix}> p_[{j}]", f"    cdef {self.type} {param}"]
             elif param in used:
                 lines += [f"    cdef {self.type} {param} = (<const {self.type}*> p_[{j}])[0]"]
+        if grad:
+            lines += [f"    cdef fa_in_{self.suffix} grad_ = <fa_in_{self.suffix}> p_[{len(params)}]"]
         lines += [f"    cdef {self.type} {argument}", *self.declarations(body, "    ")]
         lines += ["    cdef Py_ssize_t i_", f"    for i_ in range(n_ & ~{GROUP - 1}):", f"        {argument} = in_[i_]"]
         if vary:
@@ -250,6 +254,14 @@ class Printer:
                 self.block(spec.name, inverse, inverse.results, params, "from_output", vary)
         for j, partial in enumerate(partials):
             self.block(spec.name, text, [partial], params, f"partial{j}", True)
+
+    def backward(self, spec: Spec) -> None:
+        """Print the products of the derivative, and of that from the output, with an incoming gradient."""
+        texts = [("backward", text := Text.of(spec.formula), [text.results[1]])]
+        texts += [("backward_from_output", text := Text.of(f), text.results) for f in spec.inverse]
+        for kind, text, results in texts:
+            for vary in (False, True) if spec.params else (False,):
+                self.block(spec.name, text, results, list(spec.params), kind, vary, grad=True)
 
     def row_pass(self, entry: RowPass, along: bool) -> None:
         """Print one pass: ``along`` rows, WIDTH lanes to one row, or across them, each lane a row of its own."""
@@ -290,6 +302,7 @@ class Printer:
             self.block("multiply", product, product.results, ["grad"], "value", True)
         for spec in specs:
             self.activation(spec)
+            self.backward(spec)
         for entry in passes:
             if not entry.once:
                 self.row_pass(entry, True)

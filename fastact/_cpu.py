@@ -53,6 +53,9 @@ def tables(kind: str = "f") -> tuple[dict[Any, Any], dict[Any, Any]]:
     return single, double
 
 
+_kernels.set_moves(importlib.import_module(f"fastact._isa.{LEVEL.replace('-', '_')}.moves").table)
+
+
 def cgroup_cpus() -> int | None:
     """The whole CPUs that this process's control group may use; None where it is not limited."""
     try:

@@ -17,6 +17,7 @@ cnp.import_array()
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
     void fa_stream_copy(void* dst, const void* src, Py_ssize_t size)
+    void fa_stream_end()
 
 cdef enum:
     STREAM_ABOVE = 32 << 20     # bytes of output
@@ -146,6 +147,8 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
             m &= ~(GROUP - 1)
         block(job, start, m, scratch)
         start += m
+    if job.stream:
+        fa_stream_end()
 
 
 cdef class Gate:

@@ -6,14 +6,14 @@ cdef enum:
     MAX_PARAMS = 4
     MAX_OUT = 2
 
-# y[i] (and z[i]) from x[i] for i < n; p points to scalars or, for varying parameters, to arrays.
+# y[i] (and z[i]) from x[i] for i < n; p points to scalars or, for varying parameters, to arrays, then to a gradient's.
 ctypedef void (*block_fn)(const void* x, void* y, void* z, Py_ssize_t n, const void* const* p) noexcept nogil
 
 cdef struct Op:
     block_fn uniform        # parameters are scalars
     block_fn varying        # parameters change along the loop; NULL: there are none
-    block_fn multiply       # y[i] = x[i] * p[0][i], for backward; NULL: no gradient comes in
     int nparams
+    bint grad               # an incoming gradient follows the parameters
     int nout
     int size                # bytes of an element: 4 or 8
     double cost             # rough nanoseconds an element on one thread
@@ -31,6 +31,26 @@ cdef struct Job:
     Operand out[MAX_OUT]
     Operand params[MAX_PARAMS]
 
+# What moves elements between arrays and buffers, and folds accumulators, at the level of the kernels (moves.h).
+ctypedef void (*gather_fn)(
+    const char* src, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t stride, int type, void* dst, Py_ssize_t n) noexcept nogil
+ctypedef void (*scatter_fn)(
+    const void* src, char* dst, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t stride, int type, Py_ssize_t n) noexcept nogil
+ctypedef void (*transpose_fn)(
+    const void* src, Py_ssize_t src_step, void* dst, Py_ssize_t dst_step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
+
+ctypedef void (*fold_max_fn)(const void* m, Py_ssize_t n, void* out) noexcept nogil
+ctypedef void (*fold_sum_fn)(const void* s, const void* c, Py_ssize_t n, double start, double* out) noexcept nogil
+
+cdef struct Moves:
+    gather_fn gather
+    scatter_fn scatter
+    transpose_fn transpose
+    fold_max_fn fold_max
+    fold_sum_fn fold_sum
+
+cdef Moves movers[2]             # float32, float64
+
 cdef class Kernel:
     cdef Op f32
     cdef Op f64
@@ -42,11 +62,10 @@ cdef class Kernel:
     cdef make_ufunc(self, tuple loops)
 
 cdef enum:
-    SCRATCH = (1 + MAX_OUT + 2 + MAX_PARAMS) * BLOCK * 8 + 64
+    SCRATCH = (1 + MAX_OUT + 1 + MAX_PARAMS) * BLOCK * 8 + 64
 
 cdef void run(Job* job) noexcept nogil
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil
-cdef void scatter(const Operand* a, Py_ssize_t start, Py_ssize_t m, const char* buffer, int size, bint stream) noexcept nogil
 cdef bint worth_streaming(Py_ssize_t size) noexcept nogil
 cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil
 cdef void release_team() noexcept nogil

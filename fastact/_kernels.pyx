@@ -30,11 +30,8 @@ cdef extern from "runtime.h" nogil:
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
-    void fa_gather_f32(const char* src, Py_ssize_t stride, int type, float* dst, Py_ssize_t n)
-    void fa_gather_f64(const char* src, Py_ssize_t stride, int type, double* dst, Py_ssize_t n)
-    void fa_scatter_f32(const float* src, char* dst, Py_ssize_t stride, int type, Py_ssize_t n)
-    void fa_scatter_f64(const double* src, char* dst, Py_ssize_t stride, Py_ssize_t n)
     void fa_stream_copy(void* dst, const void* src, Py_ssize_t size)
+    void fa_stream_end()
 
 cdef extern from "numpy/ufuncobject.h":
     ctypedef void (*PyUFuncGenericFunction)(char**, const cnp.npy_intp*, const cnp.npy_intp*, void*) noexcept
@@ -116,6 +113,17 @@ def set_thresholds(double serial, double each):
     serial_below, share = serial, each
 
 
+def set_moves(table):
+    """Take the addresses of what moves and folds elements (fastact/_moves.pyx)."""
+    cdef int j
+    for j in range(2):
+        movers[j].gather = <gather_fn> <uintptr_t> <size_t> table["gather", 4 * (j + 1)]
+        movers[j].scatter = <scatter_fn> <uintptr_t> <size_t> table["scatter", 4 * (j + 1)]
+        movers[j].transpose = <transpose_fn> <uintptr_t> <size_t> table["transpose", 4 * (j + 1)]
+        movers[j].fold_max = <fold_max_fn> <uintptr_t> <size_t> table["fold_max", 4 * (j + 1)]
+        movers[j].fold_sum = <fold_sum_fn> <uintptr_t> <size_t> table["fold_sum", 4 * (j + 1)]
+
+
 def build_info():
     """Return the compiler, the OpenMP version (0: serial) and the CPU's best ISA level (0, 3 or 4)."""
     return {"compiler": fa_compiler().decode(), "openmp": fa_openmp(), "cpu_level": fa_cpu_level()}
@@ -140,10 +148,7 @@ cdef void release_team() noexcept nogil:
 cdef void gather(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer, int size) noexcept nogil:
     """Copy m elements into a buffer, converted, with zeros up to the next multiple of GROUP."""
     cdef Py_ssize_t padded = (m + GROUP - 1) & ~(GROUP - 1)
-    if size == 4:
-        fa_gather_f32(a.data + start * a.stride, a.stride, a.type, <float*> buffer, m)
-    else:
-        fa_gather_f64(a.data + start * a.stride, a.stride, a.type, <double*> buffer, m)
+    movers[size == 8].gather(a.data + start * a.stride, 0, 1, a.stride, a.type, buffer, m)
     memset(buffer + m * size, 0, (padded - m) * size)
 
 
@@ -152,10 +157,8 @@ cdef void scatter(const Operand* a, Py_ssize_t start, Py_ssize_t m, const char* 
     cdef char* dst = a.data + start * a.stride
     if stream and a.stride == size and a.type == 0:
         fa_stream_copy(dst, buffer, m * size)
-    elif size == 4:
-        fa_scatter_f32(<const float*> buffer, dst, a.stride, a.type, m)
     else:
-        fa_scatter_f64(<const double*> buffer, dst, a.stride, m)
+        movers[size == 8].scatter(buffer, dst, 0, 1, a.stride, a.type, m)
 
 
 cdef inline const char* source(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer, int size) noexcept nogil:
@@ -171,10 +174,8 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
     cdef int j, size = op.size
     cdef Py_ssize_t padded = (m + GROUP - 1) & ~(GROUP - 1)
     cdef Py_ssize_t room = BLOCK * 8
-    cdef const void* p[MAX_PARAMS]
-    cdef const void* g[1]
+    cdef const void* p[MAX_PARAMS + 1]
     cdef char* out[MAX_OUT]
-    cdef char* product = NULL
     cdef const char* x = source(&job.x, start, m, scratch, size)
     scratch += room
     for j in range(op.nout):
@@ -183,11 +184,9 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
         else:
             out[j] = job.out[j].data + start * size
     scratch += MAX_OUT * room
-    if op.multiply != NULL:
-        product = out[0]
-        out[0] = scratch
-        g[0] = source(&job.grad, start, m, scratch + room, size)
-    scratch += 2 * room
+    if op.grad:
+        p[op.nparams] = source(&job.grad, start, m, scratch, size)
+    scratch += room
     for j in range(op.nparams):
         if varying:
             p[j] = source(&job.params[j], start, m, scratch, size)
@@ -199,9 +198,6 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
         op.varying(x, out[0], out[1], padded, p)
     else:
         op.uniform(x, out[0], out[1], padded, p)
-    if op.multiply != NULL:
-        op.multiply(out[0], product, NULL, padded, g)
-        out[0] = product
     for j in range(op.nout):
         if out[j] != job.out[j].data + start * size or buffered:
             scatter(&job.out[j], start, m, out[j], size, stream)
@@ -216,12 +212,27 @@ cdef bint worth_streaming(Py_ssize_t size) noexcept nogil:
     return size > stream_above
 
 
+cdef bint in_place(const Job* job, bint varying) noexcept nogil:
+    """Whether a kernel can read and write all operands where they lie."""
+    cdef const Op* op = job.op
+    cdef int j
+    cdef bint found = job.x.stride == op.size and job.x.type == 0
+    if op.grad:
+        found &= job.grad.stride == op.size and job.grad.type == 0
+    for j in range(op.nout):
+        found &= job.out[j].stride == op.size and job.out[j].type == 0
+    if varying:
+        for j in range(op.nparams):
+            found &= job.params[j].stride == op.size and job.params[j].type == 0
+    return found
+
+
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil:
     cdef char memory[SCRATCH]
     cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
-    cdef Py_ssize_t m
+    cdef Py_ssize_t most = BLOCK if buffered or not in_place(job, varying) else stop - start, m
     while start < stop:
-        m = min(<Py_ssize_t> BLOCK, stop - start)
+        m = min(most, stop - start)
         if m > GROUP:
             m &= ~(GROUP - 1)  # the remainder is a block of its own
         block(job, start, m, scratch, varying, buffered, stream)
@@ -258,7 +269,7 @@ cdef void run(Job* job) noexcept nogil:
     # it goes forward, lie somewhat before it: then blocks must be finished in order.
     for k in range(op.nout):
         shared |= meets(&job.out[k], &job.x, job.n, op.size)
-        if op.multiply != NULL:
+        if op.grad:
             shared |= meets(&job.out[k], &job.grad, job.n, op.size)
         for j in range(op.nparams):
             shared |= meets(&job.out[k], &job.params[j], job.n, op.size)
@@ -271,9 +282,13 @@ cdef void run(Job* job) noexcept nogil:
     if threads > 1:
         for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
             run_range(job, blocks * t // threads * BLOCK, min(blocks * (t + 1) // threads * BLOCK, job.n), varying, buffered, stream)
+            if stream:
+                fa_stream_end()
         release_team()
     else:
         run_range(job, 0, job.n, varying, buffered, stream)
+        if stream:
+            fa_stream_end()
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -293,7 +308,7 @@ cdef void ufunc_loop(char** args, const cnp.npy_intp* n, const cnp.npy_intp* ste
     cdef int j, i = 0
     job.op = loop.op
     job.n = n[0]
-    if job.op.multiply != NULL:
+    if job.op.grad:
         job.grad = Operand(args[0], steps[0], loop.type)
         i = 1
     job.x = Operand(args[i], steps[i], loop.type)
@@ -321,7 +336,7 @@ cdef class Kernel:
         (activation, printed kind).
     nparams, nout : int
     backward : bool
-        Multiply by an incoming gradient, the first argument.
+        An incoming gradient is the first argument.
     """
 
     def __init__(self, str name, str doc, str kind, tuple tables, tuple key, int nparams, int nout, bint backward):
@@ -339,9 +354,8 @@ cdef class Kernel:
             if (*key, False) in table:  # a partial derivative has none
                 address, cost = table[*key, False]
                 op.uniform = <block_fn> <uintptr_t> <size_t> address
-            if backward:
-                op.multiply = <block_fn> <uintptr_t> <size_t> table["multiply", "value", True][0]
             op.nparams = nparams
+            op.grad = backward
             op.nout = nout
             op.size = 4 if j == 0 else 8
             op.cost = max(0.07, 0.0115 * cost) * (1 + j)

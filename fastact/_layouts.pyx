@@ -3,7 +3,7 @@
 
 NumPy's iterator says in which order the elements are best visited and how (`spread` takes its views); a ufunc would
 get one row after the other, converted beforehand, on one thread. Here long rows are handed to the blocks of
-_kernels.pyx as they are, and of short ones as many as fill a block are gathered.
+_kernels.pyx as they are, and of short ones as many as fill a block are gathered; what lies in one piece stays there.
 """
 
 from libc.stdint cimport uintptr_t
@@ -11,13 +11,12 @@ from cython.parallel cimport prange
 cimport numpy as cnp
 from fastact._kernels cimport (
     BLOCK, MAX_OUT, MAX_PARAMS, Job, Kernel, Op, Operand,
-    acquire_team, release_team, run_range, scatter, worth_streaming,
+    acquire_team, movers, release_team, run_range, worth_streaming,
 )
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
-    void fa_gather_f32(const char* src, Py_ssize_t stride, int type, float* dst, Py_ssize_t n)
-    void fa_gather_f64(const char* src, Py_ssize_t stride, int type, double* dst, Py_ssize_t n)
+    void fa_stream_end()
 
 cdef enum:
     MAX_DIMS = 64
@@ -37,6 +36,7 @@ cdef struct Grid:
     Py_ssize_t shape[MAX_DIMS]
     Py_ssize_t steps[OPERANDS][MAX_DIMS]
     Operand* operands[OPERANDS]
+    bint flat[OPERANDS]                     # lies in one piece, in this order
     bint varying
     bint buffered
     bint stream
@@ -44,12 +44,17 @@ cdef struct Grid:
 
 cdef void take(Operand* operand, Grid* g, cnp.ndarray view, int own) except *:
     """Make an array an operand."""
+    cdef Py_ssize_t flat        # the step of a dimension if it does
     cdef int d, number = TYPES[(<object> view).dtype.char]
     operand.data = <char*> cnp.PyArray_DATA(view)
     operand.stride = cnp.PyArray_STRIDES(view)[g.ndim]
     operand.type = 0 if number == own else number
-    for d in range(g.ndim):
+    flat = cnp.PyArray_STRIDES(view)[g.ndim] * g.length
+    g.flat[g.count] = number == own and operand.stride == cnp.PyArray_ITEMSIZE(view)
+    for d in range(g.ndim - 1, -1, -1):
         g.steps[g.count][d] = cnp.PyArray_STRIDES(view)[d]
+        g.flat[g.count] &= g.steps[g.count][d] == flat
+        flat *= g.shape[d]
     g.operands[g.count] = operand
     g.count += 1
 
@@ -81,7 +86,7 @@ def spread(Kernel kernel, bint wide, views):
         g.shape[d] = cnp.PyArray_DIMS(first)[d]
         g.rows *= g.shape[d]
     g.length = cnp.PyArray_DIMS(first)[g.ndim]
-    if op.multiply != NULL:
+    if op.grad:
         take(&g.job.grad, &g, views[0], own)
         i = 1
     take(&g.job.x, &g, views[i], own)
@@ -120,11 +125,14 @@ cdef void divide(Grid* g) noexcept nogil:
                 run_rows(g, units * t // threads, units * (t + 1) // threads, pieces)
             else:
                 run_blocks(g, units * t // threads * BLOCK, min(units * (t + 1) // threads * BLOCK, total))
+            fa_stream_end()
         release_team()
-    elif long_rows:
+        return
+    if long_rows:
         run_rows(g, 0, units, pieces)
     else:
         run_blocks(g, 0, total)
+    fa_stream_end()
 
 
 cdef inline void find(const Grid* g, int first, int stop, Py_ssize_t row, Py_ssize_t* at, char** data) noexcept nogil:
@@ -174,7 +182,7 @@ cdef void run_rows(const Grid* g, Py_ssize_t unit, Py_ssize_t stop, Py_ssize_t p
 cdef inline void place(const Grid* g, Job* job, char** data) noexcept nogil:
     """Point the operands of a job to the current row."""
     cdef int j, k = 0
-    if job.op.multiply != NULL:
+    if job.op.grad:
         job.grad.data = data[0]
         k = 1
     job.x.data = data[k]
@@ -197,7 +205,6 @@ cdef void run_blocks(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept 
     cdef Py_ssize_t m
     for k in range(g.count):
         buffers[k] = scratch + k * BLOCK * 8
-    place(g, &job, buffers)
     job.x.stride = job.grad.stride = size
     job.x.type = job.grad.type = 0
     for k in range(job.op.nparams):
@@ -208,11 +215,16 @@ cdef void run_blocks(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept 
         job.out[k].type = 0
     while start < stop:
         m = min(<Py_ssize_t> BLOCK, stop - start)
-        for k in range(inputs):
-            move(g, k, start, m, buffers[k], size, True)
-        run_range(&job, 0, m, varying, False, False)
+        for k in range(g.count):
+            if g.flat[k]:
+                buffers[k] = g.operands[k].data + start * size
+            elif k < inputs:
+                move(g, k, start, m, buffers[k], size, True)
+        place(g, &job, buffers)
+        run_range(&job, 0, m, varying, g.buffered, g.stream and g.flat[inputs])
         for k in range(inputs, g.count):
-            move(g, k, start, m, buffers[k], size, False)
+            if not g.flat[k]:
+                move(g, k, start, m, buffers[k], size, False)
         start += m
 
 
@@ -222,17 +234,22 @@ cdef void move(const Grid* g, int k, Py_ssize_t start, Py_ssize_t m, char* buffe
     cdef char* data[OPERANDS]
     cdef Py_ssize_t offset = start % g.length, run
     cdef Operand part = g.operands[k][0]
+    cdef int inner = g.ndim - 1
+    cdef Py_ssize_t rows, step = g.steps[k][inner] if g.ndim else 0
     find(g, k, k + 1, start // g.length, at, data)
     while m > 0:
-        part.data = data[k]
         run = min(m, g.length - offset)
-        if not into:
-            scatter(&part, offset, run, buffer, size, False)
-        elif size == 4:
-            fa_gather_f32(part.data + offset * part.stride, part.stride, part.type, <float*> buffer, run)
+        rows = 1
+        if g.ndim and offset == 0 and run == g.length:
+            rows = min(m // g.length, g.shape[inner] - at[inner])   # to the end of the dimension around a row
+        if into:
+            movers[size == 8].gather(data[k] + offset * part.stride, step, rows, part.stride, part.type, buffer, run)
         else:
-            fa_gather_f64(part.data + offset * part.stride, part.stride, part.type, <double*> buffer, run)
-        buffer += run * size
-        m -= run
+            movers[size == 8].scatter(buffer, data[k] + offset * part.stride, step, rows, part.stride, part.type, run)
+        buffer += rows * run * size
+        m -= rows * run
         offset = 0
+        if rows > 1:
+            at[inner] += rows - 1
+            data[k] += (rows - 1) * step
         advance(g, k, k + 1, at, data)

@@ -1,7 +1,4 @@
-"""Functions of several pieces: maxout, max_affine and crelu.
-
-Arrays are worked on in blocks that stay in the caches.
-"""
+"""Functions of several pieces: maxout, max_affine and crelu."""
 
 from __future__ import annotations
 
@@ -12,9 +9,7 @@ import numpy as np
 
 from ._activation import BY_NAME as ELEMENTWISE
 from ._buffers import keeping
-from ._rows import broadcast_grad, check_out, dtype_of, one_axis, real_array
-
-BLOCK = 1 << 15
+from ._rows import broadcast_grad, check_out, dtype_of, maximum_of, one_axis, real_array
 
 
 class Function:
@@ -68,6 +63,8 @@ class Maxout(Function):
         Of length n k; element j of group i is at i k + j, so that ``x.reshape(..., n, k)`` has the groups last.
     return_index : bool, default False
         Return the winning piece too: 0 to k - 1, the first of equals, a NaN before all.
+    out : numpy.ndarray, optional
+        Where the maxima go.
 
     Returns
     -------
@@ -77,7 +74,8 @@ class Maxout(Function):
     Raises
     ------
     TypeError, ValueError
-        For input that is not real, an axis that x does not have, pieces that are no positive divisor of its length.
+        For input that is not real, an axis that x does not have, pieces that are no positive divisor of its length, an
+        unsuitable `out`.
 
     Notes
     -----
@@ -99,7 +97,7 @@ class Maxout(Function):
     latex = r"f(x)_i = \max_{j < k} x_{i k + j}"
     reference = "Goodfellow et al. 2013, Maxout networks, arXiv:1302.4389."
 
-    def __call__(self, x: Any, pieces: Any, axis: Any = -1, *, return_index: bool = False) -> Any:
+    def __call__(self, x: Any, pieces: Any, axis: Any = -1, *, return_index: bool = False, out: Any = None) -> Any:
         title = f"fastact.{self.__name__}"
         given = real_array(title, "x", x)
         number = one_axis(title, axis, given.ndim)
@@ -108,14 +106,11 @@ class Maxout(Function):
         if n % k:
             raise ValueError(f"{title}: pieces is {k}; expected a divisor of the length {n} of axis {number}")
         dtype = dtype_of(given)
+        shape = (*given.shape[:number], n // k, *given.shape[number + 1 :])
+        target = None if out is None else check_out(title, out, shape, dtype)
+        winner = np.empty(shape, _index_dtype(k)) if return_index else None
         grouped = given.reshape(*given.shape[:number], n // k, k, *given.shape[number + 1 :])
-        grouped = np.moveaxis(grouped, number + 1, 0)
-        best = keeping(np.empty, grouped.shape[1:], dtype)
-        winner = np.empty(best.shape, np.int16 if k < 1 << 15 else np.int64)
-        rows = max(1, BLOCK * max(1, best.shape[0] if best.ndim else 1) // max(1, best.size))
-        for start in range(0, best.shape[0], rows):
-            part = slice(start, start + rows)
-            best_piece((p[part].astype(dtype, copy=False) for p in grouped), best[part], winner[part])
+        best = maximum_of(grouped, number + 1, dtype, target, winner)
         return (best, winner) if return_index else best
 
     def backward(self, grad: Any, index: Any, pieces: Any, axis: Any = -1) -> np.ndarray:
@@ -156,6 +151,10 @@ def _pieces(title: str, pieces: Any) -> int:
     return k
 
 
+def _index_dtype(k: int) -> type[np.signedinteger[Any]]:
+    return np.int16 if k < 1 << 15 else np.int64
+
+
 def _check_winner(title: str, winner: np.ndarray, k: int) -> None:
     if winner.dtype.kind not in "iu":
         raise TypeError(f"{title}: index has dtype {winner.dtype}; expected integers")
@@ -175,6 +174,8 @@ class MaxAffine(Function):
         of the last axis.
     return_index : bool, default False
         Return the winning line too, the first of equals.
+    out : numpy.ndarray, optional
+        Where the maxima go.
 
     Returns
     -------
@@ -184,7 +185,7 @@ class MaxAffine(Function):
     Raises
     ------
     TypeError, ValueError
-        For arguments that are not real, without a first axis of one length, or that do not broadcast.
+        For arguments that are not real, without a first axis of one length, or that do not broadcast, an unsuitable `out`.
 
     Notes
     -----
@@ -205,11 +206,17 @@ class MaxAffine(Function):
     latex = r"f(x) = \max_j (w_j x + b_j)"
     reference = "Goodfellow et al. 2013, Maxout networks, arXiv:1302.4389."
 
-    def __call__(self, x: Any, weight: Any, bias: Any, *, return_index: bool = False) -> Any:
-        given, w, b, dtype, shape = self._arguments(f"fastact.{self.__name__}", x, weight, bias)
-        best, winner = keeping(np.empty, shape, dtype), np.empty(shape, np.int16 if len(w) < 1 << 15 else np.int64)
+    def __call__(self, x: Any, weight: Any, bias: Any, *, return_index: bool = False, out: Any = None) -> Any:
+        title = f"fastact.{self.__name__}"
+        given, w, b, dtype, shape = self._arguments(title, x, weight, bias)
+        if out is not None:
+            out = check_out(title, out, shape, dtype)
+        best, winner = keeping(np.empty, shape, dtype), np.empty(shape, _index_dtype(len(w)))
         best_piece(((wj * given + bj).astype(dtype, copy=False) for wj, bj in zip(w, b, strict=True)), best, winner)
-        return (best[()], winner[()]) if return_index else best[()]
+        if out is not None:
+            np.copyto(out, best, casting="same_kind")
+        best = best[()] if out is None else out
+        return (best, winner[()]) if return_index else best
 
     def _arguments(self, title: str, x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any, np.dtype[Any], tuple[int, ...]]:
         given, w, b = real_array(title, "x", x), real_array(title, "weight", weight), real_array(title, "bias", bias)

@@ -178,6 +178,22 @@ def inverse_temperature(temperature: float, work: np.dtype) -> tuple[float, floa
     return high, float(work.type(float(exact - Fraction(high))))
 
 
+def maximum_of(x: np.ndarray, axis: int, dtype: np.dtype, out: np.ndarray | None, winner: np.ndarray | None) -> np.ndarray:
+    """The maximum along an axis, and in `winner` (C-ordered int16 or int64, without the axis) its first place."""
+    work = _WORK[dtype.char] if x.shape[axis] <= 1 << 24 else np.dtype("d")
+    shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
+    layout = Layout(tuple(range(x.ndim)), (math.prod(shape[:axis]), x.shape[axis], math.prod(shape[axis:])))
+    folded = layout.fold(np.asarray(x, work))
+    direct = out is not None and out.dtype == work and out.flags.c_contiguous and not np.may_share_memory(out, folded)
+    result = out if out is not None and direct else keeping(np.empty, shape, work)
+    run(OPS["maxout"], folded, None, result.reshape(layout.shape[0], 1, layout.shape[2]), 1.0, 1.0, 0.0, winner)
+    if out is None:
+        return result.astype(dtype, copy=False)
+    if result is not out:
+        np.copyto(out, result, casting="same_kind")
+    return out
+
+
 def compute(
     op: str, arrays: Sequence[np.ndarray], axes: tuple[int, ...], out: np.ndarray | None, dtype: np.dtype,
     sign: float, temperature: float,

@@ -3,26 +3,26 @@
 
 An array comes as (outer, n, inner), the function working along n:
 
-- rows (inner = 1): each along itself; threads share out the rows, or the segments of a long one.
+- rows (inner = 1): each along itself, several by turns; threads share out the rows, or the segments of a long one.
 - tiles (inner = 1, short rows): rows are transposed into a cache-resident tile with one row in each lane.
-- panels (inner > 1): some columns at a time, one in each lane, read where they lie.
+- panels (inner > 1): some columns at a time, one in each lane, read where they lie. Where columns are few, several
+  positions lie side by side in the lanes.
 """
 
-from libc.stdint cimport int64_t, uintptr_t
+from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 from cython.parallel cimport prange
 cimport numpy as cnp
 from fastact._buffers cimport kept_empty
-from fastact._kernels cimport GROUP, acquire_team, release_team
+from fastact._kernels cimport BLOCK, GROUP, acquire_team, movers, release_team, transpose_fn
 from fastact._passes cimport *
 
 cnp.import_array()
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
-    void fa_transpose_f32(const float* src, int64_t src_step, float* dst, int64_t dst_step, int64_t rows, int64_t columns)
-    void fa_transpose_f64(const double* src, int64_t src_step, double* dst, int64_t dst_step, int64_t rows, int64_t columns)
+    void fa_stream_end()
 
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object)
@@ -31,18 +31,21 @@ cdef extern from "numpy/arrayobject.h":
 
 cdef enum:
     LANES = 256                 # lanes of a tile, at most
-    SHORT = 64                  # rows up to this long go through tiles
+    SHORT = 192                 # rows up to this long go through tiles
     TILE = 4096                 # elements of a tile
     KEPT = 1 << 19              # bytes of exponentials kept between two passes
+    BATCH = 1 << 16             # bytes of the rows that take turns, pass by pass
+    SHARES = 32                 # parts that rows are divided into, at least: for threads to share out
     PANEL = 512                 # bytes of a panel's width
     STREAM_ABOVE = 32 << 20     # bytes of output
 
 cdef enum Op:
-    SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, SPARSEMAX, ENTMAX15
+    SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, SPARSEMAX, ENTMAX15, HARDMAX, MAXOUT
     SOFTMAX_BACK, LOG_SOFTMAX_BACK, SPARSEMAX_BACK, ENTMAX15_BACK
 
 OPS = {
     "softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX, "logsumexp": LOGSUMEXP, "sparsemax": SPARSEMAX, "entmax15": ENTMAX15,
+    "hardmax": HARDMAX, "maxout": MAXOUT,
     "softmax_backward": SOFTMAX_BACK, "log_softmax_backward": LOG_SOFTMAX_BACK, "sparsemax_backward": SPARSEMAX_BACK,
     "entmax15_backward": ENTMAX15_BACK,
 }
@@ -64,7 +67,7 @@ cdef void threshold(View* v, int excess, int step, int part, const Array* none) 
 
 
 cdef void backward(View* v, int dot_pass, int slope, bint weighted) noexcept nogil:
-    cdef Array none = Array(NULL, 0)
+    cdef Array none = Array(NULL, 0, 0)
     reduce(v, dot_pass, &v.a, &v.b, &none, 0.0)
     if weighted:
         once(v, WEIGHTED_MEAN)
@@ -74,15 +77,16 @@ cdef void backward(View* v, int dot_pass, int slope, bint weighted) noexcept nog
 cdef void solve(View* v) noexcept nogil:
     """One row, tile or panel."""
     cdef int op = v.job.op
-    cdef Array none = Array(NULL, 0)
-    cdef Array kept = Array(v.kept, padded(v.w))
+    cdef Array none = Array(NULL, 0, 0)
+    cdef Array kept = Array(v.kept, padded(v.w), padded(v.n) * v.job.size)
+    cdef bint unit = v.job.unit
     cdef double start = 33554432.0 if v.job.size == 4 else 18014398509481984.0  # 2^25, 2^54: above the exponentials
-    if op <= ENTMAX15:
+    if op <= HARDMAX:
         reduce(v, ROW_MAX, &v.a, &none, &none, 0.0)
     if op == SOFTMAX:
         once(v, EXP_SHIFT)
         if v.kept != NULL:
-            reduce(v, EXP_SUM if v.job.unit else EXP_SUM_SCALED, &v.a, &none, &kept, start)
+            reduce(v, EXP_SUM if unit else EXP_SUM_SCALED, &v.a, &none, &kept, start)
             once(v, INVERSE)
             sweep(v, SCALED, &kept, &none, &v.out)
         else:
@@ -91,17 +95,24 @@ cdef void solve(View* v) noexcept nogil:
             sweep(v, EXP_SCALED, &v.a, &none, &v.out)
     elif op == LOG_SOFTMAX or op == LOGSUMEXP:
         once(v, EXP_SHIFT)
-        reduce(v, EXP_SUM_OTHERS, &v.a, &none, &none, 0.0)
+        reduce(v, EXP_SUM_OTHERS if unit else EXP_SUM_OTHERS_SCALED, &v.a, &none, &none, 0.0)
         once(v, LOG_TOTAL)
         if op == LOG_SOFTMAX:
-            sweep(v, LOG_SCALED, &v.a, &none, &v.out)
+            sweep(v, LOG_SHIFTED if unit else LOG_SCALED, &v.a, &none, &v.out)
         else:
             once(v, LOG_SUM_EXP)
-            result(v, v.out.data)
+            result(v, v.out.data, False)
     elif op == SPARSEMAX:
         threshold(v, SPARSE_EXCESS, SPARSE_STEP, SPARSE_PART, &none)
     elif op == ENTMAX15:
         threshold(v, ENTMAX_EXCESS, ENTMAX_STEP, ENTMAX_PART, &none)
+    elif op == HARDMAX:
+        reduce(v, HARD_COUNT, &v.a, &none, &none, 0.0)
+        sweep(v, HARD_PART, &v.a, &none, &v.out)
+        first_only(v)
+    elif op == MAXOUT:
+        reduce(v, FIRST_MAX, &v.a, &none, &none, 0.0)
+        result(v, v.out.data, True)
     elif op == SOFTMAX_BACK:
         backward(v, DOT, SOFTMAX_SLOPE, False)
     elif op == LOG_SOFTMAX_BACK:
@@ -121,24 +132,19 @@ cdef struct Grid:
     Py_ssize_t outer
     Py_ssize_t n
     Py_ssize_t inner
-    Py_ssize_t width        # of a tile or panel
+    Py_ssize_t width        # of a tile or panel, or the number of rows that take turns
+    bint tiled
+    int copies              # positions side by side
     Py_ssize_t per_outer    # panels side by side
     Py_ssize_t room         # bytes of a slot
+    Py_ssize_t sums         # bytes
     Py_ssize_t kept         # bytes
     Py_ssize_t memory       # bytes for each thread
-    bint one                # logsumexp: one number a row
+    bint one                # one number a row
+    char* index
     Array a
     Array b
     Array out
-    Py_ssize_t outer_step[3]    # bytes
-
-
-cdef void transpose(const Grid* g, const char* src, Py_ssize_t src_step, char* dst, Py_ssize_t dst_step,
-                    Py_ssize_t rows, Py_ssize_t columns) noexcept nogil:
-    if g.job.size == 4:
-        fa_transpose_f32(<const float*> src, src_step, <float*> dst, dst_step, rows, columns)
-    else:
-        fa_transpose_f64(<const double*> src, src_step, <double*> dst, dst_step, rows, columns)
 
 
 cdef void tile(const Grid* g, View* v, Py_ssize_t first, Py_ssize_t w, char* memory) noexcept nogil:
@@ -146,17 +152,19 @@ cdef void tile(const Grid* g, View* v, Py_ssize_t first, Py_ssize_t w, char* mem
     cdef int size = g.job.size
     cdef Py_ssize_t wide = padded(w), tile_bytes = g.n * g.width * size
     cdef bint two = g.b.data != NULL
+    cdef transpose_fn transpose = movers[size == 8].transpose
     v.w = wide
-    v.a = Array(memory, wide)
-    v.b = Array(memory + tile_bytes, wide)
-    v.out = Array(memory + 2 * tile_bytes, wide)
+    v.a = Array(memory, wide, 0)
+    v.b = Array(memory + tile_bytes, wide, 0)
+    v.out = Array(memory + 2 * tile_bytes, wide, 0)
     if wide != w:
         memset(memory, 0, 2 * tile_bytes)
-    transpose(g, g.a.data + first * g.outer_step[0], g.outer_step[0] // size, v.a.data, wide, w, g.n)
+    transpose(g.a.data + first * g.a.row, g.a.row // size, v.a.data, wide, w, g.n)
     if two:
-        transpose(g, g.b.data + first * g.outer_step[1], g.outer_step[1] // size, v.b.data, wide, w, g.n)
+        transpose(g.b.data + first * g.b.row, g.b.row // size, v.b.data, wide, w, g.n)
     solve(v)
-    transpose(g, v.out.data, wide, g.out.data + first * g.outer_step[2], g.outer_step[2] // size, 1 if g.one else g.n, w)
+    winners(v, g.index + first * g.job.index_size, w)
+    transpose(v.out.data, wide, g.out.data + first * g.out.row, g.out.row // size, 1 if g.one else g.n, w)
 
 
 cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, char* memory) noexcept nogil:
@@ -165,34 +173,44 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
     cdef Py_ssize_t u, o, column
     cdef int size = g.job.size
     v.job = &g.job
-    v.n = g.n
     v.threads = threads
     v.slots = memory
     v.room = g.room
     memory += SLOTS * g.room
+    v.sums = memory
+    memory += g.sums
     v.kept = memory if g.kept and g.job.op == SOFTMAX else NULL
-    v.along = g.inner == 1 and g.width == 1
     memory += g.kept
+    v.along = g.inner == 1 and not g.tiled
+    v.copies = g.copies
+    v.n = g.n // g.copies
+    v.rest = g.n % g.copies
     for u in range(start, stop):
-        if g.inner == 1 and g.width > 1:
+        if g.tiled:
             tile(g, &v, u * g.width, min(g.width, g.outer - u * g.width), memory)
             continue
-        o = u // g.per_outer
-        column = u % g.per_outer * g.width
-        v.w = min(g.width, g.inner - column)
-        v.a = Array(g.a.data + o * g.outer_step[0] + column * size, g.a.step)
-        v.b = Array(g.b.data, g.b.step)
+        o = u * g.width if v.along else u // g.per_outer
+        column = 0 if v.along else u % g.per_outer * g.width
+        v.w = min(g.width, g.outer - o if v.along else g.inner - column) * g.copies
+        v.a = Array(g.a.data + o * g.a.row + column * size, g.a.step * g.copies, g.a.row)
+        v.b = Array(g.b.data, g.b.step * g.copies, g.b.row)
         if g.b.data != NULL:
-            v.b.data += o * g.outer_step[1] + column * size
-        v.out = Array(g.out.data + o * g.outer_step[2] + column * size, g.out.step)
+            v.b.data += o * g.b.row + column * size
+        v.ahead = NULL
+        if v.along and g.width > 1 and u + 1 < stop and o + 2 * g.width <= g.outer:
+            v.ahead = g.a.data + (o + g.width) * g.a.row
+        v.out = Array(g.out.data + o * g.out.row + column * size, g.out.step * g.copies, g.out.row)
         solve(&v)
+        winners(&v, g.index + (o * g.inner + column) * g.job.index_size, v.w)
+    if g.job.stream:
+        fa_stream_end()
 
 
 cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
     cdef int t, threads = 1
-    cdef bint long_row = g.inner == 1 and g.width == 1 and g.n > SEGMENT and units < 8
+    cdef bint long_row = g.inner == 1 and g.n > SEGMENT and units < 8
     cdef char* memory
-    threads = acquire_team(cost, (g.n + SEGMENT - 1) // SEGMENT if long_row else units)
+    threads = acquire_team(cost, segments(g.n) if long_row else units)
     memory = <char*> malloc((1 if long_row else threads) * g.memory + 64)
     if memory != NULL:
         if long_row or threads == 1:
@@ -223,35 +241,53 @@ cdef void prepare(Grid* g, int op, int size, double sign, double t, double t_low
             (<float*> g.job.typed)[j] = <float> g.job.scalars[j]
         else:
             (<double*> g.job.typed)[j] = g.job.scalars[j]
-    g.one = op == LOGSUMEXP
+    g.one = op == LOGSUMEXP or op == MAXOUT
+
+
+cdef int side_by_side(const Grid* g) noexcept nogil:
+    """How many positions are worked on at once where there are few columns: as many as fill whole vectors."""
+    cdef int copies = 1
+    if g.width < g.inner or g.a.step != g.inner or (g.b.data != NULL and g.b.step != g.inner):
+        return 1
+    if g.job.op in (HARDMAX, MAXOUT) or (g.out.step != g.inner and not g.one):
+        return 1
+    while copies * g.inner % GROUP:
+        copies *= 2
+    while 2 * copies * g.inner <= LANES:
+        copies *= 2
+    return copies if copies * g.inner <= BLOCK and 4 * copies <= g.n else 1
 
 
 cdef int launch(Grid* g) except -1:
     """Choose the way through the arrays of a job and go it."""
-    cdef Py_ssize_t units, count
+    cdef Py_ssize_t units, rows, kept
     cdef int failed, size = g.job.size
     cdef double cost = <double> (g.outer * g.n * g.inner) * 0.5 * (size // 4)
+    g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
+    g.tiled = g.inner == 1 and (g.job.op == MAXOUT or (g.n <= SHORT and g.outer > 1))
     if g.inner > 1:
         g.width = min(g.inner, <Py_ssize_t> PANEL // size)
         g.per_outer = (g.inner + g.width - 1) // g.width
         units = g.outer * g.per_outer
-        g.room = max(padded(g.width), <Py_ssize_t> WIDTH) * size
-    elif g.n <= SHORT and g.outer > 1:
+        g.copies = side_by_side(g)
+        rows = padded(g.width * g.copies)
+    elif g.tiled:
         g.width = max(<Py_ssize_t> GROUP, min(<Py_ssize_t> LANES, TILE // g.n)) & ~(GROUP - 1)
-        g.per_outer = 1
         units = (g.outer + g.width - 1) // g.width
-        g.room = g.width * size
+        rows = g.width
         g.memory = 3 * g.n * g.width * size
     else:
-        g.width = g.per_outer = 1
-        units = g.outer
-        count = (g.n + SEGMENT - 1) // SEGMENT
-        g.room = count * WIDTH * size
-    if padded(g.width) * g.n * size <= KEPT:
-        g.kept = padded(max(padded(g.width) * g.n, WIDTH)) * size
+        rows = min(<Py_ssize_t> GROUP, BATCH // (g.n * size), g.outer // SHARES)
+        g.width = rows = max(rows, <Py_ssize_t> 1) if g.job.op <= LOGSUMEXP else 1
+        units = (g.outer + g.width - 1) // g.width
+        g.sums = 3 * segments(g.n) * WIDTH * size
+    g.room = padded(rows) * size
+    kept = rows * padded(g.n // g.copies + 1) * size
+    if kept <= KEPT:
+        g.kept = kept
     g.job.stream = g.outer * g.n * g.inner * size > STREAM_ABOVE and not g.job.shared and g.memory == 0 and not g.one
-    g.memory += SLOTS * g.room + g.kept + 64
+    g.memory += SLOTS * g.room + g.sums + g.kept + 64
     g.memory = (g.memory + 63) & ~63
     if cost < 1000.0:
         failed = run_grid(g, units, cost)
@@ -263,11 +299,11 @@ cdef int launch(Grid* g) except -1:
     return 0
 
 
-def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low):
+def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low, index=None):
     """Compute one function over arrays of shape (outer, n, inner).
 
     All have one dtype, float32 or float64. Where inner is 1 the elements along n are contiguous, else those along
-    inner are. The output is an input, or shares no memory with one.
+    inner are. The output is an input, or shares no memory with one. `index` takes the winners: int16 or int64.
     """
     cdef Grid g
     cdef cnp.ndarray second
@@ -276,13 +312,15 @@ def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double
     g.outer, g.n, g.inner = a.shape[0], a.shape[1], a.shape[2]
     if g.outer * g.n * g.inner == 0:
         return
-    g.a = Array(<char*> cnp.PyArray_DATA(a), a.strides[1] // size)
-    g.out = Array(<char*> cnp.PyArray_DATA(out), out.strides[1] // size)
-    g.outer_step[0], g.outer_step[2] = a.strides[0], out.strides[0]
+    g.a = Array(<char*> cnp.PyArray_DATA(a), a.strides[1] // size, a.strides[0])
+    g.out = Array(<char*> cnp.PyArray_DATA(out), out.strides[1] // size, out.strides[0])
     if b is not None:
         second = b
-        g.b = Array(<char*> cnp.PyArray_DATA(second), second.strides[1] // size)
-        g.outer_step[1] = second.strides[0]
+        g.b = Array(<char*> cnp.PyArray_DATA(second), second.strides[1] // size, second.strides[0])
+    if index is not None:
+        second = index
+        g.index = <char*> cnp.PyArray_DATA(second)
+        g.job.index_size = second.itemsize
     launch(&g)
 
 
@@ -294,6 +332,7 @@ def plain(int op, a, b, axis, double sign):
     cdef Grid g
     cdef cnp.ndarray first, second, out
     cdef int ndim, d, number
+    cdef Py_ssize_t row
     if type(axis) is not int or not plain_array(a):
         return None
     first = a
@@ -311,17 +350,17 @@ def plain(int op, a, b, axis, double sign):
     g.n = cnp.PyArray_DIMS(first)[number]
     if g.outer * g.n * g.inner == 0:
         return None
-    g.a = Array(<char*> cnp.PyArray_DATA(first), g.inner)
-    g.outer_step[0] = g.outer_step[1] = g.outer_step[2] = g.n * g.inner * g.job.size
+    row = g.n * g.inner * g.job.size
+    g.a = Array(<char*> cnp.PyArray_DATA(first), g.inner, row)
     if b is not None:
         if not plain_array(b):
             return None
         second = b
         if cnp.PyArray_TYPE(second) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, second):
             return None
-        g.b = Array(<char*> cnp.PyArray_DATA(second), g.inner)
+        g.b = Array(<char*> cnp.PyArray_DATA(second), g.inner, row)
     out = kept_empty(first, cnp.PyArray_TYPE(first), False)
-    g.out = Array(<char*> cnp.PyArray_DATA(out), g.inner)
+    g.out = Array(<char*> cnp.PyArray_DATA(out), g.inner, row)
     launch(&g)
     return out
 

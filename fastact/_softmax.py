@@ -20,7 +20,6 @@ from ._rows import (
     compute,
     dtype_of,
     inverse_temperature,
-    layout_of,
     real_array,
     temperature_of,
 )
@@ -303,28 +302,8 @@ def _reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> t
 class Hardmax(RowFunction):
     plain = False
 
-    def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
-        layout = layout_of(x, axes, ordered=True)
-        folded = layout.fold(x)
-        result = np.zeros(folded.shape, dtype)
-        if folded.size:
-            first = np.expand_dims(folded.argmax(axis=1), 1)
-            top = np.take_along_axis(folded, first, 1).astype(np.float64)
-            with np.errstate(invalid="ignore"):
-                np.put_along_axis(result, first, np.where(top == -np.inf, 0.0, 1.0), 1)
-                result += np.where(top == -np.inf, 0.0, top - top).astype(dtype)  # NaN of inf and NaN
-        result = layout.unfold(result, x.shape)
-        if out is None:
-            return result
-        np.copyto(out, result, casting="same_kind")
-        return out
-
     def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
-        result = np.where(np.isnan(y), dtype.type(np.nan), dtype.type(0))
-        if out is None:
-            return result
-        np.copyto(out, result, casting="same_kind")
-        return out
+        return np.multiply(y, 0, out=out, dtype=dtype, casting="same_kind")  # NaN where y is
 
 
 _BRIDLE = "Bridle 1990, Training stochastic model recognition algorithms as networks can lead to maximum mutual information."

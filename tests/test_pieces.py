@@ -50,6 +50,24 @@ def test_maxout_of_nan_and_large_arrays():
     assert winner.tolist() == [1, 1, 0]
     x = np.random.default_rng(0).normal(size=(3000, 120)).astype(np.float32)
     np.testing.assert_array_equal(fa.maxout(x, 4), x.reshape(3000, 30, 4).max(-1))
+    out = np.empty((3000, 30), np.float32)
+    assert fa.maxout(x, 4, out=out) is out
+    np.testing.assert_array_equal(out, fa.maxout(x, 4))
+    assert_same_bits(fa.maxout(x, 4, out=x[:, :30].T.copy().T), out)
+    fa.maxout(x, 4, out=x[:, 5:35])
+    np.testing.assert_array_equal(x[:, 5:35], out)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_maxout_of_many_pieces(axis):
+    """Along the last axis and across it; more pieces than int16 counts."""
+    x = np.random.default_rng(0).normal(size=(1, 70_000) if axis else (70_000, 3)).astype(np.float32)
+    for k in (1000, 35_000):
+        y, winner = fa.maxout(x, k, axis, return_index=True)
+        grouped = x.reshape(1, -1, k) if axis else x.reshape(-1, k, 3)
+        np.testing.assert_array_equal(y, grouped.max(2 if axis else 1))
+        np.testing.assert_array_equal(winner, grouped.argmax(2 if axis else 1))
+        assert winner.dtype == (np.int16 if k < 1 << 15 else np.int64)
 
 
 @pytest.mark.parametrize(("w", "b"), [((3,), (3,)), ((3, 5), (3, 5)), ((2, 4, 1), (2, 1, 5)), ((3,), (3, 5)), ((4, 4, 5), (4,))])
@@ -60,6 +78,9 @@ def test_max_affine(w, b):
     y, winner = fa.max_affine(x, weight, bias, return_index=True)
     np.testing.assert_array_equal(y, lines.max(0))
     np.testing.assert_array_equal(winner, lines.argmax(0))
+    out = np.empty(lines.shape[1:])
+    assert fa.max_affine(x, weight, bias, out=out) is out
+    np.testing.assert_array_equal(out, y)
     grad = rng.normal(size=(4, 5))
     found = fa.max_affine.backward(grad, x, weight, bias)
     h = 1e-6
@@ -108,6 +129,7 @@ def test_crelu(dtype, axis):
         ),
         (lambda x: fa.maxout.backward(1.0, x, 2), TypeError, r"maxout\.backward: index has dtype float64; expected integers"),
         (lambda x: fa.maxout.backward(1.0, np.array([2]), 2), ValueError, r"index reaches from 2 to 2; expected 0 to 1"),
+        (lambda x: fa.maxout(x, 2, out=x), ValueError, r"fastact\.maxout: out has shape \(2, 4\); expected \(2, 2\)"),
         (lambda x: fa.max_affine(x, [1.0, 2.0], [1.0]), ValueError, r"weight has shape \(2,\) and bias \(1,\); expected a first"),
         (
             lambda x: fa.max_affine(x, np.ones((2, 3)), [1.0, 2.0]),

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fastact"
-KERNEL = re.compile(r"[0-9a-f]+ <__pyx_f_\w+?_b_(\w+?)_(value|derivative|both|from_output|partial\d+)(_v)?>:")
+KINDS = r"value|derivative|both|backward_from_output|backward|from_output|partial\d+"
+KERNEL = re.compile(rf"[0-9a-f]+ <__pyx_f_\w+?_b_(\w+?)_({KINDS})(_v)?>:")
 SCALAR = re.compile(r"(?!v?mov|vbroadcast)\w+s[sd]|call")
 
 

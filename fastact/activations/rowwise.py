@@ -34,6 +34,15 @@ def scaled_exp(e, k):
     return p, mul_add(w, e, w - p)
 
 
+@primitive
+def add_exp(e, k, s, c):
+    """p = (1 + e) 2^k rounded, and s + c with the unrounded one added; s is larger, what it grows by exact."""
+    w = scale_by_pow2(1.0, k)
+    p = mul_add(w, e, w)
+    total = s + p
+    return p, total, c + mul_add(w, e, w - (total - s))
+
+
 # -- the exponentials of a row ---------------------------------------------------------------------
 
 
@@ -58,12 +67,11 @@ def exp_shift(m, t, b, floor, km):
 
 @row_pass(inputs="x", lanes="b floor km", state="s c")
 def exp_sum(x, b, floor, km, s, c):
-    """exp(x - km ln 2) and the sum; s starts above all of these: a fast two-sum holds."""
+    """exp(x - km ln 2) and the sum; s starts above all of these."""
     d = x - b
     r, k = exp_reduce(select(d < floor, floor, d))
-    p, p_low = scaled_exp(expm1_reduced(r), k - km)
-    total, error = fast_two_sum(s, p)
-    return p, total, c + (error + p_low)
+    p, total, error = add_exp(expm1_reduced(r), k - km, s, c)
+    return p, total, error
 
 
 @row_pass(inputs="x", lanes="b floor km", state="s c")
@@ -72,9 +80,8 @@ def exp_sum_scaled(x, sign, t, t_low, b, floor, km, s, c):
     d = sign * x - b
     d = select(d < floor, floor, d)
     r, k = exp_reduce_product(d, t)
-    p, p_low = scaled_exp(expm1_reduced(mul_add(d, t_low, r)), k - km)
-    total, error = fast_two_sum(s, p)
-    return p, total, c + (error + p_low)
+    p, total, error = add_exp(expm1_reduced(mul_add(d, t_low, r)), k - km, s, c)
+    return p, total, error
 
 
 @row_pass(inputs="s c", lanes="m b km", state="high rest top", once=True)
@@ -112,17 +119,36 @@ def exp_scaled(x, sign, t, t_low, b, floor, km, high, rest):
 # -- logarithms -----------------------------------------------------------------------------------
 
 
+@primitive
+def kahan_add(s, c, p):
+    """s + c + p as a sum and what it lacks: within two roundings of all terms together, in any order."""
+    q = p + c
+    total = s + q
+    return total, q - (total - s)
+
+
 @row_pass(inputs="x", lanes="b floor km m", state="s c count")
-def exp_sum_others(x, sign, t, t_low, b, floor, km, m, s, c, count):
+def exp_sum_others(x, b, floor, km, m, s, c, count):
     """The sum of the exponentials below the maximum, and how many elements attain it."""
+    d = x - b
+    r, k = exp_reduce(select(d < floor, floor, d))
+    p = scale_by_pow2(1.0 + expm1_reduced(r), k - km)
+    top = x == m
+    total, rest = kahan_add(s, c, select(top, 0.0, p))
+    return total, rest, count + select(top, 1.0, 0.0)
+
+
+@row_pass(inputs="x", lanes="b floor km m", state="s c count")
+def exp_sum_others_scaled(x, sign, t, t_low, b, floor, km, m, s, c, count):
+    """The same for sign x/T."""
     u = sign * x
     d = u - b
     d = select(d < floor, floor, d)
     r, k = exp_reduce_product(d, t)
-    p, p_low = scaled_exp(expm1_reduced(mul_add(d, t_low, r)), k - km)
+    p = scale_by_pow2(1.0 + expm1_reduced(mul_add(d, t_low, r)), k - km)
     top = u == m
-    total, error = two_sum(s, select(top, 0.0, p))
-    return total, c + (error + select(top, 0.0, p_low)), count + select(top, 1.0, 0.0)
+    total, rest = kahan_add(s, c, select(top, 0.0, p))
+    return total, rest, count + select(top, 1.0, 0.0)
 
 
 @row_pass(inputs="s c", lanes="count m b km", state="total peak", once=True)
@@ -147,8 +173,14 @@ def log_total(s, c, t, t_low, count, m, b, km, total, peak):
 
 
 @row_pass(inputs="x", lanes="peak total")
+def log_shifted(x, peak, total):
+    """x - m - log(total): no cancellation, both terms are at most 0."""
+    return (x - peak) - total
+
+
+@row_pass(inputs="x", lanes="peak total")
 def log_scaled(x, sign, t, t_low, peak, total):
-    """(sign x - m)/T - log(total): no cancellation, both terms are at most 0."""
+    """The same for sign x/T."""
     d = sign * x - peak
     return mul_add(d, t, mul_add(select(d - d == 0.0, d, 0.0), t_low, -total))
 
@@ -158,6 +190,29 @@ def log_sum_exp(m, total, t, t_low, y):
     """m/T + log(total)."""
     finite = select(m - m == 0.0, m, 0.0)
     return mul_add(m, t, mul_add(finite, t_low, total))
+
+
+# -- maxima ----------------------------------------------------------------------------------------
+
+
+@row_pass(inputs="x", lanes="m", state="count rest")
+def hard_count(x, m, count, rest):
+    """How many elements attain the maximum; rest is NaN if an element is."""
+    return count + select(x == m, 1.0, 0.0), rest + select(x == x, 0.0, x)
+
+
+@row_pass(inputs="x", lanes="m rest")
+def hard_part(x, m, rest):
+    """1 at the maximum if that is finite, 0 elsewhere; NaN throughout where an element is inf or NaN."""
+    empty = (m < 0.0) & (m - m != 0.0)
+    return select(x == m, select(empty, 0.0, 1.0), 0.0) + (select(empty, 0.0, m - m) + rest)
+
+
+@row_pass(inputs="x", state="m at i")
+def first_max(x, m, at, i):
+    """The largest element and the place of the first of these; the first NaN before all numbers."""
+    better = (x > m) | ((x != x) & (m == m))
+    return select(better, x, m), select(better, i, at), i + 1.0
 
 
 # -- sparse projections: the threshold by Newton's method --------------------------------------------

@@ -1,0 +1,354 @@
+/* Elements from arrays of any stride and type into the kernels' buffers and back, transposition, and the folding of
+ * accumulators. Compiled once per ISA level: float16 has instructions of its own, and strides of 2 and -1 are shuffles. */
+#ifndef FASTACT_MOVES_H
+#define FASTACT_MOVES_H
+
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#define FA_SSE 1
+#endif
+
+/* ---- float16 ---- */
+
+/* By integer arithmetic that vectorises. A float16 shifted into float32's fields has an exponent too small by 112; the
+ * multiplication mends it, subnormals included. */
+static inline float fa_half_to_float(uint16_t h)
+{
+    uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13, bits;
+    float f;
+    memcpy(&f, &magnitude, 4);
+    f *= 5.192296858534828e33f; /* 2^112 */
+    memcpy(&bits, &f, 4);
+    bits |= (h & 0x7fff) >= 0x7c00 ? 0x7f800000u : 0u; /* inf and NaN */
+    bits |= (uint32_t)(h & 0x8000) << 16;
+    memcpy(&f, &bits, 4);
+    return f;
+}
+
+static inline uint16_t fa_float_to_half(float x)
+{
+    uint32_t bits, sign, magnitude, normal, tiny;
+    float f;
+    memcpy(&bits, &x, 4);
+    sign = (bits >> 16) & 0x8000;
+    magnitude = bits & 0x7fffffff;
+    /* subnormal: adding 0.5 leaves units of 2^-24, rounded to even, in the low bits */
+    memcpy(&f, &magnitude, 4);
+    f += 0.5f;
+    memcpy(&tiny, &f, 4);
+    tiny -= 0x3f000000;
+    /* normal: rebias, round to nearest even on bit 13 */
+    normal = (magnitude - (112u << 23) + 0xfff + ((magnitude >> 13) & 1)) >> 13;
+    normal = magnitude >= 0x477ff000 ? 0x7c00 : normal;                            /* 65520 and more */
+    normal = magnitude > 0x7f800000 ? 0x7e00 | ((magnitude >> 13) & 0x3ff) : normal; /* NaN */
+    return (uint16_t)(sign | (magnitude < (113u << 23) ? tiny : normal));
+}
+
+static inline void fa_halves_to_floats(const uint16_t *__restrict__ src, float *__restrict__ dst, int64_t n)
+{
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= n; i += 16)
+        _mm512_storeu_ps(dst + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(src + i))));
+#elif defined(__F16C__)
+    for (; i + 8 <= n; i += 8)
+        _mm256_storeu_ps(dst + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(src + i))));
+#endif
+    for (; i < n; i++)
+        dst[i] = fa_half_to_float(src[i]);
+}
+
+static inline void fa_floats_to_halves(const float *__restrict__ src, uint16_t *__restrict__ dst, int64_t n)
+{
+    int64_t i = 0;
+#if defined(__AVX512F__)
+    for (; i + 16 <= n; i += 16)
+        _mm256_storeu_si256((__m256i *)(dst + i), _mm512_cvtps_ph(_mm512_loadu_ps(src + i), 0));
+#elif defined(__F16C__)
+    for (; i + 8 <= n; i += 8)
+        _mm_storeu_si128((__m128i *)(dst + i), _mm256_cvtps_ph(_mm256_loadu_ps(src + i), 0));
+#endif
+    for (; i < n; i++)
+        dst[i] = fa_float_to_half(src[i]);
+}
+
+/* ---- rows of n elements, each `stride` bytes from the next, into a buffer of the kernel's type ---- */
+
+/* Types: 0 is the buffer's own, 1 float16; fastact/_layouts.pyx knows them all by NumPy's letters. */
+#define FA_TYPES(X) \
+    X(2, int8_t) X(3, uint8_t) X(4, int16_t) X(5, uint16_t) X(6, int32_t) X(7, uint32_t) X(8, int64_t) X(9, uint64_t) \
+    X(10, float) X(11, double)
+
+/* A loop with the stride as a constant vectorises, one with a variable does not. memcpy: elements may be misaligned. */
+#define FA_STRIDED(type_, step) \
+    for (i = 0; i < n; i++) { \
+        type_ value; \
+        memcpy(&value, src + i * (step), sizeof value); \
+        dst[i] = (__typeof__(*dst))value; \
+    }
+
+#define FA_CONVERT(number, type_) \
+    case number: \
+        if (stride == (int64_t)sizeof(type_)) { \
+            FA_STRIDED(type_, (int64_t)sizeof(type_)) \
+        } else { \
+            FA_STRIDED(type_, stride) \
+        } \
+        break;
+
+static inline void fa_copy(const char *__restrict__ src, char *__restrict__ dst, int64_t size)
+{
+    for (; size >= 64; size -= 64, src += 64, dst += 64)
+        memcpy(dst, src, 64);
+    if (size)
+        memcpy(dst, src, (size_t)size);
+}
+
+#define FA_GATHER_OWN(name, own) \
+    static inline void name(const char *__restrict__ src, int64_t stride, own *__restrict__ dst, int64_t n) \
+    { \
+        int64_t i; \
+        if (stride == (int64_t)sizeof(own)) { \
+            fa_copy(src, (char *)dst, n * (int64_t)sizeof(own)); \
+        } else if (stride == 2 * (int64_t)sizeof(own)) { \
+            FA_STRIDED(own, 2 * (int64_t)sizeof(own)) \
+        } else if (stride == -(int64_t)sizeof(own)) { \
+            FA_STRIDED(own, -(int64_t)sizeof(own)) \
+        } else { \
+            FA_STRIDED(own, stride) \
+        } \
+    }
+
+FA_GATHER_OWN(fa_gather_own_f32, float)
+FA_GATHER_OWN(fa_gather_own_f64, double)
+
+static inline void fa_gather_halves_f32(const char *src, int64_t stride, float *dst, int64_t n)
+{
+    uint16_t few[64];
+    int64_t i, m;
+    if (stride == 2) {
+        fa_halves_to_floats((const uint16_t *)src, dst, n);
+        return;
+    }
+    for (; n > 0; n -= m, src += m * stride, dst += m) {
+        m = n < 64 ? n : 64;
+        for (i = 0; i < m; i++)
+            few[i] = *(const uint16_t *)(src + i * stride);
+        fa_halves_to_floats(few, dst, m);
+    }
+}
+
+static inline void fa_gather_halves_f64(const char *src, int64_t stride, double *dst, int64_t n)
+{
+    int64_t i;
+    for (i = 0; i < n; i++)
+        dst[i] = fa_half_to_float(*(const uint16_t *)(src + i * stride));
+}
+
+#define FA_GATHER(suffix, own) \
+    static void fa_gather_##suffix(const char *src, int64_t row, int64_t rows, int64_t stride, int type, void *to, int64_t n) \
+    { \
+        own *__restrict__ dst = (own *)to; \
+        int64_t i; \
+        for (; rows > 0; rows--, src += row, dst += n) \
+            switch (type) { \
+            case 0: \
+                fa_gather_own_##suffix(src, stride, dst, n); \
+                break; \
+            case 1: \
+                fa_gather_halves_##suffix(src, stride, dst, n); \
+                break; \
+                FA_TYPES(FA_CONVERT) \
+            } \
+    }
+
+FA_GATHER(f32, float)
+FA_GATHER(f64, double)
+
+/* ---- and back; an output has the kernel's type, or is float16 of float32 kernels ---- */
+
+#define FA_SCATTER_OWN(name, own) \
+    static inline void name(const own *__restrict__ src, char *__restrict__ dst, int64_t stride, int64_t n) \
+    { \
+        int64_t i; \
+        if (stride == (int64_t)sizeof(own)) \
+            fa_copy((const char *)src, dst, n * (int64_t)sizeof(own)); \
+        else if (stride == -(int64_t)sizeof(own)) \
+            for (i = 0; i < n; i++) \
+                ((own *)dst)[-i] = src[i]; \
+        else \
+            for (i = 0; i < n; i++) \
+                *(own *)(dst + i * stride) = src[i]; \
+    }
+
+FA_SCATTER_OWN(fa_scatter_own_f32, float)
+FA_SCATTER_OWN(fa_scatter_own_f64, double)
+
+static inline void fa_scatter_halves(const float *src, char *dst, int64_t stride, int64_t n)
+{
+    uint16_t few[64];
+    int64_t i, m;
+    if (stride == 2) {
+        fa_floats_to_halves(src, (uint16_t *)dst, n);
+        return;
+    }
+    for (; n > 0; n -= m, src += m, dst += m * stride) {
+        m = n < 64 ? n : 64;
+        fa_floats_to_halves(src, few, m);
+        for (i = 0; i < m; i++)
+            *(uint16_t *)(dst + i * stride) = few[i];
+    }
+}
+
+static void fa_scatter_f32(const void *from, char *dst, int64_t row, int64_t rows, int64_t stride, int type, int64_t n)
+{
+    const float *src = (const float *)from;
+    for (; rows > 0; rows--, src += n, dst += row)
+        if (type)
+            fa_scatter_halves(src, dst, stride, n);
+        else
+            fa_scatter_own_f32(src, dst, stride, n);
+}
+
+static void fa_scatter_f64(const void *from, char *dst, int64_t row, int64_t rows, int64_t stride, int type, int64_t n)
+{
+    const double *src = (const double *)from;
+    (void)type;
+    for (; rows > 0; rows--, src += n, dst += row)
+        fa_scatter_own_f64(src, dst, stride, n);
+}
+
+/* ---- dst[j][i] = src[i][j]; steps in elements ---- */
+
+static void fa_transpose_f32(const void *from, int64_t src_step, void *to, int64_t dst_step, int64_t rows, int64_t columns)
+{
+    const float *src = (const float *)from;
+    float *dst = (float *)to;
+    int64_t i = 0, j;
+#ifdef FA_SSE
+    for (; i + 4 <= rows; i += 4) {
+        const float *s = src + i * src_step;
+        for (j = 0; j + 4 <= columns; j += 4) {
+            __m128 a = _mm_loadu_ps(s + j), b = _mm_loadu_ps(s + src_step + j);
+            __m128 c = _mm_loadu_ps(s + 2 * src_step + j), d = _mm_loadu_ps(s + 3 * src_step + j);
+            _MM_TRANSPOSE4_PS(a, b, c, d);
+            _mm_storeu_ps(dst + j * dst_step + i, a);
+            _mm_storeu_ps(dst + (j + 1) * dst_step + i, b);
+            _mm_storeu_ps(dst + (j + 2) * dst_step + i, c);
+            _mm_storeu_ps(dst + (j + 3) * dst_step + i, d);
+        }
+        for (; j < columns; j++) {
+            float *t = dst + j * dst_step + i;
+            t[0] = s[j];
+            t[1] = s[src_step + j];
+            t[2] = s[2 * src_step + j];
+            t[3] = s[3 * src_step + j];
+        }
+    }
+#endif
+    for (; i < rows; i++)
+        for (j = 0; j < columns; j++)
+            dst[j * dst_step + i] = src[i * src_step + j];
+}
+
+static void fa_transpose_f64(const void *from, int64_t src_step, void *to, int64_t dst_step, int64_t rows, int64_t columns)
+{
+    const double *src = (const double *)from;
+    double *dst = (double *)to;
+    int64_t i = 0, j;
+#ifdef FA_SSE
+    for (; i + 2 <= rows; i += 2) {
+        const double *s = src + i * src_step;
+        for (j = 0; j + 2 <= columns; j += 2) {
+            __m128d a = _mm_loadu_pd(s + j), b = _mm_loadu_pd(s + src_step + j);
+            _mm_storeu_pd(dst + j * dst_step + i, _mm_unpacklo_pd(a, b));
+            _mm_storeu_pd(dst + (j + 1) * dst_step + i, _mm_unpackhi_pd(a, b));
+        }
+        for (; j < columns; j++) {
+            dst[j * dst_step + i] = s[j];
+            dst[j * dst_step + i + 1] = s[src_step + j];
+        }
+    }
+#endif
+    for (; i < rows; i++)
+        for (j = 0; j < columns; j++)
+            dst[j * dst_step + i] = src[i * src_step + j];
+}
+
+/* ---- folding the accumulators of a row, n of them: a multiple of 16 ---- */
+
+#define FA_FOLD_MAX(name, own) \
+    static void name(const void *from, int64_t n, void *to) \
+    { \
+        const own *m = (const own *)from; \
+        own best[16]; \
+        int64_t i; \
+        int q, w; \
+        for (q = 0; q < 16; q++) \
+            best[q] = m[q]; \
+        for (i = 16; i < n; i += 16) \
+            for (q = 0; q < 16; q++) \
+                best[q] = m[i + q] > best[q] ? m[i + q] : best[q]; \
+        for (w = 8; w; w >>= 1) \
+            for (q = 0; q < w; q++) \
+                best[q] = best[q + w] > best[q] ? best[q + w] : best[q]; \
+        *(own *)to = best[0]; \
+    }
+
+FA_FOLD_MAX(fa_fold_max_f32, float)
+FA_FOLD_MAX(fa_fold_max_f64, double)
+
+/* The sum of all s - start and c (if there is one) in two parts. float64 has digits to spare for float32. */
+static void fa_fold_sum_f32(const void *sums, const void *rests, int64_t n, double start, double *out)
+{
+    const float *s = (const float *)sums, *c = (const float *)rests;
+    double total[16] = {0};
+    int64_t i;
+    int q, w;
+    for (i = 0; i < n; i += 16)
+        for (q = 0; q < 16; q++)
+            total[q] += (double)s[i + q] - start;
+    if (c)
+        for (i = 0; i < n; i += 16)
+            for (q = 0; q < 16; q++)
+                total[q] += c[i + q];
+    for (w = 8; w; w >>= 1)
+        for (q = 0; q < w; q++)
+            total[q] += total[q + w];
+    out[0] = total[0];
+    out[1] = 0.0;
+}
+
+static inline void fa_two_sum(double *total, double *error, double a)
+{
+    double sum = *total + a, v = sum - *total;
+    *error += (*total - (sum - v)) + (a - v);
+    *total = sum;
+}
+
+static void fa_fold_sum_f64(const void *sums, const void *rests, int64_t n, double start, double *out)
+{
+    const double *s = (const double *)sums, *c = (const double *)rests;
+    double total[8] = {0}, error[8] = {0};
+    int64_t i;
+    int q, w;
+    for (i = 0; i < n; i += 8)
+        for (q = 0; q < 8; q++)
+            fa_two_sum(&total[q], &error[q], s[i + q] - start);
+    if (c)
+        for (i = 0; i < n; i += 8)
+            for (q = 0; q < 8; q++)
+                error[q] += c[i + q];
+    for (w = 4; w; w >>= 1)
+        for (q = 0; q < w; q++) {
+            fa_two_sum(&total[q], &error[q], total[q + w]);
+            error[q] += error[q + w];
+        }
+    out[0] = total[0];
+    out[1] = error[0];
+}
+
+#endif
