@@ -133,12 +133,12 @@ cdef inline void neutral(const View* v, const Kernel* k, char* p, Py_ssize_t n) 
             (<double*> p)[i] = value
 
 
-cdef void along(const View* v, int number, const char* a, const char* b, char* out, bint keep, Py_ssize_t row, int segment,
-                bint buffered, bint stream) noexcept nogil:
+cdef void along(const View* v, int number, const char* a, const char* b, char* out, bint keep, const char* ahead, Py_ssize_t row,
+                int segment, bint buffered, bint stream) noexcept nogil:
     """A pass over a segment of one row, WIDTH elements at a time.
 
     A maximum, and what leaves no accumulators, may see elements twice: the last WIDTH again if there is a remainder.
-    For sums that goes through a buffer.
+    For sums that goes through a buffer. `ahead` is a row that is fetched meanwhile, or NULL.
     """
     cdef char memory[(BLOCK + 3 * WIDTH) * 8 + 64]
     cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
@@ -150,7 +150,9 @@ cdef void along(const View* v, int number, const char* a, const char* b, char* o
     cdef char* extra[3]
     cdef char* target
     while start < stop:
-        m = min(stop - start, <Py_ssize_t> BLOCK) if buffered else stop - start
+        m = min(stop - start, <Py_ssize_t> BLOCK) if buffered or ahead != NULL else stop - start
+        if ahead != NULL:
+            fa_prefetch(ahead + start * size, m * size)
         rest = m % WIDTH
         whole = m - rest
         last = (m - WIDTH) * size
@@ -244,15 +246,18 @@ cdef void along_row(const View* v, int number, const Array* a, const Array* b, c
     cdef const char* first = a.data + row * a.row
     cdef const char* second = b.data + row * b.row
     cdef char* target = out.data + row * out.row
+    cdef const char* ahead = NULL
     cdef int t, count = <int> segments(v.n)
+    if v.ahead != NULL and kernels[number].nstate > 1:
+        ahead = v.ahead + row * a.row
     if v.threads > 1:
         for t in prange(count, num_threads=v.threads, schedule="static"):
-            along(v, number, first, second, target, out.step != 0, row, t, buffered, stream)
+            along(v, number, first, second, target, out.step != 0, NULL, row, t, buffered, stream)
             if stream:
                 fa_stream_end()
     else:
         for t in range(count):
-            along(v, number, first, second, target, out.step != 0, row, t, buffered, stream)
+            along(v, number, first, second, target, out.step != 0, ahead, row, t, buffered, stream)
 
 
 cdef void sweep(const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
@@ -339,8 +344,6 @@ cdef void reduce_as(View* v, int number, const Array* a, const Array* b, const A
             for j in range(k.nstate):
                 fill(<real*> v.sums + j * n, n, origin(k, j, start))
                 lanes[j] = <real*> slot(v, k.state[j]) + row
-            if v.ahead != NULL and k.nstate > 1:
-                fa_prefetch(v.ahead + row * a.row, v.n * v.job.size)
             along_row(v, number, a, b, out, row)
             fold(k, <real*> v.sums, n, start, lanes)
         return

@@ -197,7 +197,7 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
         if g.b.data != NULL:
             v.b.data += o * g.b.row + column * size
         v.ahead = NULL
-        if v.along and g.width > 1 and u + 1 < stop and o + 2 * g.width <= g.outer:
+        if v.along and g.n * size <= KEPT and u + 1 < stop and o + 2 * g.width <= g.outer:
             v.ahead = g.a.data + (o + g.width) * g.a.row
         v.out = Array(g.out.data + o * g.out.row + column * size, g.out.step * g.copies, g.out.row)
         solve(&v)

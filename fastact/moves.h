@@ -223,60 +223,56 @@ static void fa_scatter_f64(const void *from, char *dst, int64_t row, int64_t row
 
 /* ---- dst[j][i] = src[i][j]; steps in elements ---- */
 
-static void fa_transpose_f32(const void *from, int64_t src_step, void *to, int64_t dst_step, int64_t rows, int64_t columns)
+#if defined(FA_SSE)
+static inline void fa_transpose_block_f32(const float *src, int64_t src_step, float *dst, int64_t dst_step)
 {
-    const float *src = (const float *)from;
-    float *dst = (float *)to;
-    int64_t i = 0, j;
-#ifdef FA_SSE
-    for (; i + 4 <= rows; i += 4) {
-        const float *s = src + i * src_step;
-        for (j = 0; j + 4 <= columns; j += 4) {
-            __m128 a = _mm_loadu_ps(s + j), b = _mm_loadu_ps(s + src_step + j);
-            __m128 c = _mm_loadu_ps(s + 2 * src_step + j), d = _mm_loadu_ps(s + 3 * src_step + j);
-            _MM_TRANSPOSE4_PS(a, b, c, d);
-            _mm_storeu_ps(dst + j * dst_step + i, a);
-            _mm_storeu_ps(dst + (j + 1) * dst_step + i, b);
-            _mm_storeu_ps(dst + (j + 2) * dst_step + i, c);
-            _mm_storeu_ps(dst + (j + 3) * dst_step + i, d);
-        }
-        for (; j < columns; j++) {
-            float *t = dst + j * dst_step + i;
-            t[0] = s[j];
-            t[1] = s[src_step + j];
-            t[2] = s[2 * src_step + j];
-            t[3] = s[3 * src_step + j];
-        }
-    }
-#endif
-    for (; i < rows; i++)
-        for (j = 0; j < columns; j++)
-            dst[j * dst_step + i] = src[i * src_step + j];
+    __m128 a = _mm_loadu_ps(src), b = _mm_loadu_ps(src + src_step);
+    __m128 c = _mm_loadu_ps(src + 2 * src_step), d = _mm_loadu_ps(src + 3 * src_step);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(dst, a);
+    _mm_storeu_ps(dst + dst_step, b);
+    _mm_storeu_ps(dst + 2 * dst_step, c);
+    _mm_storeu_ps(dst + 3 * dst_step, d);
 }
 
-static void fa_transpose_f64(const void *from, int64_t src_step, void *to, int64_t dst_step, int64_t rows, int64_t columns)
+static inline void fa_transpose_block_f64(const double *src, int64_t src_step, double *dst, int64_t dst_step)
 {
-    const double *src = (const double *)from;
-    double *dst = (double *)to;
-    int64_t i = 0, j;
-#ifdef FA_SSE
-    for (; i + 2 <= rows; i += 2) {
-        const double *s = src + i * src_step;
-        for (j = 0; j + 2 <= columns; j += 2) {
-            __m128d a = _mm_loadu_pd(s + j), b = _mm_loadu_pd(s + src_step + j);
-            _mm_storeu_pd(dst + j * dst_step + i, _mm_unpacklo_pd(a, b));
-            _mm_storeu_pd(dst + (j + 1) * dst_step + i, _mm_unpackhi_pd(a, b));
-        }
-        for (; j < columns; j++) {
-            dst[j * dst_step + i] = s[j];
-            dst[j * dst_step + i + 1] = s[src_step + j];
-        }
-    }
-#endif
-    for (; i < rows; i++)
-        for (j = 0; j < columns; j++)
-            dst[j * dst_step + i] = src[i * src_step + j];
+    __m128d a = _mm_loadu_pd(src), b = _mm_loadu_pd(src + src_step);
+    _mm_storeu_pd(dst, _mm_unpacklo_pd(a, b));
+    _mm_storeu_pd(dst + dst_step, _mm_unpackhi_pd(a, b));
 }
+#define FA_SIDE 16 /* bytes of a block's side */
+#else
+#define fa_transpose_block_f32(src, src_step, dst, dst_step) (*(dst) = *(src))
+#define fa_transpose_block_f64(src, src_step, dst, dst_step) (*(dst) = *(src))
+#define FA_SIDE 1
+#endif
+
+/* The last blocks overlap those before them. */
+#define FA_TRANSPOSE(suffix, own) \
+    static void fa_transpose_##suffix(const void *from, int64_t src_step, void *to, int64_t dst_step, int64_t rows, int64_t columns) \
+    { \
+        enum { side = FA_SIDE < sizeof(own) ? 1 : FA_SIDE / sizeof(own) }; \
+        const own *src = (const own *)from; \
+        own *dst = (own *)to; \
+        int64_t i, j, r, c; \
+        if (rows < side || columns < side) { \
+            for (i = 0; i < rows; i++) \
+                for (j = 0; j < columns; j++) \
+                    dst[j * dst_step + i] = src[i * src_step + j]; \
+            return; \
+        } \
+        for (i = 0; i < rows; i += side) { \
+            r = i + side > rows ? rows - side : i; \
+            for (j = 0; j < columns; j += side) { \
+                c = j + side > columns ? columns - side : j; \
+                fa_transpose_block_##suffix(src + r * src_step + c, src_step, dst + c * dst_step + r, dst_step); \
+            } \
+        } \
+    }
+
+FA_TRANSPOSE(f32, float)
+FA_TRANSPOSE(f64, double)
 
 /* ---- folding the accumulators of a row, n of them: a multiple of 16 ---- */
 
