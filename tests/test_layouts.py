@@ -256,3 +256,20 @@ def test_larger_than_the_caches(dtype, threads):
     value, derivative = fa.elu.value_and_derivative(x[:n])
     assert_same_bits(value[-9000:], fa.elu(x[n - 9000 : n]))
     assert_same_bits(derivative[-9000:], fa.elu.derivative(x[n - 9000 : n]))
+
+
+@pytest.mark.parametrize("offset", [0, 1, 3])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_outputs_past_the_caches(dtype, offset):
+    """Stores that bypass the caches, to an output that begins anywhere in a cache line."""
+    n = (1 << 25) // np.dtype(dtype).itemsize + 777
+    x, grad = (np.random.default_rng(s).normal(size=n).astype(dtype) for s in (0, 1))
+    out = np.zeros(n + 4, dtype)
+    fa.silu(x, out=out[offset : offset + n])
+    parts = np.concatenate([fa.silu(p) for p in np.array_split(x, 7)])
+    assert_same_bits(out[offset : offset + n], parts)
+    assert not out[:offset].any()
+    assert not out[offset + n :].any()
+    fa.silu.backward(grad, x, out=out[offset : offset + n])
+    parts = np.concatenate([fa.silu.backward(g, p) for g, p in zip(np.array_split(grad, 7), np.array_split(x, 7), strict=True)])
+    assert_same_bits(out[offset : offset + n], parts)

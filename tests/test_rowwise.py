@@ -94,6 +94,23 @@ def test_few_columns(name, dtype, shape):
     assert_same_bits(function(x, axis, out=x), got)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "hardmax"])
+def test_large_outputs(name, dtype):
+    """What goes past the caches, with rows that begin anywhere in a cache line, is what goes through them."""
+    function, n = getattr(fa, name), 4001
+    x = np.random.default_rng(4).normal(size=(2400, n)).astype(dtype)
+    got, across = function(x), function(x, 0)
+    assert got.nbytes > 1 << 25
+    for part in (slice(0, 40), slice(2300, 2400)):
+        assert_same_bits(got[part], function(x[part]))
+    for part in (slice(0, 128), slice(3900, None)):
+        assert_same_bits(across[:, part], function(np.ascontiguousarray(x[:, part]), 0))
+    memory = np.empty(x.size + 1, dtype)
+    out = memory[1:].reshape(x.shape)
+    assert_same_bits(function(x, out=out), got)
+
+
 @pytest.mark.parametrize("temperature", [0.1, 0.7, 3, 1e4, np.float32(1.5)])
 @pytest.mark.parametrize("name", [n for n in NAMES if n != "hardmax"])
 def test_temperature(name, temperature):
