@@ -143,12 +143,15 @@ cdef void along(const View* v, int number, const char* a, const char* b, char* o
     cdef char memory[(BLOCK + 3 * WIDTH) * 8 + 64]
     cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
     cdef const Kernel* k = &kernels[number]
-    cdef int size = v.job.size
+    cdef int size = v.job.size, i
     cdef Py_ssize_t start = <Py_ssize_t> segment * SEGMENT, stop = min(start + SEGMENT, v.n)
-    cdef Py_ssize_t m, whole, rest, last
-    cdef Py_ssize_t step = WIDTH if keep else 0, i
-    cdef char* extra[3]
+    cdef Py_ssize_t m, whole, rest, last, step = WIDTH if keep else 0
+    cdef const char* first
+    cdef const char* second
     cdef char* target
+    cdef char* extra[3]
+    for i in range(3):
+        extra[i] = buffer + (BLOCK + i * WIDTH) * 8
     while start < stop:
         m = min(stop - start, <Py_ssize_t> BLOCK) if buffered or ahead != NULL else stop - start
         if ahead != NULL:
@@ -156,32 +159,26 @@ cdef void along(const View* v, int number, const char* a, const char* b, char* o
         rest = m % WIDTH
         whole = m - rest
         last = (m - WIDTH) * size
-        a += start * size
-        b += start * size
-        out += start * size
-        target = out if keep and not buffered else buffer
+        first = a + start * size
+        second = b + start * size
+        target = out + start * size if keep and not buffered else buffer
         if whole and k.nstate:
-            call(v, number, a, WIDTH, b, WIDTH, target, step, whole // WIDTH, WIDTH, row, segment)
+            call(v, number, first, WIDTH, second, WIDTH, target, step, whole // WIDTH, WIDTH, row, segment)
         elif whole:
-            call(v, number, a, WIDTH, b, WIDTH, target, step, 1, whole, row, segment)
+            call(v, number, first, WIDTH, second, WIDTH, target, step, 1, whole, row, segment)
         if rest and whole and (k.nstate == 0 or k.state[0] == SLOT_M):
-            call(v, number, a + last, WIDTH, b + last, WIDTH, target + last if keep else target, step, 1, WIDTH, row, segment)
+            call(v, number, first + last, WIDTH, second + last, WIDTH, target + last if keep else target, step, 1, WIDTH, row, segment)
         elif rest:
-            for i in range(3):
-                extra[i] = buffer + (BLOCK + i * WIDTH) * 8
             neutral(v, k, extra[0], WIDTH)
-            memcpy(extra[0], a + whole * size, rest * size)
+            memcpy(extra[0], first + whole * size, rest * size)
             if k.ninputs == 2:
                 neutral(v, k, extra[1], WIDTH)
-                memcpy(extra[1], b + whole * size, rest * size)
+                memcpy(extra[1], second + whole * size, rest * size)
             call(v, number, extra[0], WIDTH, extra[1], WIDTH, extra[2], WIDTH, 1, WIDTH, row, segment)
             if keep:
                 memcpy(target + whole * size, extra[2], rest * size)
         if buffered:
-            place(v.job, out, buffer, m, stream)
-        a -= start * size
-        b -= start * size
-        out -= start * size
+            place(v.job, out + start * size, buffer, m, stream)
         start += m
 
 
