@@ -67,5 +67,6 @@ cdef enum:
 cdef void run(Job* job) noexcept nogil
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil
 cdef bint worth_streaming(Py_ssize_t size) noexcept nogil
+cdef int threads_now() noexcept nogil
 cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil
 cdef void release_team() noexcept nogil

@@ -15,7 +15,7 @@ from libc.string cimport memset
 from cython.parallel cimport prange
 cimport numpy as cnp
 from fastact._buffers cimport kept_empty
-from fastact._kernels cimport BLOCK, GROUP, acquire_team, movers, release_team, transpose_fn
+from fastact._kernels cimport BLOCK, GROUP, acquire_team, movers, release_team, threads_now, transpose_fn
 from fastact._passes cimport *
 
 cnp.import_array()
@@ -35,7 +35,7 @@ cdef enum:
     TILE = 4096                 # elements of a tile
     KEPT = 1 << 19              # bytes of exponentials kept between two passes
     BATCH = 1 << 16             # bytes of the rows that take turns, pass by pass
-    SHARES = 32                 # parts that rows are divided into, at least: for threads to share out
+    SHARES = 4                  # parts that rows are divided into, at least, for each thread
     PANEL = 512                 # bytes of a panel's width
     STREAM_ABOVE = 32 << 20     # bytes of output
 
@@ -278,7 +278,7 @@ cdef int launch(Grid* g) except -1:
         rows = g.width
         g.memory = 3 * g.n * g.width * size
     else:
-        rows = min(<Py_ssize_t> GROUP, BATCH // (g.n * size), g.outer // SHARES)
+        rows = min(<Py_ssize_t> GROUP, BATCH // (g.n * size), g.outer // (SHARES * threads_now()))
         g.width = rows = max(rows, <Py_ssize_t> 1) if g.job.op <= LOGSUMEXP else 1
         units = (g.outer + g.width - 1) // g.width
         g.sums = 3 * segments(g.n) * WIDTH * size

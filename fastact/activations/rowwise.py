@@ -278,10 +278,10 @@ def sparse_start(m, peak, theta):
 
 @row_pass(inputs="grad y", state="s c")
 def dot(grad, y, s, c):
-    """The sum of grad y."""
-    p, p_low = two_product(grad, y)
-    total, error = two_sum(s, p)
-    return total, c + (error + p_low)
+    """The sum of grad y: kahan_add, with a product that is not rounded."""
+    q = mul_add(grad, y, c)
+    total = s + q
+    return total, q - (total - s)
 
 
 @row_pass(inputs="grad y", lanes="s c")
@@ -293,8 +293,8 @@ def softmax_slope(grad, y, sign, t, s, c):
 @row_pass(inputs="grad y", state="s c")
 def grad_sum(grad, y, s, c):
     """The sum of grad where y is not -inf."""
-    total, error = two_sum(s, select(y - y == 0.0, grad, 0.0))
-    return total, c + error
+    total, rest = kahan_add(s, c, select(y - y == 0.0, grad, 0.0))
+    return total, rest
 
 
 @row_pass(inputs="grad y", lanes="s c")
