@@ -31,7 +31,8 @@ cdef extern from "numpy/arrayobject.h":
 
 cdef enum:
     LANES = 256                 # lanes of a tile, at most
-    SHORT = 192                 # rows up to this long go through tiles
+    SHORT = 64                  # rows up to this long go through tiles
+    SHORT_EXP = 192             # and of functions that compute an exponential and more for each row
     TILE = 4096                 # elements of a tile
     KEPT = 1 << 19              # bytes of exponentials kept between two passes
     BATCH = 1 << 16             # bytes of the rows that take turns, pass by pass
@@ -261,11 +262,11 @@ cdef int side_by_side(const Grid* g) noexcept nogil:
 cdef int launch(Grid* g) except -1:
     """Choose the way through the arrays of a job and go it."""
     cdef Py_ssize_t units, rows, kept
-    cdef int failed, size = g.job.size
+    cdef int failed, size = g.job.size, short_rows = SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT
     cdef double cost = <double> (g.outer * g.n * g.inner) * 0.5 * (size // 4)
     g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
-    g.tiled = g.inner == 1 and (g.job.op == MAXOUT or (g.n <= SHORT and g.outer > 1))
+    g.tiled = g.inner == 1 and (g.job.op == MAXOUT or (g.n <= short_rows and g.outer > 1))
     if g.inner > 1:
         g.width = min(g.inner, <Py_ssize_t> PANEL // size)
         g.per_outer = (g.inner + g.width - 1) // g.width
