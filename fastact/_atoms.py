@@ -20,6 +20,7 @@ ATOMS = {
     "round_to_int": (1, 1),
     "round_product": (2, 1),
     "scale_by_pow2": (2, 1),
+    "pow2_shifted": (1, 1),
     "exponent": (1, 1),
 }
 
@@ -71,6 +72,11 @@ def round_product(a: Any, b: Any) -> Any:
 def scale_by_pow2(x: Any, k: Any) -> Any:
     """``x * 2**k`` for an integer-valued ``k`` with 2**k a normal number."""
     _compiled_only("scale_by_pow2")
+
+
+def pow2_shifted(n: Any) -> Any:
+    """``2**k`` for n = k + 1.5 * 2^23 + 127 (float32), k + 1.5 * 2^52 + 1023 (float64); 0 for the k below all normal powers."""
+    _compiled_only("pow2_shifted")
 
 
 def exponent(x: Any) -> Any:

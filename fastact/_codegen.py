@@ -273,7 +273,9 @@ class Printer:
         pointers = ", ".join(f"fa_{role}_{self.suffix} {n}_" for role, n in roles)
         sizes = ", ".join(f"Py_ssize_t {n}_" for n in ("rows", "width", "step0", "step1", "step"))
         lines = [f"cdef void {name}({pointers}, {sizes}, const void* const* p_) noexcept nogil:"]
-        loads = [f"{n} = in{j}_[j_ * step{j}_ + i_]" for j, n in enumerate(entry.inputs) if n in used]
+        fixed = along and entry.state
+        steps = [str(WIDTH)] * 3 if fixed else ["step0_", "step1_", "step_"]
+        loads = [f"{n} = in{j}_[j_ * {steps[j]} + i_]" for j, n in enumerate(entry.inputs) if n in used]
         for j, param in enumerate([*SCALARS, *entry.lanes]):
             if param in used and (along or param in SCALARS):
                 lines += [f"    cdef {self.type} {param} = (<const {self.type}*> p_[{j}])[0]"]
@@ -282,12 +284,12 @@ class Printer:
                 loads += [f"{param} = p{j}_[i_]"]
         loads += [f"{n} = s{j}_[i_]" for j, n in enumerate(entry.state) if n in used]
         values = [self.expression(r, text.globals) for r in text.results]
-        stores = [f"out_[j_ * step_ + i_] = {v}" for v in values[:nout]]
+        stores = [f"out_[j_ * {steps[2]} + i_] = {v}" for v in values[:nout]]
         stores += [f"s{j}_[i_] = {v}" for j, v in enumerate(values[nout:])]
         assigned = {n for targets, _ in text.body for n in targets}
         names = ", ".join(n for n in (*entry.inputs, *entry.state) if n in used - assigned)
         lines += [f"    cdef {self.type} {names}", *self.declarations(text.body, "    "), "    cdef Py_ssize_t i_, j_"]
-        count = str(WIDTH) if along and entry.state else f"width_ & ~{GROUP - 1}"
+        count = str(WIDTH) if fixed else f"width_ & ~{GROUP - 1}"
         lines += ["    for j_ in range(rows_):", f"        for i_ in range({count}):"]
         lines += [f"            {line}" for line in loads]
         lines += [*self.statements(text.body, text.globals, " " * 12), *(f"            {line}" for line in stores)]

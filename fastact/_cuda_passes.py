@@ -21,13 +21,8 @@ _BIT = ir.IntType(1)
 
 
 def start_of(entry: RowPass, precision: str) -> tuple[float, ...]:
-    """What the accumulators of a pass start with; sums of exponentials above all of these."""
-    if entry.state == ("m",):
-        return (-math.inf,)
-    first = 0.0
-    if entry.name == "exp_sum_scaled":
-        first = 2.0**25 if precision == "float32" else 2.0**54
-    return (first, *[0.0] * (len(entry.state) - 1))
+    """What the accumulators of a pass start with."""
+    return (entry.start[precision == "float64"], *[0.0] * (len(entry.state) - 1))
 
 
 def neutral(entry: RowPass) -> tuple[float, ...]:

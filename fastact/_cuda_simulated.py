@@ -86,8 +86,10 @@ class NumpyAtoms(Atoms):
 
     def scale_by_pow2(self, x: Any, k: Any) -> Any:
         # By the bits, as the others do: the power below the least normal number is 0.
-        sum_ = self.to_bits(k + self.type(1.5 * 2.0**self.digits + self.bias))
-        return x * self.from_bits(sum_ << self.bits(self.digits))
+        return x * self.pow2_shifted(k + self.type(1.5 * 2.0**self.digits + self.bias))
+
+    def pow2_shifted(self, n: Any) -> Any:
+        return self.from_bits(self.to_bits(n) << self.bits(self.digits))
 
     def exponent(self, x: Any) -> Any:
         m, e = np.frexp(x)  # m in [1/2, 1)

@@ -120,9 +120,11 @@ class Atoms:
         return self.sub(self.mul_add(a, b, magic), magic)
 
     def scale_by_pow2(self, x: Value, k: Value) -> Value:
+        return self.mul(x, self.pow2_shifted(self.add(k, self.literal(1.5 * 2.0**self.digits + self.bias))))
+
+    def pow2_shifted(self, n: Value) -> Value:
         # The sum k + bias stands in the low bits, as above; shifted left it is the exponent of 2^k.
-        sum_ = self.add(k, self.literal(1.5 * 2.0**self.digits + self.bias))
-        return self.mul(x, self.from_bits(self.builder.shl(self.to_bits(sum_), self.integer(self.digits))))
+        return self.from_bits(self.builder.shl(self.to_bits(n), self.integer(self.digits)))
 
     def exponent(self, x: Value) -> Value:
         # Subtracting the bits of sqrt(1/2) puts the exponent's step at sqrt(1/2) * 2^k; the biased field

@@ -8,7 +8,7 @@ cdef enum:
     MOST_COPIES = 128
 
 cdef enum Pass:
-    ROW_MAX, EXP_SHIFT, EXP_SUM, EXP_SUM_SCALED, INVERSE, SCALED, EXP_SCALED
+    ROW_MAX, EXP_SHIFT, EXP_SUM, EXP_SUM_SCALED, EXP_TOTAL, INVERSE, SCALED, EXP_SCALED
     EXP_SUM_OTHERS, EXP_SUM_OTHERS_SCALED, LOG_TOTAL, LOG_SHIFTED, LOG_SCALED, LOG_SUM_EXP
     HARD_COUNT, HARD_PART, FIRST_MAX
     SPARSE_START, SPARSE_EXCESS, SPARSE_STEP, SPARSE_PART, ENTMAX_EXCESS, ENTMAX_STEP, ENTMAX_PART
@@ -17,7 +17,7 @@ cdef enum Pass:
 
 cdef struct Array:
     char* data
-    Py_ssize_t step         # elements from one position along n to the next; 0: one place, written over and over
+    Py_ssize_t step         # elements from one position along n to the next
     Py_ssize_t row          # bytes from one row to the next, where the passes go along rows
 
 cdef struct Job:
@@ -50,8 +50,9 @@ cdef struct View:
 cdef Py_ssize_t padded(Py_ssize_t w) noexcept nogil
 cdef Py_ssize_t segments(Py_ssize_t n) noexcept nogil
 cdef void sweep(const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil
-cdef void reduce(View* v, int number, const Array* a, const Array* b, const Array* out, double start) noexcept nogil
+cdef void reduce(View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil
 cdef void once(View* v, int number) noexcept nogil
+cdef bint far(const View* v) noexcept nogil
 cdef bint moves(const View* v) noexcept nogil
 cdef void result(const View* v, char* out, bint maximum) noexcept nogil
 cdef void winners(const View* v, char* index, Py_ssize_t rows) noexcept nogil

@@ -26,7 +26,7 @@ ctypedef void (*pass_fn)(
     Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
 
 cdef tuple PASS_NAMES = (
-    "row_max", "exp_shift", "exp_sum", "exp_sum_scaled", "inverse", "scaled", "exp_scaled",
+    "row_max", "exp_shift", "exp_sum", "exp_sum_scaled", "exp_total", "inverse", "scaled", "exp_scaled",
     "exp_sum_others", "exp_sum_others_scaled", "log_total", "log_shifted", "log_scaled", "log_sum_exp",
     "hard_count", "hard_part", "first_max", "sparse_start", "sparse_excess", "sparse_step", "sparse_part", "entmax_excess", "entmax_step", "entmax_part",
     "dot", "softmax_slope", "grad_sum", "log_softmax_slope", "sparse_dot", "sparse_slope", "entmax_dot", "entmax_slope",
@@ -40,12 +40,13 @@ cdef struct Kernel:
     int nlanes
     int nstate
     bint takes_x            # its first input
+    double start[2]         # of the first accumulator, the others start with 0
     int inputs[2]           # slots, of passes that are computed once a row
     int lanes[6]
     int state[3]
 
 cdef Kernel kernels[NPASSES]
-cdef int SLOT_M, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT
+cdef int SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT
 
 
 def load(tables, passes):
@@ -53,7 +54,7 @@ def load(tables, passes):
 
     Accumulators and numbers of a row that have the same name share a slot.
     """
-    global SLOT_M, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT
+    global SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT
     cdef Kernel* kernel
     cdef int j
     slots = {}
@@ -64,6 +65,7 @@ def load(tables, passes):
             kernel.across[j] = <pass_fn> <uintptr_t> <size_t> tables[j]["rows", name, False][0]
             kernel.along[j] = kernel.across[j] if entry.once else <pass_fn> <uintptr_t> <size_t> tables[j]["rows", name, True][0]
         kernel.takes_x = entry.inputs[0] == "x"
+        kernel.start = entry.start
         kernel.ninputs, kernel.nlanes, kernel.nstate = len(entry.inputs), len(entry.lanes), len(entry.state)
         for j, n in enumerate(entry.lanes):
             kernel.lanes[j] = slots.setdefault(n, len(slots))
@@ -74,7 +76,7 @@ def load(tables, passes):
                 kernel.inputs[j] = slots.setdefault(n, len(slots))
     if len(slots) > SLOTS:
         raise AssertionError(f"{len(slots)} slots")
-    SLOT_M, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT = (slots[n] for n in ("m", "step", "y", "count", "at"))
+    SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT = (slots[n] for n in ("m", "b", "step", "y", "count", "at"))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -100,26 +102,59 @@ cdef inline void place(const Job* job, char* dst, const char* src, Py_ssize_t m,
         memcpy(dst, src, m * job.size)
 
 
-cdef void call(const View* v, int number, const char* a, Py_ssize_t a_step, const char* b, Py_ssize_t b_step,
-               char* out, Py_ssize_t out_step, Py_ssize_t rows, Py_ssize_t width, Py_ssize_t row, int segment) noexcept nogil:
-    """Run the kernel of a pass over disjoint buffers; along one row, or across them all."""
-    cdef const Kernel* k = &kernels[number]
+cdef struct Run:
+    const Kernel* k
+    pass_fn kernel
+    const Array* a
+    const Array* b
+    const Array* out
+    bint stream             # past the caches
+    bint buffered           # through a buffer: past the caches, or where it is read
+    char* sums[3]
+    const void* numbers[NSCALARS + 6]
+
+
+cdef Run prepared(const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
+    """A pass with its arrays, and the numbers and accumulators of the first row, or of all if it goes across them."""
+    cdef Run p
     cdef int j, wide = v.job.size == 8, size = v.job.size
-    cdef bint lengthwise = v.along and k.along[wide] != k.across[wide]  # else a pass over the numbers of the rows
-    cdef const void* p[NSCALARS + 6]
-    cdef char* s[3]
+    cdef bint final = out.data == v.out.data and out.data != NULL, lengthwise
+    p.k = &kernels[number]
+    lengthwise = v.along and p.k.along[wide] != p.k.across[wide]  # else a pass over the numbers of the rows
+    p.kernel = p.k.along[wide] if lengthwise else p.k.across[wide]
+    p.a, p.b, p.out = a, b, out
+    p.stream = final and v.job.stream
+    p.buffered = final and (v.job.stream or v.job.shared)
     for j in range(NSCALARS):
-        p[j] = v.job.typed + j * size
-    for j in range(k.nlanes):
-        p[NSCALARS + j] = slot(v, k.lanes[j]) + row * size
+        p.numbers[j] = v.job.typed + j * size
+    for j in range(p.k.nlanes):
+        p.numbers[NSCALARS + j] = slot(v, p.k.lanes[j])
     for j in range(3):
-        s[j] = NULL
-        if j < k.nstate:
-            s[j] = v.sums + (j * segments(v.n) + segment) * WIDTH * size if lengthwise else slot(v, k.state[j])
-    if lengthwise:
-        k.along[wide](a, b, out, s[0], s[1], s[2], rows, width, a_step, b_step, out_step, p)
-    else:
-        k.across[wide](a, b, out, s[0], s[1], s[2], rows, width, a_step, b_step, out_step, p)
+        p.sums[j] = NULL
+        if j < p.k.nstate:
+            p.sums[j] = v.sums + j * segments(v.n) * WIDTH * size if lengthwise else slot(v, p.k.state[j])
+    return p
+
+
+cdef inline void call(const Run* p, const char* a, Py_ssize_t a_step, const char* b, Py_ssize_t b_step, char* out, Py_ssize_t out_step,
+                      Py_ssize_t rows, Py_ssize_t width, Py_ssize_t shift) noexcept nogil:
+    """Run the kernel of a pass over disjoint buffers, the accumulators so many bytes after the first ones."""
+    p.kernel(a, b, out, p.sums[0] + shift, p.sums[1] + shift, p.sums[2] + shift, rows, width, a_step, b_step, out_step, p.numbers)
+
+
+cdef inline void start(const View* v, const Run* p, Py_ssize_t n, Py_ssize_t shift) noexcept nogil:
+    """What n accumulators start with."""
+    cdef int j
+    cdef Py_ssize_t i
+    cdef double first = p.k.start[v.job.size == 8]
+    for j in range(p.k.nstate):
+        memset(p.sums[j] + shift, 0, n * v.job.size)
+    if first != 0 and v.job.size == 4:
+        for i in range(n):
+            (<float*> (p.sums[0] + shift))[i] = <float> first
+    elif first != 0:
+        for i in range(n):
+            (<double*> (p.sums[0] + shift))[i] = first
 
 
 cdef inline void neutral(const View* v, const Kernel* k, char* p, Py_ssize_t n) noexcept nogil:
@@ -133,82 +168,124 @@ cdef inline void neutral(const View* v, const Kernel* k, char* p, Py_ssize_t n) 
             (<double*> p)[i] = value
 
 
-cdef void along(const View* v, int number, const char* a, const char* b, char* out, bint keep, const char* ahead, Py_ssize_t row,
-                int segment, bint buffered, bint stream) noexcept nogil:
-    """A pass over a segment of one row, WIDTH elements at a time.
-
-    A maximum, and what leaves no accumulators, may see elements twice: the last WIDTH again if there is a remainder.
-    For sums that goes through a buffer. `ahead` is a row that is fetched meanwhile, or NULL.
-    """
-    cdef char memory[(BLOCK + 3 * WIDTH) * 8 + 64]
+cdef void little(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t m, Py_ssize_t shift) noexcept nogil:
+    """A pass over fewer than WIDTH elements, through buffers."""
+    cdef char memory[3 * WIDTH * 8 + 64]
     cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
-    cdef const Kernel* k = &kernels[number]
-    cdef int size = v.job.size, i
-    cdef Py_ssize_t start = <Py_ssize_t> segment * SEGMENT, stop = min(start + SEGMENT, v.n)
-    cdef Py_ssize_t m, whole, rest, last, step = WIDTH if keep else 0
-    cdef const char* first
-    cdef const char* second
-    cdef char* target
-    cdef char* extra[3]
-    for i in range(3):
-        extra[i] = buffer + (BLOCK + i * WIDTH) * 8
-    while start < stop:
-        m = min(stop - start, <Py_ssize_t> BLOCK) if buffered or ahead != NULL else stop - start
+    cdef char* second = buffer + WIDTH * 8
+    cdef char* target = second + WIDTH * 8
+    neutral(v, p.k, buffer, WIDTH)
+    memcpy(buffer, a, m * v.job.size)
+    if p.k.ninputs == 2:
+        neutral(v, p.k, second, WIDTH)
+        memcpy(second, b, m * v.job.size)
+    call(p, buffer, WIDTH, second, WIDTH, target, WIDTH, 1, WIDTH, shift)
+    if p.out.data != NULL:
+        memcpy(out, target, m * v.job.size)
+
+
+cdef inline void last(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t m) noexcept nogil:
+    """A pass without accumulators over part of a row."""
+    cdef Py_ssize_t rest = m & (WIDTH - 1), end = (m - WIDTH) * v.job.size
+    if m < WIDTH:
+        little(v, p, a, b, out, m, 0)
+        return
+    call(p, a, WIDTH, b, WIDTH, out, WIDTH, 1, m - rest, 0)
+    if rest:
+        call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, 0)
+
+
+cdef void along(const View* v, const Run* p, const char* a, const char* b, char* out, const char* ahead, int segment) noexcept nogil:
+    """A pass over a segment of one row, WIDTH elements at a time; `ahead` is a row that is fetched meanwhile, or NULL.
+
+    The last WIDTH elements are a step of their own if there is a remainder, so that some come twice. Sums begin with that
+    step and forget what these left in them; nothing else minds.
+    """
+    cdef char memory[BLOCK * 8 + 64]
+    cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef int size = v.job.size
+    cdef Py_ssize_t begin = <Py_ssize_t> segment * SEGMENT, n = min(v.n - begin, <Py_ssize_t> SEGMENT), m, rest = n & (WIDTH - 1)
+    cdef Py_ssize_t shift = segment * WIDTH * size, end = (n - WIDTH) * size
+    a += begin * size
+    b += begin * size
+    out += begin * size
+    if p.k.nstate:
+        start(v, p, WIDTH, shift)
+        if n < WIDTH:
+            little(v, p, a, b, out, n, shift)
+            return
+        if rest:
+            call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, shift)
+            if p.k.state[0] != SLOT_M:
+                start(v, p, WIDTH - rest, shift)
+    while n > 0:
+        m = min(n, <Py_ssize_t> BLOCK) if p.buffered or ahead != NULL else n
         if ahead != NULL:
-            fa_prefetch(ahead + start * size, m * size)
-        rest = m % WIDTH
-        whole = m - rest
-        last = (m - WIDTH) * size
-        first = a + start * size
-        second = b + start * size
-        target = out + start * size if keep and not buffered else buffer
-        if whole and k.nstate:
-            call(v, number, first, WIDTH, second, WIDTH, target, step, whole // WIDTH, WIDTH, row, segment)
-        elif whole:
-            call(v, number, first, WIDTH, second, WIDTH, target, step, 1, whole, row, segment)
-        if rest and whole and (k.nstate == 0 or k.state[0] == SLOT_M):
-            call(v, number, first + last, WIDTH, second + last, WIDTH, target + last if keep else target, step, 1, WIDTH, row, segment)
-        elif rest:
-            neutral(v, k, extra[0], WIDTH)
-            memcpy(extra[0], first + whole * size, rest * size)
-            if k.ninputs == 2:
-                neutral(v, k, extra[1], WIDTH)
-                memcpy(extra[1], second + whole * size, rest * size)
-            call(v, number, extra[0], WIDTH, extra[1], WIDTH, extra[2], WIDTH, 1, WIDTH, row, segment)
-            if keep:
-                memcpy(target + whole * size, extra[2], rest * size)
-        if buffered:
-            place(v.job, out + start * size, buffer, m, stream)
-        start += m
+            fa_prefetch(ahead, m * size)
+            ahead += m * size
+        if p.k.nstate:
+            call(p, a, WIDTH, b, WIDTH, out, WIDTH, m // WIDTH, WIDTH, shift)
+        else:
+            last(v, p, a, b, buffer if p.buffered else out, m)
+        if p.buffered:
+            place(v.job, out, buffer, m, p.stream)
+        n -= m
+        a += m * size
+        b += m * size
+        out += m * size
 
 
-cdef void across(const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
+cdef void lengthwise(const View* v, Run* p) noexcept nogil:
+    """A pass over each row in turn."""
+    cdef Py_ssize_t row
+    cdef int t, j, count = <int> segments(v.n)
+    cdef const char* a = p.a.data
+    cdef const char* b = p.b.data
+    cdef const char* ahead = v.ahead if p.k.nstate > 1 else NULL
+    cdef char* out = p.out.data
+    for row in range(v.w):
+        if v.threads > 1:
+            for t in prange(count, num_threads=v.threads, schedule="static"):
+                along(v, p, a, b, out, NULL, t)
+                if p.stream:
+                    fa_stream_end()
+        else:
+            for t in range(count):
+                along(v, p, a, b, out, ahead, t)
+        if p.k.nstate:
+            fold_row(v, p, row)
+        for j in range(p.k.nlanes):
+            p.numbers[NSCALARS + j] = <const char*> p.numbers[NSCALARS + j] + v.job.size
+        a += p.a.row
+        b += p.b.row
+        out += p.out.row
+        if ahead != NULL:
+            ahead += p.a.row
+
+
+cdef void across(const View* v, const Run* p) noexcept nogil:
     """A pass over a tile or panel; a width that is no multiple of GROUP is copied into one that is."""
-    cdef bint final = out.data == v.out.data and out.data != NULL
-    cdef bint stream = final and v.job.stream
     cdef char memory[3 * BLOCK * 8 + 64]
     cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
-    cdef const Kernel* k = &kernels[number]
     cdef int size = v.job.size, i
-    cdef Py_ssize_t wide = padded(v.w), rows = v.n, start = 0, m = v.n, j
-    cdef Py_ssize_t dummy = 0 if not out.step else wide
+    cdef Py_ssize_t wide = padded(v.w), rows = v.n, done = 0, m, j
     cdef Py_ssize_t left = v.rest * (v.w // v.copies) * size    # bytes of the last positions
     cdef bint copied = wide != v.w
-    cdef bint buffered = copied or stream or (final and v.job.shared)
     cdef const Array* given[2]
     cdef const char* source[2]
     cdef Py_ssize_t step[2]
+    cdef char* result = buffer + 2 * BLOCK * size
     cdef char* target
-    if buffered:
+    if copied or p.buffered:
         rows = BLOCK // wide
-    given[0] = a
-    given[1] = b
+    given[0] = p.a
+    given[1] = p.b
     source[1] = NULL
     step[1] = 0
-    while start < v.n:
-        m = min(rows, v.n - start)
-        for i in range(k.ninputs):
-            source[i] = given[i].data + start * given[i].step * size
+    while done < v.n:
+        m = min(rows, v.n - done)
+        for i in range(p.k.ninputs):
+            source[i] = given[i].data + done * given[i].step * size
             step[i] = given[i].step
             if copied:
                 for j in range(m):
@@ -216,55 +293,32 @@ cdef void across(const View* v, int number, const Array* a, const Array* b, cons
                     memset(buffer + (i * BLOCK + j * wide + v.w) * size, 0, (wide - v.w) * size)
                 source[i] = buffer + i * BLOCK * size
                 step[i] = wide
-        target = out.data + start * out.step * size
-        if buffered or not out.step:
-            call(v, number, source[0], step[0], source[1], step[1], buffer + 2 * BLOCK * size, dummy, m, wide, 0, 0)
-            if out.data != NULL and out.step:
+        target = p.out.data + done * p.out.step * size
+        if copied or p.buffered:
+            call(p, source[0], step[0], source[1], step[1], result, wide, m, wide, 0)
+            if p.out.data != NULL:
                 for j in range(m):
-                    place(v.job, target + j * out.step * size, buffer + (2 * BLOCK + j * wide) * size, v.w, stream)
+                    place(v.job, target + j * p.out.step * size, result + j * wide * size, v.w, p.stream)
         else:
-            call(v, number, source[0], step[0], source[1], step[1], target, out.step, m, wide, 0, 0)
-        start += m
+            call(p, source[0], step[0], source[1], step[1], target, p.out.step, m, wide, 0)
+        done += m
     if left:
-        for i in range(k.ninputs):
+        for i in range(p.k.ninputs):
             source[i] = buffer + i * BLOCK * size
-            neutral(v, k, buffer + i * BLOCK * size, wide)
+            neutral(v, p.k, buffer + i * BLOCK * size, wide)
             memcpy(buffer + i * BLOCK * size, given[i].data + v.n * given[i].step * size, left)
-        call(v, number, source[0], 0, source[1], 0, buffer + 2 * BLOCK * size, 0, 1, wide, 0, 0)
-        if out.data != NULL and out.step:
-            memcpy(out.data + v.n * out.step * size, buffer + 2 * BLOCK * size, left)
-
-
-cdef void along_row(const View* v, int number, const Array* a, const Array* b, const Array* out, Py_ssize_t row) noexcept nogil:
-    """A pass over one row of several."""
-    cdef bint final = out.data == v.out.data and out.data != NULL
-    cdef bint stream = final and v.job.stream
-    cdef bint buffered = stream or (final and v.job.shared)
-    cdef const char* first = a.data + row * a.row
-    cdef const char* second = b.data + row * b.row
-    cdef char* target = out.data + row * out.row
-    cdef const char* ahead = NULL
-    cdef int t, count = <int> segments(v.n)
-    if v.ahead != NULL and kernels[number].nstate > 1:
-        ahead = v.ahead + row * a.row
-    if v.threads > 1:
-        for t in prange(count, num_threads=v.threads, schedule="static"):
-            along(v, number, first, second, target, out.step != 0, NULL, row, t, buffered, stream)
-            if stream:
-                fa_stream_end()
-    else:
-        for t in range(count):
-            along(v, number, first, second, target, out.step != 0, ahead, row, t, buffered, stream)
+        call(p, source[0], wide, source[1], wide, result, wide, 1, wide, 0)
+        if p.out.data != NULL:
+            memcpy(p.out.data + v.n * p.out.step * size, result, left)
 
 
 cdef void sweep(const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
     """A pass over everything that leaves no accumulators."""
-    cdef Py_ssize_t row
+    cdef Run p = prepared(v, number, a, b, out)
     if v.along:
-        for row in range(v.w):
-            along_row(v, number, a, b, out, row)
+        lengthwise(v, &p)
     else:
-        across(v, number, a, b, out)
+        across(v, &p)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -276,32 +330,14 @@ ctypedef fused real:
     double
 
 
-cdef inline void fill(real* p, Py_ssize_t n, double value) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in range(n):
-        p[i] = <real> value
-
-
-cdef inline void settle(real* s, Py_ssize_t n, double start) noexcept nogil:
-    cdef Py_ssize_t i
-    if start != 0.0:
-        for i in range(n):
-            s[i] = <real> (s[i] - start)
-
-
-cdef inline double origin(const Kernel* k, int j, double start) noexcept nogil:
-    """What the accumulators of a pass start with."""
-    return 0.0 if j else -INFINITY if k.state[0] == SLOT_M else start
-
-
-cdef void fold(const Kernel* k, const real* sums, Py_ssize_t n, double start, real** lanes) noexcept nogil:
+cdef void fold(const Kernel* k, const real* sums, Py_ssize_t n, real** lanes) noexcept nogil:
     """Fold the accumulators of one row, n of each."""
     cdef const Moves* with_ = &movers[sizeof(real) == 8]
     cdef double parts[2]
     if k.state[0] == SLOT_M:
         with_.fold_max(sums, n, lanes[0])
         return
-    with_.fold_sum(sums, sums + n, n, start, parts)
+    with_.fold_sum(sums, sums + n, n, k.start[sizeof(real) == 8], parts)
     lanes[0][0] = <real> (parts[0] + parts[1])
     lanes[1][0] = <real> ((parts[0] - lanes[0][0]) + parts[1])
     if k.nstate == 3:
@@ -322,52 +358,62 @@ cdef void share(View* v, const Kernel* k, real* tag) noexcept nogil:
         target[j] = &folded[j]
     for row in range(rows):
         for j in range(k.nstate):
-            fill(lanes + j * n, n, origin(k, j, 0.0))
-            for i in range(v.copies):
-                lanes[j * n + i] = s[j][i * rows + row]
-        fold(k, lanes, n, 0.0, target)
+            for i in range(n):
+                lanes[j * n + i] = s[j][i * rows + row] if i < v.copies else 0 if j else <real> k.start[sizeof(real) == 8]
+        fold(k, lanes, n, target)
         for j in range(k.nstate):
             for i in range(v.copies):
                 s[j][i * rows + row] = folded[j]
 
 
-cdef void reduce_as(View* v, int number, const Array* a, const Array* b, const Array* out, double start, real* tag) noexcept nogil:
-    cdef const Kernel* k = &kernels[number]
-    cdef Py_ssize_t n = segments(v.n) * WIDTH, row
+cdef void fold_as(const View* v, const Run* p, Py_ssize_t row, real* tag) noexcept nogil:
     cdef real* lanes[3]
     cdef int j
-    if v.along:
-        for row in range(v.w):
-            for j in range(k.nstate):
-                fill(<real*> v.sums + j * n, n, origin(k, j, start))
-                lanes[j] = <real*> slot(v, k.state[j]) + row
-            along_row(v, number, a, b, out, row)
-            fold(k, <real*> v.sums, n, start, lanes)
-        return
-    n = padded(v.w)
-    for j in range(k.nstate):
-        fill(<real*> slot(v, k.state[j]), n, origin(k, j, start))
-    across(v, number, a, b, out)
-    settle(<real*> slot(v, k.state[0]), n, start)
-    if v.copies > 1:
-        share[real](v, k, NULL)
+    for j in range(p.k.nstate):
+        lanes[j] = <real*> slot(v, p.k.state[j]) + row
+    fold(p.k, <real*> v.sums, segments(v.n) * WIDTH, lanes)
 
 
-cdef void reduce(View* v, int number, const Array* a, const Array* b, const Array* out, double start) noexcept nogil:
-    """A pass that accumulates; `start` is where its sum starts."""
+cdef void fold_row(const View* v, const Run* p, Py_ssize_t row) noexcept nogil:
+    """Fold the accumulators of a row into its lane."""
     if v.job.size == 4:
-        reduce_as[float](v, number, a, b, out, start, NULL)
+        fold_as[float](v, p, row, NULL)
     else:
-        reduce_as[double](v, number, a, b, out, start, NULL)
+        fold_as[double](v, p, row, NULL)
+
+
+cdef void settle(View* v, const Run* p, real* tag) noexcept nogil:
+    """Fold the copies of each row, or take from sums what they started with."""
+    cdef real first = <real> p.k.start[sizeof(real) == 8]
+    cdef real* sums = <real*> p.sums[0]
+    cdef Py_ssize_t i
+    if v.copies > 1:
+        share[real](v, p.k, NULL)
+    elif first > 0:
+        for i in range(padded(v.w)):
+            sums[i] -= first
+
+
+cdef void reduce(View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
+    """A pass that accumulates."""
+    cdef Run p = prepared(v, number, a, b, out)
+    if v.along:
+        lengthwise(v, &p)
+        return
+    start(v, &p, padded(v.w), 0)
+    across(v, &p)
+    if v.job.size == 4:
+        settle[float](v, &p, NULL)
+    else:
+        settle[double](v, &p, NULL)
 
 
 cdef void once(View* v, int number) noexcept nogil:
     """A pass over the numbers of the rows."""
-    cdef const Kernel* k = &kernels[number]
-    cdef const char* second = NULL
-    if k.ninputs == 2:
-        second = slot(v, k.inputs[1])
-    call(v, number, slot(v, k.inputs[0]), 0, second, 0, NULL, 0, 1, padded(v.w), 0, 0)
+    cdef Array none = Array(NULL, 0, 0)
+    cdef Run p = prepared(v, number, &none, &none, &none)
+    cdef const char* second = slot(v, p.k.inputs[1]) if p.k.ninputs == 2 else NULL
+    call(&p, slot(v, p.k.inputs[0]), 0, second, 0, NULL, 0, 1, padded(v.w), 0)
 
 
 cdef inline double number(const View* v, int which, Py_ssize_t row) noexcept nogil:
@@ -375,6 +421,15 @@ cdef inline double number(const View* v, int which, Py_ssize_t row) noexcept nog
     if v.job.size == 4:
         return (<float*> slot(v, which))[row]
     return (<double*> slot(v, which))[row]
+
+
+cdef bint far(const View* v) noexcept nogil:
+    """Whether anything is subtracted from the elements of a row before their exponentials."""
+    cdef Py_ssize_t i
+    for i in range(v.w):
+        if number(v, SLOT_B, i) != 0:
+            return True
+    return False
 
 
 cdef bint moves(const View* v) noexcept nogil:

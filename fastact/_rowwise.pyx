@@ -60,7 +60,7 @@ cdef void threshold(View* v, int excess, int step, int part, const Array* none) 
     cdef int _i
     once(v, SPARSE_START)
     for _i in range(100):
-        reduce(v, excess, &v.a, none, none, 0.0)
+        reduce(v, excess, &v.a, none, none)
         once(v, step)
         if not moves(v):
             break
@@ -69,7 +69,7 @@ cdef void threshold(View* v, int excess, int step, int part, const Array* none) 
 
 cdef void backward(View* v, int dot_pass, int slope, bint weighted) noexcept nogil:
     cdef Array none = Array(NULL, 0, 0)
-    reduce(v, dot_pass, &v.a, &v.b, &none, 0.0)
+    reduce(v, dot_pass, &v.a, &v.b, &none)
     if weighted:
         once(v, WEIGHTED_MEAN)
     sweep(v, slope, &v.a, &v.b, &v.out)
@@ -80,26 +80,27 @@ cdef void solve(View* v) noexcept nogil:
     cdef int op = v.job.op
     cdef Array none = Array(NULL, 0, 0)
     cdef Array kept = Array(v.kept, padded(v.w), padded(v.n) * v.job.size)
-    cdef bint unit = v.job.unit
-    cdef double start = 33554432.0 if v.job.size == 4 else 18014398509481984.0  # 2^25, 2^54: above the exponentials
+    cdef bint plainly = False
     if op <= HARDMAX:
-        reduce(v, ROW_MAX, &v.a, &none, &none, 0.0)
-    if op == SOFTMAX:
+        reduce(v, ROW_MAX, &v.a, &none, &none)
+    if op <= LOGSUMEXP:
         once(v, EXP_SHIFT)
+        plainly = v.job.unit and not far(v)
+    if op == SOFTMAX:
         if v.kept != NULL:
-            reduce(v, EXP_SUM if unit else EXP_SUM_SCALED, &v.a, &none, &kept, start)
-            once(v, INVERSE)
+            reduce(v, EXP_SUM if plainly else EXP_SUM_SCALED, &v.a, &none, &kept)
+        else:
+            reduce(v, EXP_TOTAL, &v.a, &none, &none)
+        once(v, INVERSE)
+        if v.kept != NULL:
             sweep(v, SCALED, &kept, &none, &v.out)
         else:
-            reduce(v, EXP_SUM_SCALED, &v.a, &none, &none, start)
-            once(v, INVERSE)
             sweep(v, EXP_SCALED, &v.a, &none, &v.out)
     elif op == LOG_SOFTMAX or op == LOGSUMEXP:
-        once(v, EXP_SHIFT)
-        reduce(v, EXP_SUM_OTHERS if unit else EXP_SUM_OTHERS_SCALED, &v.a, &none, &none, 0.0)
+        reduce(v, EXP_SUM_OTHERS if plainly else EXP_SUM_OTHERS_SCALED, &v.a, &none, &none)
         once(v, LOG_TOTAL)
         if op == LOG_SOFTMAX:
-            sweep(v, LOG_SHIFTED if unit else LOG_SCALED, &v.a, &none, &v.out)
+            sweep(v, LOG_SHIFTED if v.job.unit else LOG_SCALED, &v.a, &none, &v.out)
         else:
             once(v, LOG_SUM_EXP)
             result(v, v.out.data, False)
@@ -108,11 +109,11 @@ cdef void solve(View* v) noexcept nogil:
     elif op == ENTMAX15:
         threshold(v, ENTMAX_EXCESS, ENTMAX_STEP, ENTMAX_PART, &none)
     elif op == HARDMAX:
-        reduce(v, HARD_COUNT, &v.a, &none, &none, 0.0)
+        reduce(v, HARD_COUNT, &v.a, &none, &none)
         sweep(v, HARD_PART, &v.a, &none, &v.out)
         first_only(v)
     elif op == MAXOUT:
-        reduce(v, FIRST_MAX, &v.a, &none, &none, 0.0)
+        reduce(v, FIRST_MAX, &v.a, &none, &none)
         result(v, v.out.data, True)
     elif op == SOFTMAX_BACK:
         backward(v, DOT, SOFTMAX_SLOPE, False)

@@ -159,6 +159,7 @@ class RowPass:
     lanes: tuple[str, ...]
     state: tuple[str, ...]
     once: bool  # computed once per row, from its accumulators
+    start: tuple[float, float]  # of the first accumulator, in float32 and float64; the others start with 0
 
 
 #: Numbers of a whole call that a pass may take: -1 for softmin and its kin, and 1/temperature in two parts.
@@ -225,12 +226,15 @@ def activation(
     return register
 
 
-def row_pass(*, inputs: str, lanes: str = "", state: str = "", once: bool = False) -> Callable[[Callable[..., Any]], RowPass]:
+def row_pass(
+    *, inputs: str, lanes: str = "", state: str = "", once: bool = False, start: tuple[float, float] = (0.0, 0.0)
+) -> Callable[[Callable[..., Any]], RowPass]:
     """Register a pass over rows; the fields are those of `RowPass`, names separated by spaces."""
 
     def register(function: Callable[..., Any]) -> RowPass:
         check(function)
-        entry = RowPass(function.__name__, function, tuple(inputs.split()), tuple(lanes.split()), tuple(state.split()), once)
+        names = tuple(inputs.split()), tuple(lanes.split()), tuple(state.split())
+        entry = RowPass(function.__name__, function, *names, once, start)
         arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
         scalars = tuple(a for a in arguments if a in SCALARS)
         if arguments != (*entry.inputs, *scalars, *entry.lanes, *entry.state):

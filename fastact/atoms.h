@@ -94,16 +94,10 @@ FA_ATOM double fa_round_to_int_f64(double x)
 }
 
 /* The sum k + bias stands in the low bits, as above; shifted left it is the exponent of 2^k. */
-FA_ATOM float fa_scale_by_pow2_f32(float x, float k)
-{
-    uint32_t b = (uint32_t)fa_bits_f32(k + (FA_ROUND_F32 + 127.0f));
-    return x * fa_from_bits_f32((int32_t)(b << 23));
-}
-FA_ATOM double fa_scale_by_pow2_f64(double x, double k)
-{
-    uint64_t b = (uint64_t)fa_bits_f64(k + (FA_ROUND_F64 + 1023.0));
-    return x * fa_from_bits_f64((int64_t)(b << 52));
-}
+FA_ATOM float fa_pow2_shifted_f32(float n) { return fa_from_bits_f32((int32_t)((uint32_t)fa_bits_f32(n) << 23)); }
+FA_ATOM double fa_pow2_shifted_f64(double n) { return fa_from_bits_f64((int64_t)((uint64_t)fa_bits_f64(n) << 52)); }
+FA_ATOM float fa_scale_by_pow2_f32(float x, float k) { return x * fa_pow2_shifted_f32(k + (FA_ROUND_F32 + 127.0f)); }
+FA_ATOM double fa_scale_by_pow2_f64(double x, double k) { return x * fa_pow2_shifted_f64(k + (FA_ROUND_F64 + 1023.0)); }
 
 /* Subtracting the bits of sqrt(1/2) puts the exponent's step at sqrt(1/2) * 2^k; the biased field
  * is turned into a float by placing it in the low mantissa bits of 2^23 (2^52). */

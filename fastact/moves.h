@@ -276,22 +276,24 @@ FA_TRANSPOSE(f64, double)
 
 /* ---- folding the accumulators of a row, n of them: a multiple of 16 ---- */
 
+#define FA_LARGER(a, b) ((b) > (a) ? (b) : (a))
+
+/* Four by four: more at once and GCC keeps each in a register of its own. */
 #define FA_FOLD_MAX(name, own) \
     static void name(const void *from, int64_t n, void *to) \
     { \
         const own *m = (const own *)from; \
-        own best[16]; \
+        own a = m[0], b = m[1], c = m[2], d = m[3]; \
         int64_t i; \
-        int q, w; \
-        for (q = 0; q < 16; q++) \
-            best[q] = m[q]; \
-        for (i = 16; i < n; i += 16) \
-            for (q = 0; q < 16; q++) \
-                best[q] = m[i + q] > best[q] ? m[i + q] : best[q]; \
-        for (w = 8; w; w >>= 1) \
-            for (q = 0; q < w; q++) \
-                best[q] = best[q + w] > best[q] ? best[q + w] : best[q]; \
-        *(own *)to = best[0]; \
+        for (i = 4; i < n; i += 4) { \
+            a = FA_LARGER(a, m[i]); \
+            b = FA_LARGER(b, m[i + 1]); \
+            c = FA_LARGER(c, m[i + 2]); \
+            d = FA_LARGER(d, m[i + 3]); \
+        } \
+        a = FA_LARGER(a, b); \
+        c = FA_LARGER(c, d); \
+        *(own *)to = FA_LARGER(a, c); \
     }
 
 FA_FOLD_MAX(fa_fold_max_f32, float)
@@ -301,20 +303,17 @@ FA_FOLD_MAX(fa_fold_max_f64, double)
 static void fa_fold_sum_f32(const void *sums, const void *rests, int64_t n, double start, double *out)
 {
     const float *s = (const float *)sums, *c = (const float *)rests;
-    double total[16] = {0};
+    double total[4] = {0};
     int64_t i;
-    int q, w;
-    for (i = 0; i < n; i += 16)
-        for (q = 0; q < 16; q++)
-            total[q] += (double)s[i + q] - start;
+    int q;
+    for (i = 0; i < n; i += 4)
+        for (q = 0; q < 4; q++)
+            total[q] += s[i + q] - start;
     if (c)
-        for (i = 0; i < n; i += 16)
-            for (q = 0; q < 16; q++)
+        for (i = 0; i < n; i += 4)
+            for (q = 0; q < 4; q++)
                 total[q] += c[i + q];
-    for (w = 8; w; w >>= 1)
-        for (q = 0; q < w; q++)
-            total[q] += total[q + w];
-    out[0] = total[0];
+    out[0] = (total[0] + total[1]) + (total[2] + total[3]);
     out[1] = 0.0;
 }
 
@@ -328,21 +327,20 @@ static inline void fa_two_sum(double *total, double *error, double a)
 static void fa_fold_sum_f64(const void *sums, const void *rests, int64_t n, double start, double *out)
 {
     const double *s = (const double *)sums, *c = (const double *)rests;
-    double total[8] = {0}, error[8] = {0};
+    double total[4] = {0}, error[4] = {0};
     int64_t i;
-    int q, w;
-    for (i = 0; i < n; i += 8)
-        for (q = 0; q < 8; q++)
+    int q;
+    for (i = 0; i < n; i += 4)
+        for (q = 0; q < 4; q++)
             fa_two_sum(&total[q], &error[q], s[i + q] - start);
     if (c)
-        for (i = 0; i < n; i += 8)
-            for (q = 0; q < 8; q++)
+        for (i = 0; i < n; i += 4)
+            for (q = 0; q < 4; q++)
                 error[q] += c[i + q];
-    for (w = 4; w; w >>= 1)
-        for (q = 0; q < w; q++) {
-            fa_two_sum(&total[q], &error[q], total[q + w]);
-            error[q] += error[q + w];
-        }
+    for (q = 1; q < 4; q++) {
+        fa_two_sum(&total[0], &error[0], total[q]);
+        error[0] += error[q];
+    }
     out[0] = total[0];
     out[1] = error[0];
 }

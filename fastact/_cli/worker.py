@@ -21,7 +21,8 @@ from .peers import PEERS, Peer
 
 TURN = 4e-3  # seconds of calls that a part of a turn should take
 PARTS = 5
-WARM_UP = 0.05  # seconds: threads of other processes stop waiting busily, those of this one get a core each
+REST = 0.06  # seconds until the threads of other processes stop waiting busily (ONNX Runtime's: 40 ms after a call)
+WARM_UP = 0.05  # seconds: the threads of this one get a core each
 ROW = 1000  # elements of a row of softmax and log_softmax
 
 
@@ -74,7 +75,8 @@ def prepare(peer: Peer, function: str, kind: str, dtype: str, size: int | str) -
 
 
 def take(call: Callable[[], Any], calls: int, finish: Callable[[Any], Any]) -> float:
-    """Return the nanoseconds of a call: the median of a few means of that many, after a warm-up."""
+    """Return the nanoseconds of a call: the median of a few means of that many, after a rest and a warm-up."""
+    time.sleep(REST)
     end = time.perf_counter() + WARM_UP
     while time.perf_counter() < end:
         result = call()

@@ -2,14 +2,16 @@
 
 With m the largest element, softmax is exp(x - m) over the sum of these. The difference x - m would be rounded,
 which costs up to 50 ULP of the exponential; so m is replaced by the near multiple km ln(2), and nothing is subtracted:
-exp(x) = exp(r) 2^k with the r and k of the reduction of x itself, and exp(x - km ln 2) = exp(r) 2^(k - km). Where m
-is so large that k would not be exact (1.9 times the width of the window in which exponentials count), x - m is exact
-by Sterbenz's lemma for every x in that window, and b = m is subtracted first. A temperature T enters by its inverse in
-two parts, t + t_low, and multiplies last.
+exp(x) = exp(r) 2^k with the r and k of the reduction of x itself, and exp(x - km ln 2) = exp(r) 2^(k - km); km is part of
+the shift that rounds to k. Where m is so large that k would not be exact (1.9 times the width of the window in which
+exponentials count), x - m is exact by Sterbenz's lemma for every x in that window, and b = m is subtracted first. A
+temperature T enters by its inverse in two parts, t + t_low, and multiplies last.
 
-Sums are compensated. What is computed once a row (``once``) takes the accumulators as inputs; what it returns are the
-row's numbers for the next pass.
+Sums are compensated. What is computed once a row (``once``) takes the
+accumulators as inputs; what it returns are the row's numbers for the next pass.
 """
+
+from math import inf
 
 from .._atoms import abs, exponent, fma, mul_add, scale_by_pow2, select, sqrt
 from .._spec import primitive, row_pass
@@ -23,81 +25,106 @@ from ..primitives.common import (
     two_product,
     two_sum,
 )
-from ..primitives.float64 import clamp_low, exp_reduce, exp_reduce_product, ln2_times, row_exponents, scale_down
+from ..primitives.float64 import (
+    clamp_low,
+    exp_reduce,
+    exp_reduce_product_shifted,
+    exp_reduce_shifted,
+    ln2_times,
+    row_exponents,
+    scale_down,
+    shift_of,
+)
 
 
 @primitive
-def scaled_exp(e, k):
-    """(1 + e) 2^k in two parts: the product with the power is exact."""
-    w = scale_by_pow2(1.0, k)
+def times(w, e):
+    """w (1 + e) in two parts, for a power of two."""
     p = mul_add(w, e, w)
     return p, mul_add(w, e, w - p)
 
 
 @primitive
-def add_exp(e, k, s, c):
-    """p = (1 + e) 2^k rounded, and s + c with the unrounded one added; s is larger, what it grows by exact."""
-    w = scale_by_pow2(1.0, k)
+def row_exp(u, t, t_low, b, floor, shift):
+    """exp(u (t + t_low) - km ln 2) = w (1 + e)."""
+    d = u - b
+    d = select(d < floor, floor, d)
+    r, w = exp_reduce_product_shifted(d, t, shift)
+    return expm1_reduced(mul_add(d, t_low, r)), w
+
+
+@primitive
+def add_exp(w, e, s, c):
+    """p = w (1 + e) rounded, and s + c with the unrounded one added; s is larger, what it grows by exact."""
     p = mul_add(w, e, w)
     total = s + p
     return p, total, c + mul_add(w, e, w - (total - s))
 
 
+#: Above all exponentials of a row, in float32 and float64: sums that start with it are larger than what they grow by.
+ABOVE = (2.0**25, 2.0**54)
+
+
 # -- the exponentials of a row ---------------------------------------------------------------------
 
 
-@row_pass(inputs="x", state="m")
+@row_pass(inputs="x", state="m", start=(-inf, -inf))
 def row_max(x, sign, m):
-    """The largest element, NaN aside; m starts at -inf."""
+    """The largest element, NaN aside."""
     u = sign * x
     return select(u > m, u, m)
 
 
-@row_pass(inputs="m", state="b floor km", once=True)
-def exp_shift(m, t, b, floor, km):
-    """From the maximum: what is subtracted, where the exponential has underflowed, and the exponent that becomes 0."""
+@row_pass(inputs="m", state="b floor shift", once=True)
+def exp_shift(m, t, b, floor, shift):
+    """From the maximum: what is subtracted, where the exponential has underflowed, and the shift of exponents."""
     u = m * t
     far = abs(u) > -1.9 * clamp_low(-1e30)
     rest, k = exp_reduce(select(far, 0.0, u))
     origin, least = row_exponents(k)
     base, base_low = ln2_times(least)
     empty = (m < 0.0) & (m - m != 0.0)  # -inf: no element counts
-    return select(empty, 0.0, select(far, m, 0.0)), base / t, origin
+    return select(empty, 0.0, select(far, m, 0.0)), base / t, shift_of(origin)
 
 
-@row_pass(inputs="x", lanes="b floor km", state="s c")
-def exp_sum(x, b, floor, km, s, c):
-    """exp(x - km ln 2) and the sum; s starts above all of these."""
-    d = x - b
-    r, k = exp_reduce(select(d < floor, floor, d))
-    p, total, error = add_exp(expm1_reduced(r), k - km, s, c)
-    return p, total, error
+@row_pass(inputs="x", lanes="floor shift", state="s c", start=ABOVE)
+def exp_sum(x, floor, shift, s, c):
+    """exp(x - km ln 2) and the sum; where b is 0."""
+    r, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
+    p, total, rest = add_exp(w, expm1_reduced(r), s, c)
+    return p, total, rest
 
 
-@row_pass(inputs="x", lanes="b floor km", state="s c")
-def exp_sum_scaled(x, sign, t, t_low, b, floor, km, s, c):
+@row_pass(inputs="x", lanes="b floor shift", state="s c", start=ABOVE)
+def exp_sum_scaled(x, sign, t, t_low, b, floor, shift, s, c):
     """The same for sign x/T."""
-    d = sign * x - b
-    d = select(d < floor, floor, d)
-    r, k = exp_reduce_product(d, t)
-    p, total, error = add_exp(expm1_reduced(mul_add(d, t_low, r)), k - km, s, c)
-    return p, total, error
+    e, w = row_exp(sign * x, t, t_low, b, floor, shift)
+    p, total, rest = add_exp(w, e, s, c)
+    return p, total, rest
 
 
-@row_pass(inputs="s c", lanes="m b km", state="high rest top", once=True)
-def inverse(s, c, t, t_low, m, b, km, high, rest, top):
+@row_pass(inputs="x", lanes="b floor shift", state="s c", start=ABOVE)
+def exp_total(x, sign, t, t_low, b, floor, shift, s, c):
+    """The sum alone: where the exponentials are not kept."""
+    e, w = row_exp(sign * x, t, t_low, b, floor, shift)
+    p, total, rest = add_exp(w, e, s, c)
+    return total, rest
+
+
+@row_pass(inputs="s c", lanes="m b floor shift", state="high rest top", once=True)
+def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
     """1/(s + c) in two parts, 0 of a row without a finite element; top: the exponential that becomes 1.
 
     The maximum alone makes up the sum of a confident row. Its exponential is rounded, the sum hardly, so that their
     quotient might miss 1.
     """
-    e = m - b
-    r, k = exp_reduce_product(e, t)
-    one, one_low = scaled_exp(expm1_reduced(mul_add(e, t_low, r)), k - km)
+    e, w = row_exp(m, t, t_low, b, floor, shift)
+    one, one_low = times(w, e)
     others = (s - one) + (c - one_low)
     d, d_low = fast_two_sum(s, c)
     high, rest = quotient_parts(1.0, 0.0, d, d_low)
-    return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(d + 4.0 * others == d, one, 1e30)
+    sure = (d + 4.0 * others == d) & (d > 0.0)
+    return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(sure, one, 1e30)
 
 
 @row_pass(inputs="p", lanes="high rest top")
@@ -106,14 +133,12 @@ def scaled(p, high, rest, top):
     return select(p >= top, 1.0, mul_add(p, high, p * rest))
 
 
-@row_pass(inputs="x", lanes="b floor km high rest")
-def exp_scaled(x, sign, t, t_low, b, floor, km, high, rest):
-    """exp(sign x/T - km ln 2) (high + rest): where the exponentials were not kept."""
-    d = sign * x - b
-    d = select(d < floor, floor, d)
-    r, k = exp_reduce_product(d, t)
-    q = high + mul_add(high, expm1_reduced(mul_add(d, t_low, r)), rest)
-    return scale_by_pow2(q, k - km)
+@row_pass(inputs="x", lanes="b floor shift high rest top")
+def exp_scaled(x, sign, t, t_low, b, floor, shift, high, rest, top):
+    """exp(sign x/T - km ln 2) (high + rest): to exp_total."""
+    e, w = row_exp(sign * x, t, t_low, b, floor, shift)
+    p = mul_add(w, e, w)
+    return select(p >= top, 1.0, mul_add(p, high, p * rest))
 
 
 # -- logarithms -----------------------------------------------------------------------------------
@@ -127,38 +152,31 @@ def kahan_add(s, c, p):
     return total, q - (total - s)
 
 
-@row_pass(inputs="x", lanes="b floor km m", state="s c count")
-def exp_sum_others(x, b, floor, km, m, s, c, count):
-    """The sum of the exponentials below the maximum, and how many elements attain it."""
-    d = x - b
-    r, k = exp_reduce(select(d < floor, floor, d))
-    p = scale_by_pow2(1.0 + expm1_reduced(r), k - km)
+@row_pass(inputs="x", lanes="floor shift m", state="s c count")
+def exp_sum_others(x, floor, shift, m, s, c, count):
+    """The sum of the exponentials below the maximum, and how many elements attain it; where b is 0."""
+    r, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
     top = x == m
-    total, rest = kahan_add(s, c, select(top, 0.0, p))
+    total, rest = kahan_add(s, c, select(top, 0.0, mul_add(w, expm1_reduced(r), w)))
     return total, rest, count + select(top, 1.0, 0.0)
 
 
-@row_pass(inputs="x", lanes="b floor km m", state="s c count")
-def exp_sum_others_scaled(x, sign, t, t_low, b, floor, km, m, s, c, count):
+@row_pass(inputs="x", lanes="b floor shift m", state="s c count")
+def exp_sum_others_scaled(x, sign, t, t_low, b, floor, shift, m, s, c, count):
     """The same for sign x/T."""
     u = sign * x
-    d = u - b
-    d = select(d < floor, floor, d)
-    r, k = exp_reduce_product(d, t)
-    p = scale_by_pow2(1.0 + expm1_reduced(mul_add(d, t_low, r)), k - km)
+    e, w = row_exp(u, t, t_low, b, floor, shift)
     top = u == m
-    total, rest = kahan_add(s, c, select(top, 0.0, p))
+    total, rest = kahan_add(s, c, select(top, 0.0, mul_add(w, e, w)))
     return total, rest, count + select(top, 1.0, 0.0)
 
 
-@row_pass(inputs="s c", lanes="count m b km", state="total peak", once=True)
-def log_total(s, c, t, t_low, count, m, b, km, total, peak):
+@row_pass(inputs="s c", lanes="count m b floor shift", state="total peak", once=True)
+def log_total(s, c, t, t_low, count, m, b, floor, shift, total, peak):
     """log(sum of exp((x - m)/T)) = log(count + others): log1p of the others while they are below 1."""
-    d = m - b
     empty = (m < 0.0) & (m - m != 0.0)
-    d = select(empty, 0.0, d)
-    r, k = exp_reduce_product(d, t)
-    one, one_low = scaled_exp(expm1_reduced(mul_add(d, t_low, r)), k - km)  # the exponential of the maximum
+    e, w = row_exp(select(empty, 0.0, m), t, t_low, b, floor, shift)
+    one, one_low = times(w, e)
     others, others_low = fast_two_sum(s, c)
     v, v_low = quotient_parts(others, others_low, one, one_low)
     small = (count == 1.0) & (v <= 1.0)
@@ -208,7 +226,7 @@ def hard_part(x, m, rest):
     return select(x == m, select(empty, 0.0, 1.0), 0.0) + (select(empty, 0.0, m - m) + rest)
 
 
-@row_pass(inputs="x", state="m at i")
+@row_pass(inputs="x", state="m at i", start=(-inf, -inf))
 def first_max(x, m, at, i):
     """The largest element and the place of the first of these; the first NaN before all numbers."""
     better = (x > m) | ((x != x) & (m == m))

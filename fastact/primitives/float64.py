@@ -1,6 +1,6 @@
 """Primitives whose polynomials are fitted to float64. The fits: tools/fit_polynomials.py."""
 
-from .._atoms import abs, fma, mul_add, round_product, scale_by_pow2, select
+from .._atoms import abs, fma, mul_add, pow2_shifted, round_product, scale_by_pow2, select
 from .._spec import primitive
 
 
@@ -29,6 +29,28 @@ def exp_reduce_product(a, b):
     """a b = k ln 2 + r with |r| <= ln(2)/2, rounded; the product is not: k ln2_hi is exact."""
     k = round_product(a * b, 1.4426950408889634)
     return mul_add(k, 1.7239444525614835e-13, fma(a, b, k * -0.6931471805601177)), k
+
+
+@primitive
+def shift_of(k):
+    """What, added to an integer, makes it the argument of pow2_shifted for 2^(that - k)."""
+    return 6755399441056767.0 - k
+
+
+@primitive
+def exp_reduce_shifted(x, shift):
+    """x = k ln 2 + r with |r| <= ln(2)/2, rounded: r, and 2^k shifted."""
+    n = mul_add(x, 1.4426950408889634, shift)
+    k = n - shift
+    return mul_add(k, 1.7239444525614835e-13, mul_add(k, -0.6931471805601177, x)), pow2_shifted(n)
+
+
+@primitive
+def exp_reduce_product_shifted(a, b, shift):
+    """The same of a b, the product not rounded."""
+    n = mul_add(a * b, 1.4426950408889634, shift)
+    k = n - shift
+    return mul_add(k, 1.7239444525614835e-13, fma(a, b, k * -0.6931471805601177)), pow2_shifted(n)
 
 
 @primitive
