@@ -114,9 +114,8 @@ cdef struct Run:
     const void* numbers[NSCALARS + 6]
 
 
-cdef Run prepared(const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
+cdef void prepare(Run* p, const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
     """A pass with its arrays, and the numbers and accumulators of the first row, or of all if it goes across them."""
-    cdef Run p
     cdef int j, wide = v.job.size == 8, size = v.job.size
     cdef bint final = out.data == v.out.data and out.data != NULL, lengthwise
     p.k = &kernels[number]
@@ -133,7 +132,6 @@ cdef Run prepared(const View* v, int number, const Array* a, const Array* b, con
         p.sums[j] = NULL
         if j < p.k.nstate:
             p.sums[j] = v.sums + j * segments(v.n) * WIDTH * size if lengthwise else slot(v, p.k.state[j])
-    return p
 
 
 cdef inline void call(const Run* p, const char* a, Py_ssize_t a_step, const char* b, Py_ssize_t b_step, char* out, Py_ssize_t out_step,
@@ -142,30 +140,27 @@ cdef inline void call(const Run* p, const char* a, Py_ssize_t a_step, const char
     p.kernel(a, b, out, p.sums[0] + shift, p.sums[1] + shift, p.sums[2] + shift, rows, width, a_step, b_step, out_step, p.numbers)
 
 
+cdef inline void fill(char* p, int size, Py_ssize_t n, double value) noexcept nogil:
+    cdef Py_ssize_t i
+    if size == 4:
+        for i in range(n):
+            (<float*> p)[i] = <float> value
+    else:
+        for i in range(n):
+            (<double*> p)[i] = value
+
+
 cdef inline void start(const View* v, const Run* p, Py_ssize_t n, Py_ssize_t shift) noexcept nogil:
     """What n accumulators start with."""
     cdef int j
-    cdef Py_ssize_t i
-    cdef double first = p.k.start[v.job.size == 8]
-    for j in range(p.k.nstate):
-        memset(p.sums[j] + shift, 0, n * v.job.size)
-    if first != 0 and v.job.size == 4:
-        for i in range(n):
-            (<float*> (p.sums[0] + shift))[i] = <float> first
-    elif first != 0:
-        for i in range(n):
-            (<double*> (p.sums[0] + shift))[i] = first
+    fill(p.sums[0] + shift, v.job.size, n, p.k.start[v.job.size == 8])
+    for j in range(1, p.k.nstate):
+        fill(p.sums[j] + shift, v.job.size, n, 0.0)
 
 
 cdef inline void neutral(const View* v, const Kernel* k, char* p, Py_ssize_t n) noexcept nogil:
     """Fill with what no maximum or sum sees."""
-    cdef Py_ssize_t i
-    cdef double value = -INFINITY * v.job.scalars[0] if k.takes_x else 0.0
-    for i in range(n):
-        if v.job.size == 4:
-            (<float*> p)[i] = <float> value
-        else:
-            (<double*> p)[i] = value
+    fill(p, v.job.size, n, -INFINITY * v.job.scalars[0] if k.takes_x else 0.0)
 
 
 cdef void little(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t m, Py_ssize_t shift) noexcept nogil:
@@ -314,7 +309,8 @@ cdef void across(const View* v, const Run* p) noexcept nogil:
 
 cdef void sweep(const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
     """A pass over everything that leaves no accumulators."""
-    cdef Run p = prepared(v, number, a, b, out)
+    cdef Run p
+    prepare(&p, v, number, a, b, out)
     if v.along:
         lengthwise(v, &p)
     else:
@@ -396,7 +392,8 @@ cdef void settle(View* v, const Run* p, real* tag) noexcept nogil:
 
 cdef void reduce(View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
     """A pass that accumulates."""
-    cdef Run p = prepared(v, number, a, b, out)
+    cdef Run p
+    prepare(&p, v, number, a, b, out)
     if v.along:
         lengthwise(v, &p)
         return
@@ -411,8 +408,11 @@ cdef void reduce(View* v, int number, const Array* a, const Array* b, const Arra
 cdef void once(View* v, int number) noexcept nogil:
     """A pass over the numbers of the rows."""
     cdef Array none = Array(NULL, 0, 0)
-    cdef Run p = prepared(v, number, &none, &none, &none)
-    cdef const char* second = slot(v, p.k.inputs[1]) if p.k.ninputs == 2 else NULL
+    cdef Run p
+    cdef const char* second = NULL
+    prepare(&p, v, number, &none, &none, &none)
+    if p.k.ninputs == 2:
+        second = slot(v, p.k.inputs[1])
     call(&p, slot(v, p.k.inputs[0]), 0, second, 0, NULL, 0, 1, padded(v.w), 0)
 
 

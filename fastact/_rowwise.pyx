@@ -27,6 +27,7 @@ cdef extern from "memory.h" nogil:
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object)
     bint PyArray_ISCARRAY_RO(cnp.ndarray)
+    bint PyArray_ISWRITEABLE(cnp.ndarray)
     bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
 
 cdef enum:
@@ -326,13 +327,13 @@ def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double
     launch(&g)
 
 
-def plain(int op, a, b, axis, double sign):
+def plain(int op, a, b, axis, double sign, out):
     """The result for contiguous arrays of one float dtype and shape, and one axis; None if these are not such.
 
-    `a` is the input, `b` None; in a backward pass they are the gradient and the output.
+    `a` is the input, `b` None; in a backward pass they are the gradient and the output. `out` may be None, or an input.
     """
     cdef Grid g
-    cdef cnp.ndarray first, second, out
+    cdef cnp.ndarray first, second, result
     cdef int ndim, d, number
     cdef Py_ssize_t row
     if type(axis) is not int or not plain_array(a):
@@ -361,10 +362,25 @@ def plain(int op, a, b, axis, double sign):
         if cnp.PyArray_TYPE(second) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, second):
             return None
         g.b = Array(<char*> cnp.PyArray_DATA(second), g.inner, row)
-    out = kept_empty(first, cnp.PyArray_TYPE(first), False)
-    g.out = Array(<char*> cnp.PyArray_DATA(out), g.inner, row)
+    if out is None:
+        result = kept_empty(first, cnp.PyArray_TYPE(first), False)
+    else:
+        if not plain_array(out):
+            return None
+        result = out
+        if cnp.PyArray_TYPE(result) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, result):
+            return None
+        if not PyArray_ISWRITEABLE(result) or meet(result, g.a.data) or (g.b.data != NULL and meet(result, g.b.data)):
+            return None
+    g.out = Array(<char*> cnp.PyArray_DATA(result), g.inner, row)
     launch(&g)
-    return out
+    return result
+
+
+cdef inline bint meet(cnp.ndarray out, const char* data) noexcept:
+    """Whether an array of the size of `out` begins elsewhere and shares memory with it."""
+    cdef Py_ssize_t apart = data - <const char*> cnp.PyArray_DATA(out), size = cnp.PyArray_NBYTES(out)
+    return apart != 0 and -size < apart < size
 
 
 cdef inline bint plain_array(a):

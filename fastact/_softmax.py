@@ -100,8 +100,8 @@ class RowFunction:
     def __call__(
         self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, device: Any = None
     ) -> Any:  # documented by _docstring
-        if self._is_plain(temperature, device) and where is None and out is None:
-            result = plain(OPS[self.op], x, None, axis, self.sign)
+        if self._is_plain(temperature, device) and where is None:
+            result = plain(OPS[self.op], x, None, axis, self.sign, out)
             if result is not None:
                 return result
         title = f"fastact.{self.__name__}"
@@ -167,8 +167,8 @@ class RowFunction:
             Of the shape of y. Elements that were masked get 0. The differences from which it is made cancel where the
             gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
         """
-        if self._is_plain(temperature, device) and out is None:
-            result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign)
+        if self._is_plain(temperature, device):
+            result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign, out)
             if result is not None:
                 return result
         title = f"fastact.{self.__name__}.backward"

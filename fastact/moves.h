@@ -303,16 +303,19 @@ FA_FOLD_MAX(fa_fold_max_f64, double)
 static void fa_fold_sum_f32(const void *sums, const void *rests, int64_t n, double start, double *out)
 {
     const float *s = (const float *)sums, *c = (const float *)rests;
-    double total[4] = {0};
+    double total[8] = {0};
     int64_t i;
     int q;
-    for (i = 0; i < n; i += 4)
-        for (q = 0; q < 4; q++)
-            total[q] += s[i + q] - start;
     if (c)
-        for (i = 0; i < n; i += 4)
-            for (q = 0; q < 4; q++)
-                total[q] += c[i + q];
+        for (i = 0; i < n; i += 8)
+            for (q = 0; q < 8; q++)
+                total[q] += ((double)s[i + q] - start) + c[i + q];
+    else
+        for (i = 0; i < n; i += 8)
+            for (q = 0; q < 8; q++)
+                total[q] += s[i + q] - start;
+    for (q = 0; q < 4; q++)
+        total[q] += total[q + 4];
     out[0] = (total[0] + total[1]) + (total[2] + total[3]);
     out[1] = 0.0;
 }
