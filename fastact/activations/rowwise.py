@@ -145,11 +145,10 @@ def exp_scaled(x, sign, t, t_low, b, floor, shift, high, rest, top):
 
 
 @primitive
-def kahan_add(s, c, p):
-    """s + c + p as a sum and what it lacks: within two roundings of all terms together, in any order."""
-    q = p + c
-    total = s + q
-    return total, q - (total - s)
+def add_term(s, c, p):
+    """s + p, and c with what that lost: exact unless p is larger than s, then within half a ULP of p."""
+    total = s + p
+    return total, c + (p + (s - total))
 
 
 @row_pass(inputs="x", lanes="floor shift m", state="s c count")
@@ -157,7 +156,7 @@ def exp_sum_others(x, floor, shift, m, s, c, count):
     """The sum of the exponentials below the maximum, and how many elements attain it; where b is 0."""
     r, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
     top = x == m
-    total, rest = kahan_add(s, c, select(top, 0.0, mul_add(w, expm1_reduced(r), w)))
+    total, rest = add_term(s, c, select(top, 0.0, mul_add(w, expm1_reduced(r), w)))
     return total, rest, count + select(top, 1.0, 0.0)
 
 
@@ -167,7 +166,7 @@ def exp_sum_others_scaled(x, sign, t, t_low, b, floor, shift, m, s, c, count):
     u = sign * x
     e, w = row_exp(u, t, t_low, b, floor, shift)
     top = u == m
-    total, rest = kahan_add(s, c, select(top, 0.0, mul_add(w, e, w)))
+    total, rest = add_term(s, c, select(top, 0.0, mul_add(w, e, w)))
     return total, rest, count + select(top, 1.0, 0.0)
 
 
@@ -296,10 +295,9 @@ def sparse_start(m, peak, theta):
 
 @row_pass(inputs="grad y", state="s c")
 def dot(grad, y, s, c):
-    """The sum of grad y: kahan_add, with a product that is not rounded."""
-    q = mul_add(grad, y, c)
-    total = s + q
-    return total, q - (total - s)
+    """The sum of grad y: add_term, with a product that is not rounded."""
+    total = mul_add(grad, y, s)
+    return total, c + mul_add(grad, y, s - total)
 
 
 @row_pass(inputs="grad y", lanes="s c")
@@ -311,7 +309,7 @@ def softmax_slope(grad, y, sign, t, s, c):
 @row_pass(inputs="grad y", state="s c")
 def grad_sum(grad, y, s, c):
     """The sum of grad where y is not -inf."""
-    total, rest = kahan_add(s, c, select(y - y == 0.0, grad, 0.0))
+    total, rest = add_term(s, c, select(y - y == 0.0, grad, 0.0))
     return total, rest
 
 
