@@ -10,13 +10,12 @@ from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 cimport numpy as cnp
-from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, acquire_team, block_fn, release_team
+from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, acquire_team, block_fn, movers, release_team
 
 cnp.import_array()
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
-    void fa_stream_copy(void* dst, const void* src, Py_ssize_t size)
     void fa_stream_end()
 
 cdef enum:
@@ -65,7 +64,7 @@ cdef inline void scatter(const Job* job, const Rows* a, Py_ssize_t start, Py_ssi
     while m > 0:
         count = min(m, job.run - column)
         if job.stream:
-            fa_stream_copy(a.data + row * a.stride + column * size, buffer, count * size)
+            movers[size == 8].stream(a.data + row * a.stride + column * size, buffer, count * size, NULL)
         else:
             memcpy(a.data + row * a.stride + column * size, buffer, count * size)
         buffer += count * size

@@ -2,6 +2,7 @@
 
 cdef enum:
     BLOCK = 1024      # elements of a cache-resident block
+    PART = 64         # blocks that a thread takes at a time where memory is the limit
     GROUP = 16        # blocks run over multiples of this (fastact/_codegen.py)
     MAX_PARAMS = 4
     MAX_OUT = 2
@@ -36,15 +37,16 @@ ctypedef void (*gather_fn)(
     const char* src, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t stride, int type, void* dst, Py_ssize_t n) noexcept nogil
 ctypedef void (*scatter_fn)(
     const void* src, char* dst, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t stride, int type, Py_ssize_t n) noexcept nogil
+ctypedef void (*stream_fn)(void* dst, const void* src, Py_ssize_t size, const void* next) noexcept nogil
 ctypedef void (*transpose_fn)(
     const void* src, Py_ssize_t src_step, void* dst, Py_ssize_t dst_step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
-
 ctypedef void (*fold_max_fn)(const void* m, Py_ssize_t n, void* out) noexcept nogil
 ctypedef void (*fold_sum_fn)(const void* s, const void* c, Py_ssize_t n, double start, double* out) noexcept nogil
 
 cdef struct Moves:
     gather_fn gather
     scatter_fn scatter
+    stream_fn stream
     transpose_fn transpose
     fold_max_fn fold_max
     fold_sum_fn fold_sum

@@ -30,7 +30,6 @@ cdef extern from "runtime.h" nogil:
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
-    void fa_stream_copy(void* dst, const void* src, Py_ssize_t size)
     void fa_stream_end()
 
 cdef extern from "numpy/ufuncobject.h":
@@ -119,6 +118,7 @@ def set_moves(table):
     for j in range(2):
         movers[j].gather = <gather_fn> <uintptr_t> <size_t> table["gather", 4 * (j + 1)]
         movers[j].scatter = <scatter_fn> <uintptr_t> <size_t> table["scatter", 4 * (j + 1)]
+        movers[j].stream = <stream_fn> <uintptr_t> <size_t> table["stream", 4 * (j + 1)]
         movers[j].transpose = <transpose_fn> <uintptr_t> <size_t> table["transpose", 4 * (j + 1)]
         movers[j].fold_max = <fold_max_fn> <uintptr_t> <size_t> table["fold_max", 4 * (j + 1)]
         movers[j].fold_sum = <fold_sum_fn> <uintptr_t> <size_t> table["fold_sum", 4 * (j + 1)]
@@ -152,13 +152,9 @@ cdef void gather(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer,
     memset(buffer + m * size, 0, (padded - m) * size)
 
 
-cdef void scatter(const Operand* a, Py_ssize_t start, Py_ssize_t m, const char* buffer, int size, bint stream) noexcept nogil:
+cdef void scatter(const Operand* a, Py_ssize_t start, Py_ssize_t m, const char* buffer, int size) noexcept nogil:
     """The way back: m elements from a buffer to an output."""
-    cdef char* dst = a.data + start * a.stride
-    if stream and a.stride == size and a.type == 0:
-        fa_stream_copy(dst, buffer, m * size)
-    else:
-        movers[size == 8].scatter(buffer, dst, 0, 1, a.stride, a.type, m)
+    movers[size == 8].scatter(buffer, a.data + start * a.stride, 0, 1, a.stride, a.type, m)
 
 
 cdef inline const char* source(const Operand* a, Py_ssize_t start, Py_ssize_t m, char* buffer, int size) noexcept nogil:
@@ -167,6 +163,13 @@ cdef inline const char* source(const Operand* a, Py_ssize_t start, Py_ssize_t m,
         return a.data + start * size
     gather(a, start, m, buffer, size)
     return buffer
+
+
+cdef inline const char* next_of(const Job* job, int output, Py_ssize_t start) noexcept nogil:
+    """What is read next while an output is written, or NULL: x, while a second output is written nothing."""
+    if output or job.x.stride != job.op.size or job.x.type or start + BLOCK > job.n:
+        return NULL
+    return job.x.data + start * job.op.size
 
 
 cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, bint varying, bint buffered, bint stream) noexcept nogil:
@@ -199,8 +202,10 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
     else:
         op.uniform(x, out[0], out[1], padded, p)
     for j in range(op.nout):
-        if out[j] != job.out[j].data + start * size or buffered:
-            scatter(&job.out[j], start, m, out[j], size, stream)
+        if stream:
+            movers[size == 8].stream(job.out[j].data + start * size, out[j], m * size, next_of(job, j, start + m))
+        elif out[j] != job.out[j].data + start * size or buffered:
+            scatter(&job.out[j], start, m, out[j], size)
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -259,8 +264,8 @@ cdef inline int meets(const Operand* a, const Operand* b, Py_ssize_t n, int size
 cdef void run(Job* job) noexcept nogil:
     """Compute a job, on several threads where it is large enough to pay."""
     cdef const Op* op = job.op
-    cdef int j, k, t, threads, shared = 0
-    cdef bint varying = op.uniform == NULL, buffered, stream
+    cdef int j, k, t, threads, parts, shared = 0
+    cdef bint varying = op.uniform == NULL, buffered, stream, large = worth_streaming(job.n * op.size)
     cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
     cdef double work = job.n * op.cost
     for j in range(op.nparams):
@@ -274,16 +279,21 @@ cdef void run(Job* job) noexcept nogil:
         for j in range(op.nparams):
             shared |= meets(&job.out[k], &job.params[j], job.n, op.size)
     buffered = shared != 0
-    stream = worth_streaming(job.n * op.size) and shared == 0
+    stream = large and shared == 0
     for k in range(op.nout):
         stream &= job.out[k].stride == op.size and job.out[k].type == 0
     buffered |= stream
     threads = acquire_team(work, blocks) if shared < 2 else 1
-    if threads > 1:
-        for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            run_range(job, blocks * t // threads * BLOCK, min(blocks * (t + 1) // threads * BLOCK, job.n), varying, buffered, stream)
+    if threads > 1 and large:  # whoever is done takes another part: threads hardly ever get the same share of the memory
+        parts = <int> (blocks // PART)
+        for t in prange(parts, num_threads=threads, schedule="dynamic", chunksize=1):
+            run_range(job, blocks * t // parts * BLOCK, min(blocks * (t + 1) // parts * BLOCK, job.n), varying, buffered, stream)
             if stream:
                 fa_stream_end()
+        release_team()
+    elif threads > 1:  # the same parts in each call, which the threads' caches may still hold
+        for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+            run_range(job, blocks * t // threads * BLOCK, min(blocks * (t + 1) // threads * BLOCK, job.n), varying, buffered, False)
         release_team()
     else:
         run_range(job, 0, job.n, varying, buffered, stream)

@@ -8,6 +8,7 @@ cdef extern from "moves.h" nogil:
     void fa_gather_f64(const char* src, int64_t row, int64_t rows, int64_t stride, int type, void* dst, int64_t n)
     void fa_scatter_f32(const void* src, char* dst, int64_t row, int64_t rows, int64_t stride, int type, int64_t n)
     void fa_scatter_f64(const void* src, char* dst, int64_t row, int64_t rows, int64_t stride, int type, int64_t n)
+    void fa_stream(void* dst, const void* src, int64_t size, const void* next)
     void fa_transpose_f32(const void* src, int64_t src_step, void* dst, int64_t dst_step, int64_t rows, int64_t columns)
     void fa_transpose_f64(const void* src, int64_t src_step, void* dst, int64_t dst_step, int64_t rows, int64_t columns)
     void fa_fold_max_f32(const void* m, int64_t n, void* out)
@@ -18,6 +19,7 @@ cdef extern from "moves.h" nogil:
 table = {
     ("gather", 4): <size_t> &fa_gather_f32, ("gather", 8): <size_t> &fa_gather_f64,
     ("scatter", 4): <size_t> &fa_scatter_f32, ("scatter", 8): <size_t> &fa_scatter_f64,
+    ("stream", 4): <size_t> &fa_stream, ("stream", 8): <size_t> &fa_stream,
     ("transpose", 4): <size_t> &fa_transpose_f32, ("transpose", 8): <size_t> &fa_transpose_f64,
     ("fold_max", 4): <size_t> &fa_fold_max_f32, ("fold_max", 8): <size_t> &fa_fold_max_f64,
     ("fold_sum", 4): <size_t> &fa_fold_sum_f32, ("fold_sum", 8): <size_t> &fa_fold_sum_f64,

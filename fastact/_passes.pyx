@@ -16,7 +16,6 @@ from cython.parallel cimport prange
 from fastact._kernels cimport BLOCK, GROUP, Moves, movers
 
 cdef extern from "memory.h" nogil:
-    void fa_stream_copy(void* dst, const void* src, Py_ssize_t size)
     void fa_stream_end()
     void fa_prefetch(const void* src, Py_ssize_t size)
 
@@ -97,7 +96,7 @@ cdef inline char* slot(const View* v, int number) noexcept nogil:
 
 cdef inline void place(const Job* job, char* dst, const char* src, Py_ssize_t m, bint stream) noexcept nogil:
     if stream:
-        fa_stream_copy(dst, src, m * job.size)
+        movers[job.size == 8].stream(dst, src, m * job.size, NULL)
     else:
         memcpy(dst, src, m * job.size)
 

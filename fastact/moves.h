@@ -1,5 +1,5 @@
-/* Elements from arrays of any stride and type into the kernels' buffers and back, transposition, and the folding of
- * accumulators. Compiled once per ISA level: float16 has instructions of its own, and strides of 2 and -1 are shuffles. */
+/* Elements from arrays of any stride and type into the kernels' buffers and back, past the caches too, transposition, and
+ * the folding of accumulators. Compiled once per ISA level: float16 has instructions of its own, and strides of 2 and -1 are shuffles. */
 #ifndef FASTACT_MOVES_H
 #define FASTACT_MOVES_H
 
@@ -219,6 +219,61 @@ static void fa_scatter_f64(const void *from, char *dst, int64_t row, int64_t row
     (void)type;
     for (; rows > 0; rows--, src += n, dst += row)
         fa_scatter_own_f64(src, dst, stride, n);
+}
+
+/* ---- past the caches: no read for ownership, and nothing useful evicted ---- */
+
+#if defined(__AVX512F__)
+#define FA_STREAM_LINE(d, s) _mm512_stream_ps((float *)(d), _mm512_loadu_ps((const float *)(s)))
+#elif defined(__AVX__)
+#define FA_STREAM_LINE(d, s) \
+    (_mm256_stream_ps((float *)(d), _mm256_loadu_ps((const float *)(s))), \
+     _mm256_stream_ps((float *)(d) + 8, _mm256_loadu_ps((const float *)(s) + 8)))
+#elif defined(FA_SSE)
+#define FA_STREAM_LINE(d, s) \
+    (_mm_stream_ps((float *)(d), _mm_loadu_ps((const float *)(s))), \
+     _mm_stream_ps((float *)(d) + 4, _mm_loadu_ps((const float *)(s) + 4)), \
+     _mm_stream_ps((float *)(d) + 8, _mm_loadu_ps((const float *)(s) + 8)), \
+     _mm_stream_ps((float *)(d) + 12, _mm_loadu_ps((const float *)(s) + 12)))
+#endif
+
+#if defined(FA_SSE)
+static inline void fa_stream_words(char *dst, const char *src, int64_t size)
+{
+    int word;
+    for (; size > 0; dst += 4, src += 4, size -= 4) {
+        memcpy(&word, src, 4);
+        _mm_stream_si32((int *)dst, word);
+    }
+}
+#endif
+
+/* Copy; meanwhile as many bytes from `next` on are fetched, unless that is NULL. Reading would rest otherwise, and takes
+ * a third of the time of a function that memory limits. After a thread's last copy: fa_stream_end() (memory.h). */
+static void fa_stream(void *to, const void *from, int64_t size, const void *next)
+{
+#if defined(FA_SSE)
+    char *dst = (char *)to;
+    const char *src = (const char *)from, *ahead = (const char *)next;
+    int64_t head = (int64_t)(-(uintptr_t)dst & 63);
+    if (((uintptr_t)dst & 3) == 0 && (size & 3) == 0) { /* else an array that is not aligned */
+        if (head > size)
+            head = size;
+        fa_stream_words(dst, src, head);
+        for (dst += head, src += head, size -= head; size >= 64; dst += 64, src += 64, size -= 64) {
+            if (ahead) {
+                _mm_prefetch(ahead, _MM_HINT_T0);
+                ahead += 64;
+            }
+            FA_STREAM_LINE(dst, src);
+        }
+        fa_stream_words(dst, src, size);
+        return;
+    }
+#else
+    (void)next;
+#endif
+    memcpy(to, from, (size_t)size);
 }
 
 /* ---- dst[j][i] = src[i][j]; steps in elements ---- */
