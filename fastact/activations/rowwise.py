@@ -27,12 +27,12 @@ from ..primitives.common import (
 )
 from ..primitives.float64 import (
     clamp_low,
+    exp_down,
     exp_reduce,
     exp_reduce_product_shifted,
     exp_reduce_shifted,
     ln2_times,
     row_exponents,
-    scale_down,
     shift_of,
 )
 
@@ -316,10 +316,8 @@ def grad_sum(grad, y, s, c):
 @row_pass(inputs="grad y", lanes="s c")
 def log_softmax_slope(grad, y, sign, t, s, c):
     """(grad - exp(y) sum(grad))/T, 0 where y is -inf."""
-    r, k = exp_reduce(clamp_low(y))
-    p = scale_down(1.0 + expm1_reduced(r), k)
-    g = select((y < 0.0) & (y - y != 0.0), 0.0, grad)
-    return (fma(-p, s, g) - p * c) * (sign * t)
+    p = exp_down(clamp_low(y))
+    return mul_add(-p, c, fma(-p, s, select(y - y != 0.0, 0.0, grad))) * (sign * t)
 
 
 @row_pass(inputs="grad y", state="s c weight")

@@ -98,6 +98,13 @@ def scale_down(x, k):
 
 
 @primitive
+def exp_down(x):
+    """exp(x) for clamp_low <= x <= 0, as scale_down rounds it."""
+    r, w = exp_reduce_shifted(x, shift_of(-64.0))
+    return mul_add(w, mul_add(r * r, exp_series(r), r), w) * 5.421010862427522e-20
+
+
+@primitive
 def scale_down_large(x, k, large):
     """scale_down for x of any size: where ``large`` holds x may be huge and is at least 1/16, elsewhere it is at most 2^10."""
     y = x * select(large > 0.0, 5.421010862427522e-20, 1.0)
