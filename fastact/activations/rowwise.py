@@ -295,9 +295,9 @@ def sparse_start(m, peak, theta):
 
 @row_pass(inputs="grad y", state="s c")
 def dot(grad, y, s, c):
-    """The sum of grad y: add_term, with a product that is not rounded."""
-    total = mul_add(grad, y, s)
-    return total, c + mul_add(grad, y, s - total)
+    """The sum of grad y."""
+    total, rest = add_term(s, c, grad * y)
+    return total, rest
 
 
 @row_pass(inputs="grad y", lanes="s c")
