@@ -12,7 +12,7 @@ An array comes as (outer, n, inner), the function working along n:
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 cimport numpy as cnp
 from fastact._buffers cimport kept_empty
 from fastact._kernels cimport BLOCK, GROUP, acquire_team, movers, release_team, threads_now, transpose_fn
@@ -37,6 +37,7 @@ cdef enum:
     TILE = 4096                 # elements of a tile
     KEPT = 1 << 19              # bytes of exponentials kept between two passes
     BATCH = 1 << 16             # bytes of the rows that take turns, pass by pass
+    UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
     PANEL = 512                 # bytes of a panel's width
     STREAM_ABOVE = 32 << 20     # bytes of output
@@ -210,18 +211,23 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
 
 
 cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
-    cdef int t, threads = 1
+    cdef int t, parts, threads = 1
     cdef bint long_row = g.inner == 1 and g.n > SEGMENT and units < 8
     cdef char* memory
+    cdef char* first
     threads = acquire_team(cost, segments(g.n) if long_row else units)
     memory = <char*> malloc((1 if long_row else threads) * g.memory + 64)
     if memory != NULL:
+        first = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
         if long_row or threads == 1:
-            work(g, 0, units, threads, <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63))
+            work(g, 0, units, threads, first)
+        elif g.job.stream and units > UNITS * threads:  # as in _kernels.run
+            parts = <int> (units // UNITS)
+            for t in prange(parts, num_threads=threads, schedule="dynamic", chunksize=1):
+                work(g, units * t // parts, units * (t + 1) // parts, 1, first + threadid() * g.memory)
         else:
             for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-                work(g, units * t // threads, units * (t + 1) // threads, 1,
-                     <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63) + t * g.memory)
+                work(g, units * t // threads, units * (t + 1) // threads, 1, first + t * g.memory)
     if threads > 1:
         release_team()
     free(memory)
