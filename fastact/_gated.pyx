@@ -10,16 +10,13 @@ from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 cimport numpy as cnp
-from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, acquire_team, block_fn, movers, release_team
+from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, acquire_team, block_fn, movers, release_team, worth_streaming
 
 cnp.import_array()
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
     void fa_stream_end()
-
-cdef enum:
-    STREAM_ABOVE = 32 << 20     # bytes of output
 
 cdef struct Rows:
     char* data
@@ -201,7 +198,7 @@ cdef class Gate:
             job.grad = Rows(<char*> cnp.PyArray_DATA(array), array.strides[0])
             array = out_linear
             job.out_linear = Rows(<char*> cnp.PyArray_DATA(array), array.strides[0])
-        job.stream = not job.buffered and job.n * job.size > STREAM_ABOVE
+        job.stream = not job.buffered and worth_streaming(job.n * job.size)
         job.buffered |= job.stream
         if job.n == 0:
             return

@@ -4,9 +4,9 @@
 The passes are printed from fastact/activations/rowwise.py. Along a row WIDTH lanes walk side by side and are folded
 into one at the end, the row's lane among those of its neighbours: what is computed once a row is computed for all of
 these at once. Across rows each lane is a row of its own, or, where rows are few, one of several copies of a row that
-share out its positions. A row longer than SEGMENT is cut into segments, which
-threads share; sums are folded in the order of segments, whoever computed them. Passes read and write disjoint
-buffers: remainders, and an output that is also an input, go through a cache-resident one.
+share out its positions. A row longer than SEGMENT is cut into segments, which threads share; sums are folded in the order
+of segments, whoever computed them. Passes read and write disjoint buffers: an output that is also an input, and what is
+shorter than WIDTH, go through a cache-resident one.
 """
 
 from libc.math cimport INFINITY
@@ -203,6 +203,8 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
     a += begin * size
     b += begin * size
     out += begin * size
+    if ahead != NULL:
+        ahead += begin * size
     if p.k.nstate:
         start(v, p, WIDTH, shift)
         if n < WIDTH:

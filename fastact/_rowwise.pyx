@@ -15,7 +15,7 @@ from libc.string cimport memset
 from cython.parallel cimport prange, threadid
 cimport numpy as cnp
 from fastact._buffers cimport kept_empty
-from fastact._kernels cimport BLOCK, GROUP, acquire_team, movers, release_team, threads_now, transpose_fn
+from fastact._kernels cimport BLOCK, GROUP, acquire_team, movers, release_team, threads_now, transpose_fn, worth_streaming
 from fastact._passes cimport *
 
 cnp.import_array()
@@ -40,7 +40,6 @@ cdef enum:
     UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
     PANEL = 512                 # bytes of a panel's width
-    STREAM_ABOVE = 32 << 20     # bytes of output
 
 cdef enum Op:
     SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, SPARSEMAX, ENTMAX15, HARDMAX, MAXOUT
@@ -295,7 +294,7 @@ cdef int launch(Grid* g) except -1:
     kept = rows * padded(g.n // g.copies + 1) * size
     if kept <= KEPT:
         g.kept = kept
-    g.job.stream = g.outer * g.n * g.inner * size > STREAM_ABOVE and not g.job.shared and g.memory == 0 and not g.one
+    g.job.stream = worth_streaming(g.outer * g.n * g.inner * size) and not g.job.shared and g.memory == 0 and not g.one
     g.memory += SLOTS * g.room + g.sums + g.kept + 64
     g.memory = (g.memory + 63) & ~63
     if cost < 1000.0:

@@ -1,5 +1,6 @@
 /* Elements from arrays of any stride and type into the kernels' buffers and back, past the caches too, transposition, and
- * the folding of accumulators. Compiled once per ISA level: float16 has instructions of its own, and strides of 2 and -1 are shuffles. */
+ * the folding of accumulators. Compiled once per ISA level: float16 has instructions of its own, and strides of 2 and -1
+ * are shuffles. */
 #ifndef FASTACT_MOVES_H
 #define FASTACT_MOVES_H
 

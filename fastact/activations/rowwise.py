@@ -7,8 +7,8 @@ the shift that rounds to k. Where m is so large that k would not be exact (1.9 t
 exponentials count), x - m is exact by Sterbenz's lemma for every x in that window, and b = m is subtracted first. A
 temperature T enters by its inverse in two parts, t + t_low, and multiplies last.
 
-Sums are compensated. What is computed once a row (``once``) takes the
-accumulators as inputs; what it returns are the row's numbers for the next pass.
+Sums are compensated. What is computed once a row (``once``) takes the accumulators as inputs; what it returns are the
+row's numbers for the next pass.
 """
 
 from math import inf
@@ -127,18 +127,23 @@ def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
     return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(sure, one, 1e30)
 
 
+@primitive
+def share(p, high, rest, top):
+    """p (high + rest), 1 from top on."""
+    return select(p >= top, 1.0, mul_add(p, high, p * rest))
+
+
 @row_pass(inputs="p", lanes="high rest top")
 def scaled(p, high, rest, top):
-    """p (high + rest)."""
-    return select(p >= top, 1.0, mul_add(p, high, p * rest))
+    """What the exponentials that were kept are of their sum."""
+    return share(p, high, rest, top)
 
 
 @row_pass(inputs="x", lanes="b floor shift high rest top")
 def exp_scaled(x, sign, t, t_low, b, floor, shift, high, rest, top):
-    """exp(sign x/T - km ln 2) (high + rest): to exp_total."""
+    """The same of exp(sign x/T - km ln 2), after exp_total."""
     e, w = row_exp(sign * x, t, t_low, b, floor, shift)
-    p = mul_add(w, e, w)
-    return select(p >= top, 1.0, mul_add(p, high, p * rest))
+    return share(mul_add(w, e, w), high, rest, top)
 
 
 # -- logarithms -----------------------------------------------------------------------------------
