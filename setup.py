@@ -74,7 +74,7 @@ def print_kernels() -> list[Extension]:
                     f"fastact._isa.{level}.{name}",
                     [str(copy)],
                     include_dirs=["fastact"],
-                    depends=["fastact/moves.h" if name == "moves" else "fastact/atoms.h", "setup.py"],
+                    depends=["fastact/moves.h", "fastact/transpose.h", "fastact/atoms.h", "setup.py"],
                     define_macros=INLINE,
                     extra_compile_args=[*ARITHMETIC, *flags],
                 )

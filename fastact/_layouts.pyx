@@ -4,24 +4,29 @@
 NumPy's iterator says in which order the elements are best visited and how (`spread` takes its views); a ufunc would
 get one row after the other, converted beforehand, on one thread. Here long rows are handed to the blocks of
 _kernels.pyx as they are, and of short ones as many as fill a block are gathered; what lies in one piece stays there.
+Where one array runs along the rows and another across them, tiles of both directions are taken, transposed in the caches.
 """
 
 from libc.stdint cimport uintptr_t
+from libc.stdlib cimport llabs
 from cython.parallel cimport prange
 cimport numpy as cnp
 from fastact._kernels cimport (
-    BLOCK, MAX_OUT, MAX_PARAMS, Job, Kernel, Op, Operand,
+    BLOCK, MAX_OUT, MAX_PARAMS, Job, Kernel, Moves, Op, Operand,
     acquire_team, movers, release_team, run_range, worth_streaming,
 )
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
+    void fa_prefetch(const void* src, Py_ssize_t size)
     void fa_stream_end()
 
 cdef enum:
     MAX_DIMS = 64
     LONG = 256          # elements of a row that need no gathering
+    SIDE = 32           # elements of a tile's side, if there are as many
     OPERANDS = 2 + MAX_PARAMS + MAX_OUT
+    ROOM = OPERANDS * BLOCK * 8 + 64
 
 #: What an array may hold, by NumPy's letter; memory.h has the numbers.
 TYPES = {"e": 1, "b": 2, "?": 3, "B": 3, "h": 4, "H": 5, "i": 6, "I": 7, "f": 10, "d": 11}
@@ -40,6 +45,8 @@ cdef struct Grid:
     bint varying
     bint buffered
     bint stream
+    Py_ssize_t width                        # of a tile, along the rows
+    Py_ssize_t height                       # of a tile, along the last of the other dimensions; 0: no tiles
 
 
 cdef void take(Operand* operand, Grid* g, cnp.ndarray view, int own) except *:
@@ -106,9 +113,41 @@ def spread(Kernel kernel, bint wide, views):
     for j in range(op.nout):
         g.stream &= g.job.out[j].stride == op.size and g.job.out[j].type == 0
     g.buffered |= g.stream
+    find_tiles(&g)
     with nogil:
         divide(&g)
         fa_clear_float_status()
+
+
+cdef void find_tiles(Grid* g) noexcept nogil:
+    """Whether an operand has its neighbours in another dimension than the rows, which becomes the last of the others."""
+    cdef int d, k, across = -1, last = g.ndim - 1
+    cdef Py_ssize_t step, least = 0
+    for k in range(g.count):
+        for d in range(g.ndim):
+            step = llabs(g.steps[k][d])
+            if 0 < step < llabs(g.operands[k].stride) and g.shape[d] > 1 and (across < 0 or step < least):
+                across = d
+                least = step
+    g.height = 0
+    if across < 0 or g.length == 1:
+        return
+    for d in range(across, last):
+        swap(&g.shape[d], &g.shape[d + 1])
+        for k in range(g.count):
+            swap(&g.steps[k][d], &g.steps[k][d + 1])
+    g.width = min(g.length, SIDE)
+    g.height = min(g.shape[last], BLOCK // g.width)
+    g.width = min(g.length, BLOCK // g.height)
+
+
+cdef inline bint lies_across(const Grid* g, int k) noexcept nogil:
+    """Whether an operand's neighbours are in the last of the other dimensions."""
+    return 0 < llabs(g.steps[k][g.ndim - 1]) < llabs(g.operands[k].stride)
+
+
+cdef inline void swap(Py_ssize_t* a, Py_ssize_t* b) noexcept nogil:
+    a[0], b[0] = b[0], a[0]
 
 
 cdef void divide(Grid* g) noexcept nogil:
@@ -117,18 +156,24 @@ cdef void divide(Grid* g) noexcept nogil:
     cdef Py_ssize_t pieces = (g.length + BLOCK - 1) // BLOCK     # of a row
     cdef Py_ssize_t total = g.rows * g.length
     cdef Py_ssize_t units = g.rows * pieces if long_rows else (total + BLOCK - 1) // BLOCK
+    if g.height:
+        units = g.rows // g.shape[g.ndim - 1] * strips(g) * tiles(g)
     # What is gathered costs about a nanosecond more.
     cdef int t, threads = acquire_team(total * (g.job.op.cost + 1.0), units)
     if threads > 1:
         for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            if long_rows:
+            if g.height:
+                run_tiles(g, units * t // threads, units * (t + 1) // threads)
+            elif long_rows:
                 run_rows(g, units * t // threads, units * (t + 1) // threads, pieces)
             else:
                 run_blocks(g, units * t // threads * BLOCK, min(units * (t + 1) // threads * BLOCK, total))
             fa_stream_end()
         release_team()
         return
-    if long_rows:
+    if g.height:
+        run_tiles(g, 0, units)
+    elif long_rows:
         run_rows(g, 0, units, pieces)
     else:
         run_blocks(g, 0, total)
@@ -194,25 +239,29 @@ cdef inline void place(const Grid* g, Job* job, char** data) noexcept nogil:
         job.out[j].data = data[k + j]
 
 
-cdef void run_blocks(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    """Short rows, gathered until they fill a block."""
-    cdef char memory[OPERANDS * BLOCK * 8 + 64]
+cdef Job buffers_of(const Grid* g, char* memory, char** buffers) noexcept nogil:
+    """A job whose operands are buffers of a block each."""
     cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
-    cdef char* buffers[OPERANDS]
-    cdef int k, size = g.job.op.size, inputs = g.count - g.job.op.nout
-    cdef bint varying = g.job.op.nparams > 0
+    cdef int k, size = g.job.op.size
     cdef Job job = g.job
-    cdef Py_ssize_t m
     for k in range(g.count):
         buffers[k] = scratch + k * BLOCK * 8
-    job.x.stride = job.grad.stride = size
-    job.x.type = job.grad.type = 0
+    job.x = job.grad = Operand(NULL, size, 0)
     for k in range(job.op.nparams):
-        job.params[k].stride = size
-        job.params[k].type = 0
+        job.params[k] = Operand(NULL, size, 0)
     for k in range(job.op.nout):
-        job.out[k].stride = size
-        job.out[k].type = 0
+        job.out[k] = Operand(NULL, size, 0)
+    place(g, &job, buffers)
+    return job
+
+
+cdef void run_blocks(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Short rows, gathered until they fill a block."""
+    cdef char memory[ROOM]
+    cdef char* buffers[OPERANDS]
+    cdef int k, size = g.job.op.size, inputs = g.count - g.job.op.nout
+    cdef Job job = buffers_of(g, memory, buffers)
+    cdef Py_ssize_t m
     while start < stop:
         m = min(<Py_ssize_t> BLOCK, stop - start)
         for k in range(g.count):
@@ -221,11 +270,72 @@ cdef void run_blocks(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept 
             elif k < inputs:
                 move(g, k, start, m, buffers[k], size, True)
         place(g, &job, buffers)
-        run_range(&job, 0, m, varying, g.buffered, g.stream and g.flat[inputs])
+        run_range(&job, 0, m, job.op.nparams > 0, g.buffered, g.stream and g.flat[inputs])
         for k in range(inputs, g.count):
             if not g.flat[k]:
                 move(g, k, start, m, buffers[k], size, False)
         start += m
+
+
+cdef inline Py_ssize_t tiles(const Grid* g) noexcept nogil:
+    """How many lie side by side along a row."""
+    return (g.length + g.width - 1) // g.width
+
+
+cdef inline Py_ssize_t strips(const Grid* g) noexcept nogil:
+    """How many rows of tiles cover the last dimension around the rows."""
+    return (g.shape[g.ndim - 1] + g.height - 1) // g.height
+
+
+cdef void run_tiles(const Grid* g, Py_ssize_t unit, Py_ssize_t stop) noexcept nogil:
+    """Tiles of two dimensions, whatever lies across the rows transposed."""
+    cdef char memory[ROOM]
+    cdef char* buffers[OPERANDS]
+    cdef char* data[OPERANDS]
+    cdef Py_ssize_t at[MAX_DIMS]
+    cdef Py_ssize_t start, first, width, height, columns = tiles(g), around = strips(g), rows = g.shape[g.ndim - 1]
+    cdef int k, inputs = g.count - g.job.op.nout
+    cdef Job job = buffers_of(g, memory, buffers)
+    for unit in range(unit, stop):
+        start = unit % columns * g.width
+        first = unit // columns % around * g.height
+        width = min(g.width, g.length - start)
+        height = min(g.height, rows - first)
+        find(g, 0, g.count, unit // columns // around * rows + first, at, data)
+        for k in range(inputs):
+            move_tile(g, k, data[k] + start * g.operands[k].stride, height, width, buffers[k], True)
+        if start + 2 * width <= g.length:  # the next tile lies in lines all over the memory
+            for k in range(g.count):
+                fetch_tile(g, k, data[k] + (start + width) * g.operands[k].stride, height, width)
+        run_range(&job, 0, height * width, job.op.nparams > 0, False, False)
+        for k in range(inputs, g.count):
+            move_tile(g, k, data[k] + start * g.operands[k].stride, height, width, buffers[k], False)
+
+
+cdef inline void fetch_tile(const Grid* g, int k, char* data, Py_ssize_t height, Py_ssize_t width) noexcept nogil:
+    """Bring a tile of an operand near."""
+    cdef Py_ssize_t stride = g.operands[k].stride, step = g.steps[k][g.ndim - 1], i
+    if lies_across(g, k):
+        step, stride = stride, step
+        height, width = width, height
+    for i in range(height):
+        fa_prefetch(data + i * step, width * stride)
+
+
+cdef inline void move_tile(const Grid* g, int k, char* data, Py_ssize_t height, Py_ssize_t width, char* buffer, bint into) noexcept nogil:
+    """Gather a tile of an operand into a buffer, or scatter it."""
+    cdef const Operand* part = g.operands[k]
+    cdef Py_ssize_t step = g.steps[k][g.ndim - 1], size = g.job.op.size
+    cdef const Moves* moves = &movers[size == 8]
+    if part.type == 0 and step == size and part.stride % size == 0:
+        if into:
+            moves.transpose(data, part.stride // size, buffer, width, width, height)
+        else:
+            moves.transpose(buffer, width, data, part.stride // size, height, width)
+    elif into:
+        moves.gather(data, step, height, part.stride, part.type, buffer, width)
+    else:
+        moves.scatter(buffer, data, step, height, part.stride, part.type, width)
 
 
 cdef void move(const Grid* g, int k, Py_ssize_t start, Py_ssize_t m, char* buffer, int size, bint into) noexcept nogil:

@@ -1,5 +1,5 @@
 # cython: language_level=3
-"""The addresses of what moves and folds elements (moves.h), by name and bytes of an element; compiled once per ISA level."""
+"""The addresses of what moves, transposes and folds elements, by name and bytes of an element; compiled once per ISA level."""
 
 from libc.stdint cimport int64_t
 
@@ -9,12 +9,14 @@ cdef extern from "moves.h" nogil:
     void fa_scatter_f32(const void* src, char* dst, int64_t row, int64_t rows, int64_t stride, int type, int64_t n)
     void fa_scatter_f64(const void* src, char* dst, int64_t row, int64_t rows, int64_t stride, int type, int64_t n)
     void fa_stream(void* dst, const void* src, int64_t size, const void* next)
-    void fa_transpose_f32(const void* src, int64_t src_step, void* dst, int64_t dst_step, int64_t rows, int64_t columns)
-    void fa_transpose_f64(const void* src, int64_t src_step, void* dst, int64_t dst_step, int64_t rows, int64_t columns)
     void fa_fold_max_f32(const void* m, int64_t n, void* out)
     void fa_fold_max_f64(const void* m, int64_t n, void* out)
     void fa_fold_sum_f32(const void* s, const void* c, int64_t n, double start, double* out)
     void fa_fold_sum_f64(const void* s, const void* c, int64_t n, double start, double* out)
+
+cdef extern from "transpose.h" nogil:
+    void fa_transpose_f32(const void* src, int64_t src_step, void* dst, int64_t dst_step, int64_t rows, int64_t columns)
+    void fa_transpose_f64(const void* src, int64_t src_step, void* dst, int64_t dst_step, int64_t rows, int64_t columns)
 
 table = {
     ("gather", 4): <size_t> &fa_gather_f32, ("gather", 8): <size_t> &fa_gather_f64,

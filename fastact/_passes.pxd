@@ -41,7 +41,7 @@ cdef struct View:
     char* slots             # numbers of the rows, and accumulators across rows
     Py_ssize_t room         # bytes of a slot
     char* sums              # accumulators along a row
-    const char* ahead       # the rows after these in the first array, or NULL
+    Py_ssize_t ahead        # the rows after so many of which are fetched meanwhile, 0: none
     char* kept              # room for n * w elements, or NULL
     Array a
     Array b

@@ -189,8 +189,8 @@ cdef inline void last(const View* v, const Run* p, const char* a, const char* b,
         call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, 0)
 
 
-cdef void along(const View* v, const Run* p, const char* a, const char* b, char* out, const char* ahead, int segment) noexcept nogil:
-    """A pass over a segment of one row, WIDTH elements at a time; `ahead` is a row that is fetched meanwhile, or NULL.
+cdef void along(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t ahead, int segment) noexcept nogil:
+    """A pass over a segment of one row, WIDTH elements at a time; the row so many further on is fetched meanwhile, unless 0.
 
     The last WIDTH elements are a step of their own if there is a remainder, so that some come twice. Sums begin with that
     step and forget what these left in them; nothing else minds.
@@ -203,8 +203,6 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
     a += begin * size
     b += begin * size
     out += begin * size
-    if ahead != NULL:
-        ahead += begin * size
     if p.k.nstate:
         start(v, p, WIDTH, shift)
         if n < WIDTH:
@@ -215,10 +213,11 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
             if p.k.state[0] != SLOT_M:
                 start(v, p, WIDTH - rest, shift)
     while n > 0:
-        m = min(n, <Py_ssize_t> BLOCK) if p.buffered or ahead != NULL else n
-        if ahead != NULL:
-            fa_prefetch(ahead, m * size)
-            ahead += m * size
+        m = min(n, <Py_ssize_t> BLOCK) if p.buffered or ahead else n
+        if ahead:
+            fa_prefetch(a + ahead * p.a.row, m * size)
+            if p.k.ninputs == 2:
+                fa_prefetch(b + ahead * p.b.row, m * size)
         if p.k.nstate:
             call(p, a, WIDTH, b, WIDTH, out, WIDTH, m // WIDTH, WIDTH, shift)
         else:
@@ -237,12 +236,13 @@ cdef void lengthwise(const View* v, Run* p) noexcept nogil:
     cdef int t, j, count = <int> segments(v.n)
     cdef const char* a = p.a.data
     cdef const char* b = p.b.data
-    cdef const char* ahead = v.ahead if p.k.nstate > 1 else NULL
+    # By the pass that computes most: the one before the last, in backward the last.
+    cdef Py_ssize_t ahead = v.ahead if (p.k.nstate > 1) == (p.k.ninputs == 1) else 0
     cdef char* out = p.out.data
     for row in range(v.w):
         if v.threads > 1:
             for t in prange(count, num_threads=v.threads, schedule="static"):
-                along(v, p, a, b, out, NULL, t)
+                along(v, p, a, b, out, 0, t)
                 if p.stream:
                     fa_stream_end()
         else:
@@ -255,8 +255,6 @@ cdef void lengthwise(const View* v, Run* p) noexcept nogil:
         a += p.a.row
         b += p.b.row
         out += p.out.row
-        if ahead != NULL:
-            ahead += p.a.row
 
 
 cdef void across(const View* v, const Run* p) noexcept nogil:

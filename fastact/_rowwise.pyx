@@ -36,6 +36,7 @@ cdef enum:
     SHORT_EXP = 192             # and of functions that compute an exponential and more for each row
     TILE = 4096                 # elements of a tile
     KEPT = 1 << 19              # bytes of exponentials kept between two passes
+    NEAR = 1 << 21              # bytes of an array that the caches need no help with
     BATCH = 1 << 16             # bytes of the rows that take turns, pass by pass
     UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
@@ -144,6 +145,7 @@ cdef struct Grid:
     Py_ssize_t kept         # bytes
     Py_ssize_t memory       # bytes for each thread
     bint one                # one number a row
+    Py_ssize_t ahead        # the rows after so many are fetched meanwhile, 0: none
     char* index
     Array a
     Array b
@@ -199,9 +201,7 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
         v.b = Array(g.b.data, g.b.step * g.copies, g.b.row)
         if g.b.data != NULL:
             v.b.data += o * g.b.row + column * size
-        v.ahead = NULL
-        if v.along and g.n * size <= KEPT and u + 1 < stop and o + 2 * g.width <= g.outer:
-            v.ahead = g.a.data + (o + g.width) * g.a.row
+        v.ahead = g.ahead if u + 1 < stop and o + g.width + g.ahead <= g.outer else 0
         v.out = Array(g.out.data + o * g.out.row + column * size, g.out.step * g.copies, g.out.row)
         solve(&v)
         winners(&v, g.index + (o * g.inner + column) * g.job.index_size, v.w)
@@ -290,6 +290,8 @@ cdef int launch(Grid* g) except -1:
         g.width = rows = max(rows, <Py_ssize_t> 1) if g.job.op <= LOGSUMEXP else 1
         units = (g.outer + g.width - 1) // g.width
         g.sums = 3 * segments(g.n) * WIDTH * size
+        if g.n * size <= KEPT and g.outer * g.n * size > NEAR:
+            g.ahead = g.width
     g.room = padded(rows) * size
     kept = rows * padded(g.n // g.copies + 1) * size
     if kept <= KEPT:

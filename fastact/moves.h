@@ -1,5 +1,5 @@
-/* Elements from arrays of any stride and type into the kernels' buffers and back, past the caches too, transposition, and
- * the folding of accumulators. Compiled once per ISA level: float16 has instructions of its own, and strides of 2 and -1
+/* Elements from arrays of any stride and type into the kernels' buffers and back, past the caches too, and the folding of
+ * accumulators. Compiled once per ISA level: float16 has instructions of its own, and strides of 2 and -1
  * are shuffles. */
 #ifndef FASTACT_MOVES_H
 #define FASTACT_MOVES_H
@@ -10,6 +10,11 @@
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #define FA_SSE 1
+#endif
+
+/* GCC makes a call of memcpy of a loop that copies, which takes longer for a few dozen bytes. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
 /* ---- float16 ---- */
@@ -100,21 +105,51 @@ static inline void fa_floats_to_halves(const float *__restrict__ src, uint16_t *
         } \
         break;
 
+#define FA_COPY(bytes) (memcpy(dst, src, bytes), src += (bytes), dst += (bytes))
+
 static inline void fa_copy(const char *__restrict__ src, char *__restrict__ dst, int64_t size)
 {
-    for (; size >= 64; size -= 64, src += 64, dst += 64)
-        memcpy(dst, src, 64);
-    if (size)
-        memcpy(dst, src, (size_t)size);
+    for (; size >= 64; size -= 64)
+        FA_COPY(64);
+    if (size & 32)
+        FA_COPY(32);
+    if (size & 16)
+        FA_COPY(16);
+    if (size & 8)
+        FA_COPY(8);
+    if (size & 4)
+        FA_COPY(4);
+}
+
+/* Rows into a buffer where they follow each other: each in whole pieces, beyond its end, as long as what lies there
+ * belongs to the rows as well. */
+#define FA_COPY_ROWS(piece) \
+    for (; rows > few; rows--, src += row, dst += size) \
+        for (i = 0; i < size; i += (piece)) \
+            memcpy(dst + i, src + i, piece);
+
+static void fa_copy_rows(const char *__restrict__ src, int64_t row, int64_t rows, char *__restrict__ dst, int64_t size)
+{
+    int64_t piece = size <= 16 ? 16 : size <= 32 ? 32 : 64;
+    int64_t beyond = (size + piece - 1) / piece * piece - size;
+    int64_t few = beyond == 0 ? 0 : row <= 0 ? rows : (beyond - 1) / (row < size ? row : size) + 1; /* at the end */
+    int64_t i;
+    if (piece == 16) {
+        FA_COPY_ROWS(16)
+    } else if (piece == 32) {
+        FA_COPY_ROWS(32)
+    } else {
+        FA_COPY_ROWS(64)
+    }
+    for (; rows > 0; rows--, src += row, dst += size)
+        fa_copy(src, dst, size);
 }
 
 #define FA_GATHER_OWN(name, own) \
     static inline void name(const char *__restrict__ src, int64_t stride, own *__restrict__ dst, int64_t n) \
     { \
         int64_t i; \
-        if (stride == (int64_t)sizeof(own)) { \
-            fa_copy(src, (char *)dst, n * (int64_t)sizeof(own)); \
-        } else if (stride == 2 * (int64_t)sizeof(own)) { \
+        if (stride == 2 * (int64_t)sizeof(own)) { \
             FA_STRIDED(own, 2 * (int64_t)sizeof(own)) \
         } else if (stride == -(int64_t)sizeof(own)) { \
             FA_STRIDED(own, -(int64_t)sizeof(own)) \
@@ -154,6 +189,10 @@ static inline void fa_gather_halves_f64(const char *src, int64_t stride, double 
     { \
         own *__restrict__ dst = (own *)to; \
         int64_t i; \
+        if (type == 0 && stride == (int64_t)sizeof(own)) { \
+            fa_copy_rows(src, row, rows, (char *)to, n * (int64_t)sizeof(own)); \
+            return; \
+        } \
         for (; rows > 0; rows--, src += row, dst += n) \
             switch (type) { \
             case 0: \
@@ -276,59 +315,6 @@ static void fa_stream(void *to, const void *from, int64_t size, const void *next
 #endif
     memcpy(to, from, (size_t)size);
 }
-
-/* ---- dst[j][i] = src[i][j]; steps in elements ---- */
-
-#if defined(FA_SSE)
-static inline void fa_transpose_block_f32(const float *src, int64_t src_step, float *dst, int64_t dst_step)
-{
-    __m128 a = _mm_loadu_ps(src), b = _mm_loadu_ps(src + src_step);
-    __m128 c = _mm_loadu_ps(src + 2 * src_step), d = _mm_loadu_ps(src + 3 * src_step);
-    _MM_TRANSPOSE4_PS(a, b, c, d);
-    _mm_storeu_ps(dst, a);
-    _mm_storeu_ps(dst + dst_step, b);
-    _mm_storeu_ps(dst + 2 * dst_step, c);
-    _mm_storeu_ps(dst + 3 * dst_step, d);
-}
-
-static inline void fa_transpose_block_f64(const double *src, int64_t src_step, double *dst, int64_t dst_step)
-{
-    __m128d a = _mm_loadu_pd(src), b = _mm_loadu_pd(src + src_step);
-    _mm_storeu_pd(dst, _mm_unpacklo_pd(a, b));
-    _mm_storeu_pd(dst + dst_step, _mm_unpackhi_pd(a, b));
-}
-#define FA_SIDE 16 /* bytes of a block's side */
-#else
-#define fa_transpose_block_f32(src, src_step, dst, dst_step) (*(dst) = *(src))
-#define fa_transpose_block_f64(src, src_step, dst, dst_step) (*(dst) = *(src))
-#define FA_SIDE 1
-#endif
-
-/* The last blocks overlap those before them. */
-#define FA_TRANSPOSE(suffix, own) \
-    static void fa_transpose_##suffix(const void *from, int64_t src_step, void *to, int64_t dst_step, int64_t rows, int64_t columns) \
-    { \
-        enum { side = FA_SIDE < sizeof(own) ? 1 : FA_SIDE / sizeof(own) }; \
-        const own *src = (const own *)from; \
-        own *dst = (own *)to; \
-        int64_t i, j, r, c; \
-        if (rows < side || columns < side) { \
-            for (i = 0; i < rows; i++) \
-                for (j = 0; j < columns; j++) \
-                    dst[j * dst_step + i] = src[i * src_step + j]; \
-            return; \
-        } \
-        for (i = 0; i < rows; i += side) { \
-            r = i + side > rows ? rows - side : i; \
-            for (j = 0; j < columns; j += side) { \
-                c = j + side > columns ? columns - side : j; \
-                fa_transpose_block_##suffix(src + r * src_step + c, src_step, dst + c * dst_step + r, dst_step); \
-            } \
-        } \
-    }
-
-FA_TRANSPOSE(f32, float)
-FA_TRANSPOSE(f64, double)
 
 /* ---- folding the accumulators of a row, n of them: a multiple of 16 ---- */
 

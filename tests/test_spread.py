@@ -60,6 +60,26 @@ def test_layouts(name, layout, dtype, spreading):
     assert spreading or layout == "whole"
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("order", [(0, 2, 3, 1), (3, 2, 1, 0), (1, 3, 0, 2), (3, 0, 1, 2)])
+def test_arrays_across_each_other(order, dtype, threads, spreading):
+    """Memory in one order of the axes for x, in another for grad, in a third for the output; a few axes are short."""
+    x, grad = numbers(dtype, (7, 3, 35, 70)), numbers(dtype, (7, 3, 35, 70), seed=1)
+    slopes = np.array([0.1, 0.25, 0.5], dtype)[:, None, None]
+    want = fa.leaky_relu.backward(grad, x, np.broadcast_to(slopes, x.shape).copy())
+
+    def laid(a, axes):
+        return a.transpose(axes).copy().transpose(np.argsort(axes))
+
+    for count in (1, 3):
+        threads(count)
+        for given in (laid(x, order), laid(x[..., ::-1], order)[..., ::-1], x):
+            out = laid(np.zeros_like(x), order[::-1])
+            assert fa.leaky_relu.backward(laid(grad, order[1:] + order[:1]), given, slopes, out=out) is out
+            assert_same_bits(out.copy(), want)
+    assert len(spreading) >= 6
+
+
 @pytest.mark.parametrize(("name", "kind"), CALLS)
 def test_every_kernel(name, kind, spreading):
     """Rows and gathered blocks, remainders included."""

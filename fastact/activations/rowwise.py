@@ -16,7 +16,7 @@ from math import inf
 from .._atoms import abs, exponent, fma, mul_add, scale_by_pow2, select, sqrt
 from .._spec import primitive, row_pass
 from ..primitives.common import (
-    expm1_reduced,
+    expm1_of_parts,
     fast_two_sum,
     keep_nan,
     log1p_exp,
@@ -27,6 +27,7 @@ from ..primitives.common import (
 )
 from ..primitives.float64 import (
     clamp_low,
+    counted,
     exp_down,
     exp_reduce,
     exp_reduce_product_shifted,
@@ -49,13 +50,13 @@ def row_exp(u, t, t_low, b, floor, shift):
     """exp(u (t + t_low) - km ln 2) = w (1 + e)."""
     d = u - b
     d = select(d < floor, floor, d)
-    r, w = exp_reduce_product_shifted(d, t, shift)
-    return expm1_reduced(mul_add(d, t_low, r)), w
+    r, r_low, w = exp_reduce_product_shifted(d, t, shift)
+    return expm1_of_parts(r, mul_add(d, t_low, r_low)), w
 
 
 @primitive
 def add_exp(w, e, s, c):
-    """p = w (1 + e) rounded, and s + c with the unrounded one added; s is larger, what it grows by exact."""
+    """p = w (1 + e) rounded, and s + c with the unrounded one: exact unless p is larger than s, then within half a ULP of p."""
     p = mul_add(w, e, w)
     total = s + p
     return p, total, c + mul_add(w, e, w - (total - s))
@@ -90,8 +91,8 @@ def exp_shift(m, t, b, floor, shift):
 @row_pass(inputs="x", lanes="floor shift", state="s c", start=ABOVE)
 def exp_sum(x, floor, shift, s, c):
     """exp(x - km ln 2) and the sum; where b is 0."""
-    r, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
-    p, total, rest = add_exp(w, expm1_reduced(r), s, c)
+    r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
+    p, total, rest = add_exp(w, expm1_of_parts(r, r_low), s, c)
     return p, total, rest
 
 
@@ -113,7 +114,7 @@ def exp_total(x, sign, t, t_low, b, floor, shift, s, c):
 
 @row_pass(inputs="s c", lanes="m b floor shift", state="high rest top", once=True)
 def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
-    """1/(s + c) in two parts, 0 of a row without a finite element; top: the exponential that becomes 1.
+    """2^64/(s + c) in two parts, 0 of a row without a finite element; top: the exponential that becomes 1.
 
     The maximum alone makes up the sum of a confident row. Its exponential is rounded, the sum hardly, so that their
     quotient might miss 1.
@@ -122,15 +123,15 @@ def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
     one, one_low = times(w, e)
     others = (s - one) + (c - one_low)
     d, d_low = fast_two_sum(s, c)
-    high, rest = quotient_parts(1.0, 0.0, d, d_low)
+    high, rest = quotient_parts(18446744073709551616.0, 0.0, d, d_low)
     sure = (d + 4.0 * others == d) & (d > 0.0)
     return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(sure, one, 1e30)
 
 
 @primitive
 def share(p, high, rest, top):
-    """p (high + rest), 1 from top on."""
-    return select(p >= top, 1.0, mul_add(p, high, p * rest))
+    """p (high + rest)/2^64, 1 from top on; p rest would be too small a number for the least of results otherwise."""
+    return select(p >= top, 1.0, fma(p, high, p * rest) * 5.421010862427522e-20)
 
 
 @row_pass(inputs="p", lanes="high rest top")
@@ -149,19 +150,12 @@ def exp_scaled(x, sign, t, t_low, b, floor, shift, high, rest, top):
 # -- logarithms -----------------------------------------------------------------------------------
 
 
-@primitive
-def add_term(s, c, p):
-    """s + p, and c with what that lost: exact unless p is larger than s, then within half a ULP of p."""
-    total = s + p
-    return total, c + (p + (s - total))
-
-
 @row_pass(inputs="x", lanes="floor shift m", state="s c count")
 def exp_sum_others(x, floor, shift, m, s, c, count):
     """The sum of the exponentials below the maximum, and how many elements attain it; where b is 0."""
-    r, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
+    r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
     top = x == m
-    total, rest = add_term(s, c, select(top, 0.0, mul_add(w, expm1_reduced(r), w)))
+    p, total, rest = add_exp(select(top, 0.0, w), expm1_of_parts(r, r_low), s, c)
     return total, rest, count + select(top, 1.0, 0.0)
 
 
@@ -171,7 +165,7 @@ def exp_sum_others_scaled(x, sign, t, t_low, b, floor, shift, m, s, c, count):
     u = sign * x
     e, w = row_exp(u, t, t_low, b, floor, shift)
     top = u == m
-    total, rest = add_term(s, c, select(top, 0.0, mul_add(w, e, w)))
+    p, total, rest = add_exp(select(top, 0.0, w), e, s, c)
     return total, rest, count + select(top, 1.0, 0.0)
 
 
@@ -300,9 +294,9 @@ def sparse_start(m, peak, theta):
 
 @row_pass(inputs="grad y", state="s c")
 def dot(grad, y, s, c):
-    """The sum of grad y."""
-    total, rest = add_term(s, c, grad * y)
-    return total, rest
+    """The sum of grad y: exact unless a product is larger than s, then within half a ULP of it."""
+    total = mul_add(grad, y, s)
+    return total, c + mul_add(grad, y, s - total)
 
 
 @row_pass(inputs="grad y", lanes="s c")
@@ -314,15 +308,16 @@ def softmax_slope(grad, y, sign, t, s, c):
 @row_pass(inputs="grad y", state="s c")
 def grad_sum(grad, y, s, c):
     """The sum of grad where y is not -inf."""
-    total, rest = add_term(s, c, select(y - y == 0.0, grad, 0.0))
-    return total, rest
+    g = counted(grad, y)
+    total = s + g
+    return total, c + (g + (s - total))
 
 
 @row_pass(inputs="grad y", lanes="s c")
 def log_softmax_slope(grad, y, sign, t, s, c):
     """(grad - exp(y) sum(grad))/T, 0 where y is -inf."""
     p = exp_down(clamp_low(y))
-    return mul_add(-p, c, fma(-p, s, select(y - y != 0.0, 0.0, grad))) * (sign * t)
+    return mul_add(-p, c, fma(-p, s, counted(grad, y))) * (sign * t)
 
 
 @row_pass(inputs="grad y", state="s c weight")

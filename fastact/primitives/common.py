@@ -135,6 +135,13 @@ def expm1_reduced(r):
 
 
 @primitive
+def expm1_of_parts(r, r_low):
+    """expm1(r + r_low), the same but that the sum is not rounded."""
+    both = r + r_low
+    return r + mul_add(both * both, exp_series(both), r_low)
+
+
+@primitive
 def exp_short(x):
     """exp(x) = m 2^k for a clamped x, within 1 ULP: what a gate needs, a third cheaper than exp_parts."""
     r, k = exp_reduce(x)

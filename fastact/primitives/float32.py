@@ -39,10 +39,10 @@ def shift_of(k):
 
 @primitive
 def exp_reduce_shifted(x, shift):
-    """x = k ln 2 + r with |r| <= ln(2)/2, rounded: r, and 2^k shifted."""
+    """x = k ln 2 + r with |r| <= ln(2)/2: r in two parts, and 2^k shifted."""
     n = mul_add(x, 1.442695, shift)
     k = n - shift
-    return mul_add(k, -1.4286068e-06, mul_add(k, -0.69314575, x)), pow2_shifted(n)
+    return mul_add(k, -0.69314575, x), k * -1.4286068e-06, pow2_shifted(n)
 
 
 @primitive
@@ -50,7 +50,7 @@ def exp_reduce_product_shifted(a, b, shift):
     """The same of a b, the product not rounded."""
     n = mul_add(a * b, 1.442695, shift)
     k = n - shift
-    return mul_add(k, -1.4286068e-06, fma(a, b, k * -0.69314575)), pow2_shifted(n)
+    return fma(a, b, k * -0.69314575), k * -1.4286068e-06, pow2_shifted(n)
 
 
 @primitive
@@ -100,7 +100,8 @@ def scale_down(x, k):
 @primitive
 def exp_down(x):
     """exp(x) for clamp_low <= x <= 0, as scale_down rounds it."""
-    r, w = exp_reduce_shifted(x, shift_of(-64.0))
+    r, r_low, w = exp_reduce_shifted(x, shift_of(-64.0))
+    r = r + r_low
     return mul_add(w, mul_add(r * r, exp_series(r), r), w) * 5.421010862427522e-20
 
 
@@ -132,6 +133,12 @@ def clamp_for(b, x):
     bound = select(bound < 3.4028235e+38, bound, 3.4028235e+38)
     low = select(x < -bound, -bound, x)
     return select(low > bound, bound, low)
+
+
+@primitive
+def counted(g, y):
+    """g, 0 where y is -inf or NaN."""
+    return select(y >= -3.4028235e+38, g, 0.0)
 
 
 @primitive
