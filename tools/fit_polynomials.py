@@ -285,6 +285,8 @@ FITS = [
       for precision, degree in (("f32", (5, 4)), ("f64", (10, 9)))),
     Fit("erf", "erf(x) = x + x*P(x*x), 0 <= x <= 1",
         mp.erf, (0, 1), {"f32": 6, "f64": 11}, base=identity, factor=identity, variable=square),
+    Fit("tanh", "tanh(x) = x + x*x*x*P(x*x), |x| <= 0.75",
+        mp.tanh, (0, mp.mpf("0.75")), {"f32": 5, "f64": 12}, base=identity, factor=cube, variable=square),
     Fit("tanh_shrink", "x - tanh(x) = x*x*x*P(x*x)/Q(x*x), |x| <= 1",
         lambda x: x - mp.tanh(x), (0, 1), {"f32": (1, 2), "f64": (3, 3)},
         factor=cube, variable=square, fixed={0: 1}, first={"f32": 3, "f64": 3}),

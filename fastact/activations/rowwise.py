@@ -28,7 +28,7 @@ from ..primitives.common import (
 from ..primitives.float64 import (
     clamp_low,
     counted,
-    exp_down,
+    exp_raised,
     exp_reduce,
     exp_reduce_product_shifted,
     exp_reduce_shifted,
@@ -316,7 +316,8 @@ def grad_sum(grad, y, s, c):
 @row_pass(inputs="grad y", lanes="s c")
 def log_softmax_slope(grad, y, sign, t, s, c):
     """(grad - exp(y) sum(grad))/T, 0 where y is -inf."""
-    p = exp_down(clamp_low(y))
+    high, down = exp_raised(clamp_low(y))
+    p = high * down
     return mul_add(-p, c, fma(-p, s, counted(grad, y))) * (sign * t)
 
 

@@ -1,6 +1,6 @@
 """The logistic sigmoid, the hyperbolic tangent, and functions made of one of them."""
 
-from .._atoms import abs, copysign, mul_add, select
+from .._atoms import abs, copysign, fma, mul_add, select
 from .._spec import activation
 from ..primitives.common import (
     exp_negative,
@@ -13,8 +13,10 @@ from ..primitives.common import (
     square,
     tanh_parts,
     tanh_positive,
+    tanh_rest,
     tanh_shrink_unit,
 )
+from ..primitives.float64 import tanh_near
 
 
 @activation(
@@ -83,6 +85,7 @@ def tanh_shrink(x):
 def lisht(x):
     """Linearly scaled hyperbolic tangent: x * tanh(x)."""
     a = abs(x)
-    t = tanh_positive(a)
-    # Beyond 1e3 sech^2 is 0, and inf * 0 would be NaN.
-    return a * t, copysign(mul_add(select(a > 1e3, 1e3, a), sech_squared(x), t), x)
+    u, down = tanh_rest(a)
+    c = select(a > 1e3, 1e3, a)  # beyond that tanh is 1 and sech^2 is 0, and inf * 0 would be NaN
+    y = select(a <= 0.75, a * (a + tanh_near(a)), fma(c, -(u * down), a))
+    return y, copysign(mul_add(c, sech_squared(x), tanh_positive(a)), x)

@@ -13,6 +13,7 @@ from .float64 import (
     clamp_low,
     clamp_normal,
     erf_unit,
+    exp_raised,
     exp_reduce,
     exp_series,
     ln2_times,
@@ -22,6 +23,7 @@ from .float64 import (
     scale_down,
     sin_tail,
     square_scale,
+    tanh_near,
     tanh_shrink_rest,
     turns_window,
 )
@@ -328,21 +330,24 @@ def tanh_shrink_unit(x):
 
 
 @primitive
+def tanh_rest(x):
+    """1 - tanh(x) = 2t/(1+t), t = exp(-2x), for x >= 0: as large as exp_raised makes it, and what takes it back."""
+    t, down = exp_raised(clamp_low(-2.0 * x))
+    return (t + t) / mul_add(t, down, 1.0), down
+
+
+@primitive
 def tanh_positive(x):
-    """tanh(x) for x >= 0."""
-    m, m_low, d, d_low = tanh_fraction(x)
-    r = 1.0 / d
-    q = m * r
-    return abs(mul_add(mul_add(-q, d_low, fma(-q, d, m) + m_low), r, q))
+    """tanh(x) for x >= 0: up to where it is 1/2 the rest would lose digits."""
+    u, down = tanh_rest(x)
+    return select(x <= 0.75, x + tanh_near(x), mul_add(u, -down, 1.0))
 
 
 @primitive
 def sech_squared(x):
-    """1 / cosh(x)^2 = 4t/(1+t)^2, t = exp(-2|x|)."""
-    r, k = exp_reduce(clamp_low(-2.0 * abs(x)))
-    p = 1.0 + expm1_reduced(r)
-    d, d_low = fast_two_sum(1.0, scale_down(p, k))
-    return scale_down(4.0 * over_square_short(p, d, d_low), k)
+    """1 / cosh(x)^2 = u (2 - u), u = 1 - tanh(|x|)."""
+    u, down = tanh_rest(abs(x))
+    return u * mul_add(u, -down, 2.0) * down
 
 
 # -- the normal distribution ---------------------------------------------------------------------

@@ -98,11 +98,11 @@ def scale_down(x, k):
 
 
 @primitive
-def exp_down(x):
-    """exp(x) for clamp_low <= x <= 0, as scale_down rounds it."""
+def exp_raised(x):
+    """exp(x) 2^64 for clamp_low <= x <= 0, no subnormal number, and 1/2^64."""
     r, r_low, w = exp_reduce_shifted(x, shift_of(-64.0))
     r = r + r_low
-    return mul_add(w, mul_add(r * r, exp_series(r), r), w) * 5.421010862427522e-20
+    return mul_add(w, mul_add(r * r, exp_series(r), r), w), 5.421010862427522e-20
 
 
 @primitive
@@ -291,6 +291,18 @@ def snake_series(u):
     p = mul_add(z, p, 0.22221366)
     p = mul_add(z, p, -0.9999994)
     return mul_add(z, p, 1.0)
+
+
+@primitive
+def tanh_near(x):
+    """tanh(x) - x for 0 <= x <= 0.75: x^3 P(x^2), fit TANH_F32."""
+    z = x * x
+    p = mul_add(z, 0.0017417484, -0.0076658046)
+    p = mul_add(z, p, 0.021457791)
+    p = mul_add(z, p, -0.053894535)
+    p = mul_add(z, p, 0.1333272)
+    p = mul_add(z, p, -0.33333316)
+    return x * z * p
 
 
 @primitive

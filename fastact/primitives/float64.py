@@ -120,11 +120,11 @@ def scale_down(x, k):
 
 
 @primitive
-def exp_down(x):
-    """exp(x) for clamp_low <= x <= 0, as scale_down rounds it."""
+def exp_raised(x):
+    """exp(x) 2^192 for clamp_low <= x <= 0, no subnormal number, and 1/2^192."""
     r, r_low, w = exp_reduce_shifted(x, shift_of(-192.0))
     r = r + r_low
-    return mul_add(w, mul_add(r * r, exp_series(r), r), w) * 1.5930919111324523e-58
+    return mul_add(w, mul_add(r * r, exp_series(r), r), w), 1.5930919111324523e-58
 
 
 @primitive
@@ -394,6 +394,25 @@ def snake_series(u):
     p = mul_add(z, p, 0.22222222222221685)
     p = mul_add(z, p, -0.9999999999999999)
     return mul_add(z, p, 1.0)
+
+
+@primitive
+def tanh_near(x):
+    """tanh(x) - x for 0 <= x <= 0.75: x^3 P(x^2), fit TANH_F64."""
+    z = x * x
+    p = mul_add(z, -1.486156039876471e-06, 9.494158508158902e-06)
+    p = mul_add(z, p, -3.3619831165996256e-05)
+    p = mul_add(z, p, 9.344554558847209e-05)
+    p = mul_add(z, p, -0.00023762165209132352)
+    p = mul_add(z, p, 0.000589560112900294)
+    p = mul_add(z, p, -0.0014557313999814469)
+    p = mul_add(z, p, 0.0035921121549314216)
+    p = mul_add(z, p, -0.00886323386751294)
+    p = mul_add(z, p, 0.021869488423976954)
+    p = mul_add(z, p, -0.05396825396378047)
+    p = mul_add(z, p, 0.13333333333324346)
+    p = mul_add(z, p, -0.3333333333333327)
+    return x * z * p
 
 
 @primitive
