@@ -345,7 +345,7 @@ cdef void move(const Grid* g, int k, Py_ssize_t start, Py_ssize_t m, char* buffe
     cdef Py_ssize_t offset = start % g.length, run
     cdef Operand part = g.operands[k][0]
     cdef int inner = g.ndim - 1
-    cdef Py_ssize_t rows, step = g.steps[k][inner] if g.ndim else 0
+    cdef Py_ssize_t rows, ahead, step = g.steps[k][inner] if g.ndim else 0
     find(g, k, k + 1, start // g.length, at, data)
     while m > 0:
         run = min(m, g.length - offset)
@@ -354,6 +354,9 @@ cdef void move(const Grid* g, int k, Py_ssize_t start, Py_ssize_t m, char* buffe
             rows = min(m // g.length, g.shape[inner] - at[inner])   # to the end of the dimension around a row
         if into:
             movers[size == 8].gather(data[k] + offset * part.stride, step, rows, part.stride, part.type, buffer, run)
+            if step >= 128 and at[inner] + 3 * rows <= g.shape[inner]:  # lines lie between the rows
+                for ahead in range(2 * rows, 3 * rows):
+                    fa_prefetch(data[k] + ahead * step, run * part.stride)
         else:
             movers[size == 8].scatter(buffer, data[k] + offset * part.stride, step, rows, part.stride, part.type, run)
         buffer += rows * run * size
