@@ -338,7 +338,7 @@ def tanh_rest(x):
 
 @primitive
 def tanh_positive(x):
-    """tanh(x) for x >= 0: up to where it is 1/2 the rest would lose digits."""
+    """tanh(x) for x >= 0: from its rest, near 0 by a polynomial because the difference would lose digits."""
     u, down = tanh_rest(x)
     return select(x <= 0.75, x + tanh_near(x), mul_add(u, -down, 1.0))
 
