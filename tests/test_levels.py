@@ -90,6 +90,29 @@ print("same")
     assert done.stdout.strip() == "same", done.stderr[-3000:]
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_rows(level):
+    """softmax and log_softmax within their bounds, and arrays of different order: transposition is written per level."""
+    code = """
+import numpy as np
+import fastact as fa
+from conftest import assert_same_bits
+from test_rowwise import test_float32_against_float64 as check
+for name in ("softmax", "log_softmax"):
+    for shape, axis in (((3000, 10), -1), ((80, 1000), -1), ((1000, 70), 0)):
+        check(name, shape, axis)
+for dtype in (np.float32, np.float64):
+    for n in (2, 3, 5, 8, 9, 31, 70):
+        x, grad = np.random.default_rng(n).normal(size=(2, n, 40_000 // n)).astype(dtype)
+        want = fa.gelu.backward(grad, x)
+        assert_same_bits(np.ascontiguousarray(fa.gelu.backward(np.asfortranarray(grad), x)), want, f"{n} rows")
+        assert_same_bits(np.ascontiguousarray(fa.gelu.backward(grad.T, np.asfortranarray(x.T)).T), want, f"{n} columns")
+print("kept")
+"""
+    done = run_python(code, **environment(level), timeout=300)
+    assert done.stdout.strip() == "kept", done.stderr[-3000:]
+
+
 def test_levels_agree(tmp_path):
     """They may differ in the last places and nowhere else: a bound on what a change of machine does."""
     found = {}
