@@ -150,34 +150,38 @@ cdef inline void swap(Py_ssize_t* a, Py_ssize_t* b) noexcept nogil:
     a[0], b[0] = b[0], a[0]
 
 
-cdef void divide(Grid* g) noexcept nogil:
+cdef void divide(const Grid* g) noexcept nogil:
     """Cut the rows into pieces for the threads."""
-    cdef bint long_rows = g.length >= LONG
-    cdef Py_ssize_t pieces = (g.length + BLOCK - 1) // BLOCK     # of a row
-    cdef Py_ssize_t total = g.rows * g.length
-    cdef Py_ssize_t units = g.rows * pieces if long_rows else (total + BLOCK - 1) // BLOCK
+    cdef Py_ssize_t total = g.rows * g.length, units = (total + BLOCK - 1) // BLOCK
+    cdef int t, threads
     if g.height:
         units = g.rows // g.shape[g.ndim - 1] * strips(g) * tiles(g)
+    elif g.length >= LONG:
+        units = g.rows * pieces(g)
     # What is gathered costs about a nanosecond more.
-    cdef int t, threads = acquire_team(total * (g.job.op.cost + 1.0), units)
+    threads = acquire_team(total * (g.job.op.cost + 1.0), units)
     if threads > 1:
         for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            if g.height:
-                run_tiles(g, units * t // threads, units * (t + 1) // threads)
-            elif long_rows:
-                run_rows(g, units * t // threads, units * (t + 1) // threads, pieces)
-            else:
-                run_blocks(g, units * t // threads * BLOCK, min(units * (t + 1) // threads * BLOCK, total))
-            fa_stream_end()
+            run_units(g, units * t // threads, units * (t + 1) // threads)
         release_team()
-        return
-    if g.height:
-        run_tiles(g, 0, units)
-    elif long_rows:
-        run_rows(g, 0, units, pieces)
     else:
-        run_blocks(g, 0, total)
+        run_units(g, 0, units)
+
+
+cdef void run_units(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    """Tiles, pieces of long rows, or blocks of short ones."""
+    if g.height:
+        run_tiles(g, start, stop)
+    elif g.length >= LONG:
+        run_rows(g, start, stop)
+    else:
+        run_blocks(g, start * BLOCK, min(stop * BLOCK, g.rows * g.length))
     fa_stream_end()
+
+
+cdef inline Py_ssize_t pieces(const Grid* g) noexcept nogil:
+    """How many blocks a long row is cut into."""
+    return (g.length + BLOCK - 1) // BLOCK
 
 
 cdef inline void find(const Grid* g, int first, int stop, Py_ssize_t row, Py_ssize_t* at, char** data) noexcept nogil:
@@ -206,19 +210,19 @@ cdef inline void advance(const Grid* g, int first, int stop, Py_ssize_t* at, cha
         at[d] = 0
 
 
-cdef void run_rows(const Grid* g, Py_ssize_t unit, Py_ssize_t stop, Py_ssize_t pieces) noexcept nogil:
+cdef void run_rows(const Grid* g, Py_ssize_t unit, Py_ssize_t stop) noexcept nogil:
     """Long rows, from one piece to another."""
     cdef Job job = g.job
     cdef Py_ssize_t at[MAX_DIMS]
     cdef char* data[OPERANDS]
-    cdef Py_ssize_t begin, end
+    cdef Py_ssize_t begin, end, count = pieces(g)
     if unit >= stop:
         return
-    find(g, 0, g.count, unit // pieces, at, data)
+    find(g, 0, g.count, unit // count, at, data)
     while unit < stop:
         place(g, &job, data)
-        begin = unit % pieces
-        end = min(pieces, begin + stop - unit)
+        begin = unit % count
+        end = min(count, begin + stop - unit)
         run_range(&job, begin * BLOCK, min(end * BLOCK, g.length), g.varying, g.buffered, g.stream)
         unit += end - begin
         advance(g, 0, g.count, at, data)
