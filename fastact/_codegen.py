@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,16 @@ def _calls(exprs: Iterable[ast.expr]) -> list[str]:
     return [n.func.id for e in exprs for n in ast.walk(e) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
 
 
+# select(x < c, c, x) and its mirror image for a literal c: C has functions that become one instruction (atoms.h).
+_CLAMP = re.compile(r"fa_select_(f\d\d)\(\((\w+) ([<>]) (\(-?\(?<\w+>[\d.e+-]+\)?\))\), \4, \2\)")
+_CLAMPS = {"<": "at_least", ">": "at_most"}
+
+
+def _clamp(found: re.Match[str]) -> str:
+    suffix, x, side, bound = found.groups()
+    return f"fa_{_CLAMPS[side]}_{suffix}({x}, {bound})"
+
+
 def _multiply(x, grad):  # what backward does to the derivative
     return x * grad
 
@@ -142,7 +153,7 @@ class Printer:
         return f"({self.expression(left, scope)} {_SYMBOLS[type(op)]} {self.expression(right, scope)})"
 
     def literal(self, value: float) -> str:
-        return f"(<{self.type}>{value!r})"
+        return f"(<{self.type}>{value!r})".replace("inf", "1e999")  # which is infinity in C
 
     def is_bool(self, node: ast.expr) -> bool:
         match node:
@@ -271,7 +282,7 @@ class Printer:
         used = {n for e in [*(e for _, e in text.body), *text.results] for n in _names(e)}
         roles = [("in", "in0"), ("in", "in1"), ("out", "out"), ("out", "s0"), ("out", "s1"), ("out", "s2")]
         pointers = ", ".join(f"fa_{role}_{self.suffix} {n}_" for role, n in roles)
-        sizes = ", ".join(f"Py_ssize_t {n}_" for n in ("rows", "width", "step0", "step1", "step"))
+        sizes = ", ".join(f"Py_ssize_t {n}_" for n in ("rows", "width", "step0", "step1", "step", "fresh"))
         lines = [f"cdef void {name}({pointers}, {sizes}, const void* const* p_) noexcept nogil:"]
         fixed = along and entry.state
         steps = [str(WIDTH)] * 3 if fixed else ["step0_", "step1_", "step_"]
@@ -290,6 +301,11 @@ class Printer:
         names = ", ".join(n for n in (*entry.inputs, *entry.state) if n in used - assigned)
         lines += [f"    cdef {self.type} {names}", *self.declarations(text.body, "    "), "    cdef Py_ssize_t i_, j_"]
         count = str(WIDTH) if fixed else f"width_ & ~{GROUP - 1}"
+        if fixed:  # the first lanes start here: small stores from elsewhere would not be forwarded to a vector's load
+            start = self.literal(entry.start[self.precision == "float64"])
+            begins = [start, *[self.literal(0.0)] * (len(entry.state) - 1)]
+            lines += ["    if fresh_ > 0:", f"        for i_ in range({WIDTH}):"]
+            lines += [f"            s{j}_[i_] = fa_select_{self.suffix}(i_ < fresh_, {b}, s{j}_[i_])" for j, b in enumerate(begins)]
         lines += ["    for j_ in range(rows_):", f"        for i_ in range({count}):"]
         lines += [f"            {line}" for line in loads]
         lines += [*self.statements(text.body, text.globals, " " * 12), *(f"            {line}" for line in stores)]
@@ -321,8 +337,9 @@ class Printer:
         for name, (arity, _) in ATOMS.items():
             kinds = ["bint", t, t] if name == "select" else [t] * arity
             head.append(f"    {t} fa_{name}_{s}({', '.join(kinds)})")
+        head += [f"    {t} fa_{name}_{s}({t}, {t})" for name in _CLAMPS.values()]
         tail = ["table = {}", "", "", "def _fill():", *self.table, "", "", "_fill()", ""]
-        return "\n".join([*head, "", "", *self.lines, *tail])
+        return _CLAMP.sub(_clamp, "\n".join([*head, "", "", *self.lines, *tail]))
 
 
 def module_text(precision: str, specs: Sequence[Spec], passes: Sequence[RowPass] = ()) -> str:

@@ -8,7 +8,7 @@ cdef enum:
     MOST_COPIES = 128
 
 cdef enum Pass:
-    ROW_MAX, EXP_SHIFT, EXP_SUM, EXP_SUM_SCALED, EXP_TOTAL, INVERSE, SCALED, EXP_SCALED
+    ROW_MAX, EXP_SHIFT, EXP_SUM, EXP_SUM_SCALED, EXP_TOTAL, INVERSE, SCALED, SCALED_SURE, EXP_SCALED
     EXP_SUM_OTHERS, EXP_SUM_OTHERS_SCALED, LOG_TOTAL, LOG_SHIFTED, LOG_SCALED, LOG_SUM_EXP
     HARD_COUNT, HARD_PART, FIRST_MAX
     SPARSE_START, SPARSE_EXCESS, SPARSE_STEP, SPARSE_PART, ENTMAX_EXCESS, ENTMAX_STEP, ENTMAX_PART
@@ -53,6 +53,7 @@ cdef void sweep(const View* v, int number, const Array* a, const Array* b, const
 cdef void reduce(View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil
 cdef void once(View* v, int number) noexcept nogil
 cdef bint far(const View* v) noexcept nogil
+cdef bint sure(const View* v) noexcept nogil
 cdef bint moves(const View* v) noexcept nogil
 cdef void result(const View* v, char* out, bint maximum) noexcept nogil
 cdef void winners(const View* v, char* index, Py_ssize_t rows) noexcept nogil

@@ -19,13 +19,14 @@ cdef extern from "memory.h" nogil:
     void fa_stream_end()
     void fa_prefetch(const void* src, Py_ssize_t size)
 
-# (in0, in1, out, accumulators, rows, width, steps of in0, in1 and out, numbers of the call and of the row)
+# (in0, in1, out, accumulators, rows, width, steps of in0, in1 and out, fresh, numbers of the call and of the row).
+# Along a row the first `fresh` accumulators start in this call.
 ctypedef void (*pass_fn)(
     const void*, const void*, void*, void*, void*, void*,
-    Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
+    Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
 
 cdef tuple PASS_NAMES = (
-    "row_max", "exp_shift", "exp_sum", "exp_sum_scaled", "exp_total", "inverse", "scaled", "exp_scaled",
+    "row_max", "exp_shift", "exp_sum", "exp_sum_scaled", "exp_total", "inverse", "scaled", "scaled_sure", "exp_scaled",
     "exp_sum_others", "exp_sum_others_scaled", "log_total", "log_shifted", "log_scaled", "log_sum_exp",
     "hard_count", "hard_part", "first_max", "sparse_start", "sparse_excess", "sparse_step", "sparse_part", "entmax_excess", "entmax_step", "entmax_part",
     "dot", "softmax_slope", "grad_sum", "log_softmax_slope", "sparse_dot", "sparse_slope", "entmax_dot", "entmax_slope",
@@ -45,7 +46,7 @@ cdef struct Kernel:
     int state[3]
 
 cdef Kernel kernels[NPASSES]
-cdef int SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT
+cdef int SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT, SLOT_TOP
 
 
 def load(tables, passes):
@@ -53,7 +54,7 @@ def load(tables, passes):
 
     Accumulators and numbers of a row that have the same name share a slot.
     """
-    global SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT
+    global SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT, SLOT_TOP
     cdef Kernel* kernel
     cdef int j
     slots = {}
@@ -75,7 +76,8 @@ def load(tables, passes):
                 kernel.inputs[j] = slots.setdefault(n, len(slots))
     if len(slots) > SLOTS:
         raise AssertionError(f"{len(slots)} slots")
-    SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT = (slots[n] for n in ("m", "b", "step", "y", "count", "at"))
+    SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT, SLOT_TOP = (
+        slots[n] for n in ("m", "b", "step", "y", "count", "at", "top"))
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -134,9 +136,10 @@ cdef void prepare(Run* p, const View* v, int number, const Array* a, const Array
 
 
 cdef inline void call(const Run* p, const char* a, Py_ssize_t a_step, const char* b, Py_ssize_t b_step, char* out, Py_ssize_t out_step,
-                      Py_ssize_t rows, Py_ssize_t width, Py_ssize_t shift) noexcept nogil:
+                      Py_ssize_t rows, Py_ssize_t width, Py_ssize_t shift, Py_ssize_t fresh) noexcept nogil:
     """Run the kernel of a pass over disjoint buffers, the accumulators so many bytes after the first ones."""
-    p.kernel(a, b, out, p.sums[0] + shift, p.sums[1] + shift, p.sums[2] + shift, rows, width, a_step, b_step, out_step, p.numbers)
+    p.kernel(a, b, out, p.sums[0] + shift, p.sums[1] + shift, p.sums[2] + shift, rows, width, a_step, b_step, out_step, fresh,
+             p.numbers)
 
 
 cdef inline void fill(char* p, int size, Py_ssize_t n, double value) noexcept nogil:
@@ -149,12 +152,12 @@ cdef inline void fill(char* p, int size, Py_ssize_t n, double value) noexcept no
             (<double*> p)[i] = value
 
 
-cdef inline void start(const View* v, const Run* p, Py_ssize_t n, Py_ssize_t shift) noexcept nogil:
+cdef inline void start(const View* v, const Run* p, Py_ssize_t n) noexcept nogil:
     """What n accumulators start with."""
     cdef int j
-    fill(p.sums[0] + shift, v.job.size, n, p.k.start[v.job.size == 8])
+    fill(p.sums[0], v.job.size, n, p.k.start[v.job.size == 8])
     for j in range(1, p.k.nstate):
-        fill(p.sums[j] + shift, v.job.size, n, 0.0)
+        fill(p.sums[j], v.job.size, n, 0.0)
 
 
 cdef inline void neutral(const View* v, const Kernel* k, char* p, Py_ssize_t n) noexcept nogil:
@@ -173,7 +176,7 @@ cdef void little(const View* v, const Run* p, const char* a, const char* b, char
     if p.k.ninputs == 2:
         neutral(v, p.k, second, WIDTH)
         memcpy(second, b, m * v.job.size)
-    call(p, buffer, WIDTH, second, WIDTH, target, WIDTH, 1, WIDTH, shift)
+    call(p, buffer, WIDTH, second, WIDTH, target, WIDTH, 1, WIDTH, shift, WIDTH)
     if p.out.data != NULL:
         memcpy(out, target, m * v.job.size)
 
@@ -184,9 +187,9 @@ cdef inline void last(const View* v, const Run* p, const char* a, const char* b,
     if m < WIDTH:
         little(v, p, a, b, out, m, 0)
         return
-    call(p, a, WIDTH, b, WIDTH, out, WIDTH, 1, m - rest, 0)
+    call(p, a, WIDTH, b, WIDTH, out, WIDTH, 1, m - rest, 0, 0)
     if rest:
-        call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, 0)
+        call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, 0, 0)
 
 
 cdef void along(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t ahead, int segment) noexcept nogil:
@@ -199,19 +202,17 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
     cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
     cdef int size = v.job.size
     cdef Py_ssize_t begin = <Py_ssize_t> segment * SEGMENT, n = min(v.n - begin, <Py_ssize_t> SEGMENT), m, rest = n & (WIDTH - 1)
-    cdef Py_ssize_t shift = segment * WIDTH * size, end = (n - WIDTH) * size
+    cdef Py_ssize_t shift = segment * WIDTH * size, end = (n - WIDTH) * size, fresh = WIDTH
     a += begin * size
     b += begin * size
     out += begin * size
     if p.k.nstate:
-        start(v, p, WIDTH, shift)
         if n < WIDTH:
             little(v, p, a, b, out, n, shift)
             return
         if rest:
-            call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, shift)
-            if p.k.state[0] != SLOT_M:
-                start(v, p, WIDTH - rest, shift)
+            call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, shift, WIDTH)
+            fresh = WIDTH - rest if p.k.state[0] != SLOT_M else 0
     while n > 0:
         m = min(n, <Py_ssize_t> BLOCK) if p.buffered or ahead else n
         if ahead:
@@ -219,7 +220,8 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
             if p.k.ninputs == 2:
                 fa_prefetch(b + ahead * p.b.row, m * size)
         if p.k.nstate:
-            call(p, a, WIDTH, b, WIDTH, out, WIDTH, m // WIDTH, WIDTH, shift)
+            call(p, a, WIDTH, b, WIDTH, out, WIDTH, m // WIDTH, WIDTH, shift, fresh)
+            fresh = 0
         else:
             last(v, p, a, b, buffer if p.buffered else out, m)
         if p.buffered:
@@ -289,19 +291,19 @@ cdef void across(const View* v, const Run* p) noexcept nogil:
                 step[i] = wide
         target = p.out.data + done * p.out.step * size
         if copied or p.buffered:
-            call(p, source[0], step[0], source[1], step[1], result, wide, m, wide, 0)
+            call(p, source[0], step[0], source[1], step[1], result, wide, m, wide, 0, 0)
             if p.out.data != NULL:
                 for j in range(m):
                     place(v.job, target + j * p.out.step * size, result + j * wide * size, v.w, p.stream)
         else:
-            call(p, source[0], step[0], source[1], step[1], target, p.out.step, m, wide, 0)
+            call(p, source[0], step[0], source[1], step[1], target, p.out.step, m, wide, 0, 0)
         done += m
     if left:
         for i in range(p.k.ninputs):
             source[i] = buffer + i * BLOCK * size
             neutral(v, p.k, buffer + i * BLOCK * size, wide)
             memcpy(buffer + i * BLOCK * size, given[i].data + v.n * given[i].step * size, left)
-        call(p, source[0], wide, source[1], wide, result, wide, 1, wide, 0)
+        call(p, source[0], wide, source[1], wide, result, wide, 1, wide, 0, 0)
         if p.out.data != NULL:
             memcpy(p.out.data + v.n * p.out.step * size, result, left)
 
@@ -396,7 +398,7 @@ cdef void reduce(View* v, int number, const Array* a, const Array* b, const Arra
     if v.along:
         lengthwise(v, &p)
         return
-    start(v, &p, padded(v.w), 0)
+    start(v, &p, padded(v.w))
     across(v, &p)
     if v.job.size == 4:
         settle[float](v, &p, NULL)
@@ -412,7 +414,7 @@ cdef void once(View* v, int number) noexcept nogil:
     prepare(&p, v, number, &none, &none, &none)
     if p.k.ninputs == 2:
         second = slot(v, p.k.inputs[1])
-    call(&p, slot(v, p.k.inputs[0]), 0, second, 0, NULL, 0, 1, padded(v.w), 0)
+    call(&p, slot(v, p.k.inputs[0]), 0, second, 0, NULL, 0, 1, padded(v.w), 0, 0)
 
 
 cdef inline double number(const View* v, int which, Py_ssize_t row) noexcept nogil:
@@ -427,6 +429,15 @@ cdef bint far(const View* v) noexcept nogil:
     cdef Py_ssize_t i
     for i in range(v.w):
         if number(v, SLOT_B, i) != 0:
+            return True
+    return False
+
+
+cdef bint sure(const View* v) noexcept nogil:
+    """Whether the maximum alone makes up the sum of any row."""
+    cdef Py_ssize_t i
+    for i in range(v.w):
+        if number(v, SLOT_TOP, i) < 1e30:
             return True
     return False
 

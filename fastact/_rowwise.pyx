@@ -95,7 +95,7 @@ cdef void solve(View* v) noexcept nogil:
             reduce(v, EXP_TOTAL, &v.a, &none, &none)
         once(v, INVERSE)
         if v.kept != NULL:
-            sweep(v, SCALED, &kept, &none, &v.out)
+            sweep(v, SCALED_SURE if sure(v) else SCALED, &kept, &none, &v.out)
         else:
             sweep(v, EXP_SCALED, &v.a, &none, &v.out)
     elif op == LOG_SOFTMAX or op == LOGSUMEXP:

@@ -37,6 +37,20 @@ FA_ATOM double fa_from_bits_f64(int64_t b) { double x; memcpy(&x, &b, 8); return
 FA_ATOM float fa_select_f32(int c, float a, float b) { return c ? a : b; }
 FA_ATOM double fa_select_f64(int c, double a, double b) { return c ? a : b; }
 
+/* x, or c where it lies beyond it. GCC makes one instruction of `x < c ? c : x`, which keeps NaN as it should, but two or
+ * three where it knows c to be a constant; so it is not told that nobody ever writes to fa_nothing. */
+#if defined(__GNUC__) || defined(__clang__)
+__attribute__((weak, visibility("hidden"))) int fa_nothing = 0;
+#else
+static const int fa_nothing = 0;
+#endif
+FA_ATOM float fa_variable_f32(float c) { return fa_from_bits_f32(fa_bits_f32(c) ^ fa_nothing); }
+FA_ATOM double fa_variable_f64(double c) { return fa_from_bits_f64(fa_bits_f64(c) ^ fa_nothing); }
+FA_ATOM float fa_at_least_f32(float x, float c) { c = fa_variable_f32(c); return x < c ? c : x; }
+FA_ATOM double fa_at_least_f64(double x, double c) { c = fa_variable_f64(c); return x < c ? c : x; }
+FA_ATOM float fa_at_most_f32(float x, float c) { c = fa_variable_f32(c); return x > c ? c : x; }
+FA_ATOM double fa_at_most_f64(double x, double c) { c = fa_variable_f64(c); return x > c ? c : x; }
+
 FA_ATOM float fa_abs_f32(float x) { return fabsf(x); }
 FA_ATOM double fa_abs_f64(double x) { return fabs(x); }
 FA_ATOM float fa_sqrt_f32(float x) { return sqrtf(x); }

@@ -129,22 +129,29 @@ def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
 
 
 @primitive
-def share(p, high, rest, top):
-    """p (high + rest)/2^64, 1 from top on; p rest would be too small a number for the least of results otherwise."""
-    return select(p >= top, 1.0, fma(p, high, p * rest) * 5.421010862427522e-20)
+def share(p, high, rest):
+    """p (high + rest)/2^64; p rest would be too small a number for the least of results otherwise."""
+    return fma(p, high, p * rest) * 5.421010862427522e-20
+
+
+@row_pass(inputs="p", lanes="high rest")
+def scaled(p, high, rest):
+    """What the exponentials that were kept are of their sum."""
+    return share(p, high, rest)
 
 
 @row_pass(inputs="p", lanes="high rest top")
-def scaled(p, high, rest, top):
-    """What the exponentials that were kept are of their sum."""
-    return share(p, high, rest, top)
+def scaled_sure(p, high, rest, top):
+    """The same, and 1 from top on."""
+    return select(p >= top, 1.0, share(p, high, rest))
 
 
 @row_pass(inputs="x", lanes="b floor shift high rest top")
 def exp_scaled(x, sign, t, t_low, b, floor, shift, high, rest, top):
     """The same of exp(sign x/T - km ln 2), after exp_total."""
     e, w = row_exp(sign * x, t, t_low, b, floor, shift)
-    return share(mul_add(w, e, w), high, rest, top)
+    p = mul_add(w, e, w)
+    return select(p >= top, 1.0, share(p, high, rest))
 
 
 # -- logarithms -----------------------------------------------------------------------------------
