@@ -15,6 +15,9 @@ from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 from fastact._kernels cimport BLOCK, GROUP, Moves, movers
 
+cdef enum:
+    AHEAD = 2048            # bytes that are fetched ahead at a time: more would wait for each other
+
 cdef extern from "memory.h" nogil:
     void fa_stream_end()
     void fa_prefetch(const void* src, Py_ssize_t size)
@@ -202,7 +205,7 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
     cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
     cdef int size = v.job.size
     cdef Py_ssize_t begin = <Py_ssize_t> segment * SEGMENT, n = min(v.n - begin, <Py_ssize_t> SEGMENT), m, rest = n & (WIDTH - 1)
-    cdef Py_ssize_t shift = segment * WIDTH * size, end = (n - WIDTH) * size, fresh = WIDTH
+    cdef Py_ssize_t shift = segment * WIDTH * size, end = (n - WIDTH) * size, fresh = WIDTH, waiting = 0
     a += begin * size
     b += begin * size
     out += begin * size
@@ -214,7 +217,7 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
             call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, shift, WIDTH)
             fresh = WIDTH - rest if p.k.state[0] != SLOT_M else 0
     while n > 0:
-        m = min(n, <Py_ssize_t> BLOCK) if p.buffered or ahead else n
+        m = min(n, <Py_ssize_t> (AHEAD // size if ahead else BLOCK)) if p.buffered or ahead else n
         if ahead:
             fa_prefetch(a + ahead * p.a.row, m * size)
             if p.k.ninputs == 2:
@@ -223,13 +226,16 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
             call(p, a, WIDTH, b, WIDTH, out, WIDTH, m // WIDTH, WIDTH, shift, fresh)
             fresh = 0
         else:
-            last(v, p, a, b, buffer if p.buffered else out, m)
-        if p.buffered:
-            place(v.job, out, buffer, m, p.stream)
+            last(v, p, a, b, buffer + waiting * size if p.buffered else out, m)
         n -= m
         a += m * size
         b += m * size
-        out += m * size
+        waiting += m
+        if not p.buffered or waiting == BLOCK or n == 0:
+            if p.buffered:
+                place(v.job, out, buffer, waiting, p.stream)
+            out += waiting * size
+            waiting = 0
 
 
 cdef void lengthwise(const View* v, Run* p) noexcept nogil:

@@ -34,10 +34,12 @@ cdef enum:
     LANES = 256                 # lanes of a tile, at most
     SHORT = 64                  # rows up to this long go through tiles
     SHORT_EXP = 192             # and of functions that compute an exponential and more for each row
+    SHORT_BACK = 144            # and of backward passes
     TILE = 4096                 # elements of a tile
     KEPT = 1 << 19              # bytes of exponentials kept between two passes
     NEAR = 1 << 21              # bytes of an array that the caches need no help with
     BATCH = 1 << 16             # bytes of the rows that take turns, pass by pass
+    BATCH_BACK = 1 << 13        # and in backward passes, where rows come in pairs and exponentials are not kept
     UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
     PANEL = 512                 # bytes of a panel's width
@@ -269,7 +271,8 @@ cdef int side_by_side(const Grid* g) noexcept nogil:
 cdef int launch(Grid* g) except -1:
     """Choose the way through the arrays of a job and go it."""
     cdef Py_ssize_t units, rows, kept
-    cdef int failed, size = g.job.size, short_rows = SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT
+    cdef int failed, size = g.job.size
+    cdef int short_rows = SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
     cdef double cost = <double> (g.outer * g.n * g.inner) * 0.5 * (size // 4)
     g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
@@ -286,8 +289,9 @@ cdef int launch(Grid* g) except -1:
         rows = g.width
         g.memory = 3 * g.n * g.width * size
     else:
-        rows = min(<Py_ssize_t> GROUP, BATCH // (g.n * size), g.outer // (SHARES * threads_now()))
-        g.width = rows = max(rows, <Py_ssize_t> 1) if g.job.op <= LOGSUMEXP else 1
+        rows = BATCH if g.job.op <= LOGSUMEXP else BATCH_BACK if g.b.data != NULL else 0
+        rows = min(<Py_ssize_t> GROUP, rows // (g.n * size), g.outer // (SHARES * threads_now()))
+        g.width = rows = max(rows, <Py_ssize_t> 1)
         units = (g.outer + g.width - 1) // g.width
         g.sums = 3 * segments(g.n) * WIDTH * size
         if g.n * size <= KEPT and g.outer * g.n * size > NEAR:
