@@ -28,6 +28,13 @@ ARITHMETIC = [
     *("-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"),
     *("-fno-thread-jumps", "-fno-tree-pre"),
 ]
+# A kernel is one long chain of dependent instructions, longer than what a processor looks ahead; so the iterations of a
+# loop are mixed: four of them in a kernel, those that there are in a row pass. GCC only. A fifth to a tenth of the time.
+MIXED = ["-fschedule-insns", "-fsched-pressure", "--param=sched-pressure-algorithm=2"]
+UNROLLED = [
+    *("-funroll-loops", "--param=max-unroll-times=4"),
+    *("--param=max-unrolled-insns=1000", "--param=max-average-unrolled-insns=1000"),
+]
 V3 = ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mmovbe"]
 # Of the row passes GCC's default tuning loads an element once for each use.
 V4 = [*V3, "-mtune=icelake-server", "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl", "-mprefer-vector-width=512"]
@@ -94,10 +101,16 @@ class BuildExt(build_ext):
         flags = self.openmp_flags()
         if flags is None:
             print("fastact: the compiler has no OpenMP; building serial kernels", file=sys.stderr)
+        mixed = self.compiles(MIXED + UNROLLED)
         for extension in self.extensions:
             if extension.name in HAND_WRITTEN and flags is not None:
                 extension.extra_compile_args += flags
                 extension.extra_link_args += flags
+            kind = extension.name.rpartition(".")[2]
+            if mixed and kind in ("f32", "f64"):
+                extension.extra_compile_args += MIXED + UNROLLED
+            elif mixed and kind in ("r32", "r64"):
+                extension.extra_compile_args += MIXED
         self.parallel = self.parallel or os.cpu_count()
         super().build_extensions()
 
@@ -108,18 +121,23 @@ class BuildExt(build_ext):
         super().copy_extensions_to_source()
 
     def openmp_flags(self) -> list[str] | None:
-        """Try to compile and link an OpenMP program."""
+        """The flags of OpenMP, if it is there and wanted."""
         if os.environ.get("FASTACT_NO_OPENMP"):
             return None
+        program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+        return ["-fopenmp"] if self.compiles(["-fopenmp"], program) else None
+
+    def compiles(self, flags: list[str], program: str = "int main(void) { return 0; }\n") -> bool:
+        """Whether a program compiles and links with such flags, without a warning."""
         with tempfile.TemporaryDirectory() as folder:
-            source = Path(folder) / "openmp.c"
-            source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+            source = Path(folder) / "program.c"
+            source.write_text(program)
             try:
-                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=["-fopenmp"])
-                self.compiler.link_executable(objects, "openmp", output_dir=folder, extra_postargs=["-fopenmp"])
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=[*flags, "-Werror"])
+                self.compiler.link_executable(objects, "program", output_dir=folder, extra_postargs=flags)
             except Exception:
-                return None
-        return ["-fopenmp"]
+                return False
+        return True
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
 """Reads the disassembly of the kernels: vector instructions in each loop, and what stayed scalar.
 
-``python tools/vectorised.py [NAME ...]`` prints, per CPU level, kernel and precision, the instructions of the loop for one
-vector of elements; the exit status is 1 where a loop computes element by element. It needs objdump.
+``python tools/vectorised.py [NAME ...]`` prints, per CPU level, kernel and precision, the instructions of the loop for the
+elements that one iteration computes; the exit status is 1 where a loop computes element by element. It needs objdump.
 """
 
 import re
@@ -13,16 +13,18 @@ from typing import NamedTuple
 PACKAGE = Path(__file__).resolve().parents[1] / "fastact"
 KINDS = r"value|derivative|both|backward_from_output|backward|from_output|partial\d+"
 KERNEL = re.compile(rf"[0-9a-f]+ <__pyx_f_\w+?_b_(\w+?)_({KINDS})(_v)?>:")
+STEP = re.compile(r"(add|sub)q? +\$0x([0-9a-f]+),%r\w+")
 SCALAR = re.compile(r"(?!v?mov|vbroadcast)\w+s[sd]|call")
 
 
 class Loop(NamedTuple):
-    """A kernel's loops: instructions of the longest one, elements that it computes at a time, what is scalar in any."""
+    """A kernel's loops: instructions of the longest one, elements of a vector and of an iteration, what is scalar in any."""
 
     function: str
     kind: str
     instructions: int
     lanes: int
+    elements: int
     scalar: tuple[str, ...]
 
 
@@ -52,7 +54,9 @@ def _loop(function, kind, symbol, size):
     widths = {"z": 64, "y": 32, "x": 16}
     lanes = max((widths[w] // size for *_, operands in longest for w in re.findall(r"%([xyz])mm", operands)), default=1)
     scalar = tuple(sorted({op for _, op, _ in inside if SCALAR.fullmatch(op)}))
-    return Loop(function, kind, len(longest), lanes, scalar)
+    steps = [STEP.fullmatch(f"{op} {operands}") for _, op, operands in longest]
+    bytes_ = max((min(int(s[2], 16), 2**64 - int(s[2], 16)) for s in steps if s), default=0)
+    return Loop(function, kind, len(longest), lanes, max(lanes, bytes_ // size), scalar)
 
 
 def extensions(package=PACKAGE):
@@ -75,7 +79,7 @@ def main(names):
                 bad += bool(k.scalar)
                 note = f"  SCALAR: {' '.join(k.scalar)}" if k.scalar else ""
                 where = f"{file.parent.name:<11}{file.name[:3]}  {k.function:<18}{k.kind:<14}"
-                print(f"{where}{k.instructions:>5} for {k.lanes:>2}{note}")
+                print(f"{where}{k.instructions:>5} for {k.elements:>2}{note}")
     return int(bad > 0)
 
 
