@@ -13,9 +13,12 @@ from ..primitives.common import atan, fast_two_sum, hypot_squared, keep_nan, quo
 def softsign(x):
     """Softsign: x / (1 + |x|)."""
     a = abs(x)
-    r = 1.0 / (1.0 + a)
-    # Beyond 1e30 the quotient is 1 to the last digit; inf / inf would be NaN.
-    return select(a > 1e30, copysign(1.0, x), x / (1.0 + a)), r * r
+    d = 1.0 + a
+    r = 1.0 / d
+    # x / d by the quotient that the derivative needs, and what its rounding took. Beyond 1e30 it is 1 to the last digit;
+    # inf / inf would be NaN.
+    q = x * r
+    return select(a > 1e30, copysign(1.0, x), mul_add(fma(-q, d, x), r, q)), r * r
 
 
 @softsign.from_output
@@ -135,6 +138,6 @@ def dish(x):
 )  # fmt: skip
 def arctan(x):
     """Arc tangent."""
-    r = 1.0 / x
+    r = 1.0 / abs(x)
     # Where x^2 overflows, 1 / x^2 may still be a subnormal number.
     return atan(x), select(abs(x) > 1e10, r * r, 1.0 / fma(x, x, 1.0))

@@ -29,6 +29,7 @@ from ..primitives.common import (
     quotient,
     scale_down,
     scale_wide,
+    sixth,
     square,
     tanh_parts,
     two_product,
@@ -273,8 +274,8 @@ def telu(x):
 )  # fmt: skip
 def hard_swish(x):
     """Hard swish: x * relu6(x + 3) / 6."""
-    inside = x * (x + 3.0) / 6.0
+    inside = sixth(x * (x + 3.0))
     return (
         select(x >= 3.0, x, select(x <= -3.0, -0.0, inside)),
-        select(x >= 3.0, 1.0, select(x <= -3.0, 0.0, (2.0 * x + 3.0) / 6.0)),
+        select(x >= 3.0, 1.0, select(x <= -3.0, 0.0, sixth(2.0 * x + 3.0))),
     )
