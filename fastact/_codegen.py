@@ -305,7 +305,8 @@ class Printer:
             start = self.literal(entry.start[self.precision == "float64"])
             begins = [start, *[self.literal(0.0)] * (len(entry.state) - 1)]
             lines += ["    if fresh_ > 0:", f"        for i_ in range({WIDTH}):"]
-            lines += [f"            s{j}_[i_] = fa_select_{self.suffix}(i_ < fresh_, {b}, s{j}_[i_])" for j, b in enumerate(begins)]
+            select = f"fa_select_{self.suffix}"
+            lines += [f"            s{j}_[i_] = {select}(i_ < fresh_, {b}, s{j}_[i_])" for j, b in enumerate(begins)]
         lines += ["    for j_ in range(rows_):", f"        for i_ in range({count}):"]
         lines += [f"            {line}" for line in loads]
         lines += [*self.statements(text.body, text.globals, " " * 12), *(f"            {line}" for line in stores)]

@@ -2,6 +2,7 @@
 
 cdef enum:
     BLOCK = 1024      # elements of a cache-resident block
+    STREAMED = 256    # elements computed before they are written past the caches, while the next ones are computed
     PART = 64         # blocks that a thread takes at a time where memory is the limit
     GROUP = 16        # blocks run over multiples of this (fastact/_codegen.py)
     MAX_PARAMS = 4

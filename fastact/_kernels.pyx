@@ -235,7 +235,7 @@ cdef bint in_place(const Job* job, bint varying) noexcept nogil:
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil:
     cdef char memory[SCRATCH]
     cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
-    cdef Py_ssize_t most = BLOCK if buffered or not in_place(job, varying) else stop - start, m
+    cdef Py_ssize_t most = STREAMED if stream else BLOCK if buffered or not in_place(job, varying) else stop - start, m
     while start < stop:
         m = min(most, stop - start)
         if m > GROUP:

@@ -42,6 +42,16 @@ def test_every_kernel_is_looked_at(tool):
         assert not wrong, file
 
 
+def test_clamps_are_one_instruction(tool):
+    """At literals too (fastact/atoms.h)."""
+    for file in tool.extensions(PACKAGE):
+        text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", file], capture_output=True, text=True, check=True).stdout
+        (kernel,) = (symbol for symbol in text.split("\n\n") if "_b_sigmoid_value>:" in symbol)
+        own = "pd" if file.name[:3] == "f64" else "ps"
+        assert f"max{own} " in kernel, file
+        assert f"min{own} " in kernel, file
+
+
 LOOPS = """
 void __pyx_f_1_b_{name}_value(const float* restrict x, float* restrict y, long n) {{
     for (long i = 0; i < (n & ~15L); i++) y[i] = {expression};

@@ -15,10 +15,11 @@ def softsign(x):
     a = abs(x)
     d = 1.0 + a
     r = 1.0 / d
-    # x / d by the quotient that the derivative needs, and what its rounding took. Beyond 1e30 it is 1 to the last digit;
+    # a / d by the quotient that the derivative needs, and what its rounding took. Beyond 1e30 it is 1 to the last digit;
     # inf / inf would be NaN.
-    q = x * r
-    return select(a > 1e30, copysign(1.0, x), mul_add(fma(-q, d, x), r, q)), r * r
+    q = a * r
+    y = select(a > 1e30, 1.0, mul_add(fma(-q, d, a), r, q))
+    return copysign(y, x), r * r
 
 
 @softsign.from_output

@@ -29,13 +29,20 @@ from ..primitives.common import (
     quotient,
     scale_down,
     scale_wide,
-    sixth,
     square,
     tanh_parts,
     two_product,
     two_sum,
 )
-from ..primitives.float64 import clamp_for, clamp_gelu_tanh, exp_reduce, exp_reduce_product, normal_quotient, scale_down_large
+from ..primitives.float64 import (
+    clamp_for,
+    clamp_gelu_tanh,
+    exp_reduce,
+    exp_reduce_product,
+    normal_quotient,
+    scale_down_large,
+    sixth,
+)
 
 QUICK = Constant("1.702")
 TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)

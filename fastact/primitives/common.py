@@ -31,7 +31,6 @@ from .float64 import (
 SQRT_HALF_PI_INVERSE = Constant("0.3989422804014326779399460599343818684758586311649")  # 1 / sqrt(2 pi)
 PI = Constant("3.1415926535897932384626433832795028841971693993751")
 HALF_PI = Constant("1.5707963267948966192313216916397514420985846996876")
-SIXTH = Constant("0.16666666666666666666666666666666666666666666666667")
 THIRD = Constant("0.33333333333333333333333333333333333333333333333333")
 SQRT2 = Constant("1.4142135623730950488016887242096980785696718753769")
 
@@ -81,12 +80,6 @@ def quotient(n, d, d_low):
     r = 1.0 / d
     q = n * r
     return mul_add(mul_add(-q, d_low, fma(-q, d, n)), r, q)
-
-
-@primitive
-def sixth(x):
-    """x / 6: two products take less time than a division."""
-    return fma(x, SIXTH.hi, x * SIXTH.lo)
 
 
 @primitive
