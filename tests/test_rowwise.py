@@ -94,6 +94,22 @@ def test_few_columns(name, dtype, shape):
     assert_same_bits(function(x, axis, out=x), got)
 
 
+@pytest.mark.parametrize("n", [193, 513, 1000, 1025, 2079])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "sparsemax", "entmax15"])
+def test_rows_that_are_fetched_ahead(name, dtype, n):
+    """Piece by piece in arrays that no cache holds, forward and backward, past the caches too: the same bits as a few rows."""
+    function, rng = getattr(fa, name), np.random.default_rng(5)
+    for size in (3 << 20, 34 << 20) if n == 1000 and "softmax" in name else (3 << 20,):
+        shape = size // (n * np.dtype(dtype).itemsize), n
+        x, grad = rng.normal(size=shape).astype(dtype), rng.normal(size=shape).astype(dtype)
+        y = function(x)
+        back = function.backward(grad, y)
+        for part in (slice(0, 1), slice(1, 20), slice(-18, None)):
+            assert_same_bits(y[part], function(x[part]))
+            assert_same_bits(back[part], function.backward(grad[part], y[part]))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "hardmax"])
 def test_large_outputs(name, dtype):
