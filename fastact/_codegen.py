@@ -96,7 +96,8 @@ def _calls(exprs: Iterable[ast.expr]) -> list[str]:
     return [n.func.id for e in exprs for n in ast.walk(e) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)]
 
 
-# select(x < c, c, x) and its mirror image for a literal c: C has functions that become one instruction (atoms.h).
+# select(x < c, c, x) and its mirror image for a literal c: C has functions that become one instruction (atoms.h). They are
+# put into the finished text, because the bits of results, for which a digest stands, are the same.
 _CLAMP = re.compile(r"fa_select_(f\d\d)\(\((\w+) ([<>]) (\(-?\(?<\w+>[\d.e+-]+\)?\))\), \4, \2\)")
 _CLAMPS = {"<": "at_least", ">": "at_most"}
 

@@ -28,8 +28,8 @@ class Loop(NamedTuple):
     scalar: tuple[str, ...]
 
 
-def kernels(file):
-    """The loops of all kernels in one extension module.
+def symbols(file):
+    """The disassembly of an extension module, symbol by symbol.
 
     Raises
     ------
@@ -37,9 +37,13 @@ def kernels(file):
         If there is no objdump, or it cannot read the file.
     """
     command = ["objdump", "-d", "--no-show-raw-insn", str(file)]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n\n")
+
+
+def kernels(file):
+    """The loops of all kernels in one extension module."""
     size = 8 if Path(file).name.startswith("f64") else 4
-    for symbol in text.split("\n\n"):
+    for symbol in symbols(file):
         if name := KERNEL.match(symbol):
             yield _loop(name[1], name[2] + (name[3] or ""), symbol, size)
 
