@@ -62,14 +62,15 @@ def print_kernels() -> list[Extension]:
     sys.modules["fastact"] = package
     from fastact import activations  # noqa: F401 (fills the registry)
     from fastact._codegen import module_text
-    from fastact._spec import REGISTRY, ROW_PASSES
+    from fastact._row_codegen import rows_text
+    from fastact._spec import REGISTRY, ROW_KERNELS, ROW_PASSES
 
     PRINTED.mkdir(parents=True, exist_ok=True)
     extensions = []
-    formulas, passes = (list(REGISTRY.values()), []), ([], list(ROW_PASSES.values()))
+    formulas, passes = list(REGISTRY.values()), list(ROW_PASSES.values())
     texts = {
-        "f32": module_text("float32", *formulas), "f64": module_text("float64", *formulas),
-        "r32": module_text("float32", *passes), "r64": module_text("float64", *passes),
+        "f32": module_text("float32", formulas), "f64": module_text("float64", formulas),
+        "r32": rows_text("float32", passes, ROW_KERNELS), "r64": rows_text("float64", passes, ROW_KERNELS),
         "moves": (HERE / "fastact" / "_moves.pyx").read_text(encoding="utf-8"),
     }  # fmt: skip
     for name, text in texts.items():
@@ -86,7 +87,7 @@ def print_kernels() -> list[Extension]:
                     f"fastact._isa.{level}.{name}",
                     [str(copy)],
                     include_dirs=["fastact"],
-                    depends=["fastact/moves.h", "fastact/transpose.h", "fastact/atoms.h", "setup.py"],
+                    depends=["fastact/moves.h", "fastact/fold.h", "fastact/transpose.h", "fastact/atoms.h", "setup.py"],
                     define_macros=INLINE,
                     extra_compile_args=[*ARITHMETIC, *flags],
                 )

@@ -19,13 +19,10 @@ from typing import Any
 
 from ._atoms import ATOMS
 from ._grammar import tree_of
-from ._spec import PRIMITIVES, SCALARS, RowPass, Spec
+from ._spec import PRIMITIVES, Spec
 
 #: Blocks run over multiples of this many elements, so that no loop needs a scalar remainder.
 GROUP = 16
-
-#: Lanes of a row's accumulators: a constant, so that they stay in registers.
-WIDTH = 32
 
 _SYMBOLS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.BitAnd: "&", ast.BitOr: "|",
@@ -119,6 +116,7 @@ class Printer:
         self.type = {"float32": "float", "float64": "double"}[precision]
         self.suffix = {"float32": "f32", "float64": "f64"}[precision]
         self.primitives: dict[str, Text] = {}  # in the order of definition
+        self.head: list[str] = []  # what is declared beside the atoms
         self.lines: list[str] = []
         self.table: list[str] = []
 
@@ -164,14 +162,14 @@ class Printer:
                 return True
         return False
 
-    def declarations(self, body: list[tuple[list[str], ast.expr]], indent: str) -> list[str]:
-        """``cdef`` lines for the names that a body assigns."""
+    def declarations(self, body: list[tuple[list[str], ast.expr]], indent: str, declared: Sequence[str] = ()) -> list[str]:
+        """``cdef`` lines for the names that a body assigns and that are not declared already."""
         numbers: list[str] = []
         conditions: list[str] = []
         for targets, expr in body:
             for name in targets:
                 group = conditions if self.is_bool(expr) else numbers
-                if name not in group:
+                if name not in group and name not in declared:
                     group.append(name)
         groups = ((self.type, numbers), ("bint", conditions))
         return [f"{indent}cdef {kind} {', '.join(names)}" for kind, names in groups if names]
@@ -198,7 +196,7 @@ class Printer:
         arguments = ", ".join(f"{self.type} {a}" for a in text.arguments)
         self.primitives[name] = text
         self.lines += [f"cdef inline {result} p_{name}({arguments}) noexcept nogil:"]
-        self.lines += self.declarations(text.body, "    ") + body
+        self.lines += self.declarations(text.body, "    ", text.arguments) + body
         self.lines += [f"    return ({values})" if len(text.results) > 1 else f"    return {values}", "", ""]
 
     def cost(self, body: list[tuple[list[str], ast.expr]], results: Iterable[ast.expr]) -> int:
@@ -275,58 +273,8 @@ class Printer:
             for vary in (False, True) if spec.params else (False,):
                 self.block(spec.name, text, results, list(spec.params), kind, vary, grad=True)
 
-    def row_pass(self, entry: RowPass, along: bool) -> None:
-        """Print one pass: ``along`` rows, WIDTH lanes to one row, or across them, each lane a row of its own."""
-        text = Text.of(entry.function)
-        name = f"r_{entry.name}_{'along' if along else 'across'}"
-        nout = len(text.results) - len(entry.state)
-        used = {n for e in [*(e for _, e in text.body), *text.results] for n in _names(e)}
-        roles = [("in", "in0"), ("in", "in1"), ("out", "out"), ("out", "s0"), ("out", "s1"), ("out", "s2")]
-        pointers = ", ".join(f"fa_{role}_{self.suffix} {n}_" for role, n in roles)
-        sizes = ", ".join(f"Py_ssize_t {n}_" for n in ("rows", "width", "step0", "step1", "step", "fresh"))
-        lines = [f"cdef void {name}({pointers}, {sizes}, const void* const* p_) noexcept nogil:"]
-        fixed = along and entry.state
-        steps = [str(WIDTH)] * 3 if fixed else ["step0_", "step1_", "step_"]
-        loads = [f"{n} = in{j}_[j_ * {steps[j]} + i_]" for j, n in enumerate(entry.inputs) if n in used]
-        for j, param in enumerate([*SCALARS, *entry.lanes]):
-            if param in used and (along or param in SCALARS):
-                lines += [f"    cdef {self.type} {param} = (<const {self.type}*> p_[{j}])[0]"]
-            elif param in used:
-                lines += [f"    cdef fa_in_{self.suffix} p{j}_ = <fa_in_{self.suffix}> p_[{j}]", f"    cdef {self.type} {param}"]
-                loads += [f"{param} = p{j}_[i_]"]
-        loads += [f"{n} = s{j}_[i_]" for j, n in enumerate(entry.state) if n in used]
-        values = [self.expression(r, text.globals) for r in text.results]
-        stores = [f"out_[j_ * {steps[2]} + i_] = {v}" for v in values[:nout]]
-        stores += [f"s{j}_[i_] = {v}" for j, v in enumerate(values[nout:])]
-        assigned = {n for targets, _ in text.body for n in targets}
-        names = ", ".join(n for n in (*entry.inputs, *entry.state) if n in used - assigned)
-        lines += [f"    cdef {self.type} {names}", *self.declarations(text.body, "    "), "    cdef Py_ssize_t i_, j_"]
-        count = str(WIDTH) if fixed else f"width_ & ~{GROUP - 1}"
-        if fixed:  # the first lanes start here: small stores from elsewhere would not be forwarded to a vector's load
-            start = self.literal(entry.start[self.precision == "float64"])
-            begins = [start, *[self.literal(0.0)] * (len(entry.state) - 1)]
-            lines += ["    if fresh_ > 0:", f"        for i_ in range({WIDTH}):"]
-            select = f"fa_select_{self.suffix}"
-            lines += [f"            s{j}_[i_] = {select}(i_ < fresh_, {b}, s{j}_[i_])" for j, b in enumerate(begins)]
-        lines += ["    for j_ in range(rows_):", f"        for i_ in range({count}):"]
-        lines += [f"            {line}" for line in loads]
-        lines += [*self.statements(text.body, text.globals, " " * 12), *(f"            {line}" for line in stores)]
-        self.lines += [*lines, "", ""]
-        cost = self.cost(text.body, text.results)
-        self.table.append(f'    table["rows", "{entry.name}", {along}] = (<size_t> &{name}, {cost})')
-
-    def module(self, specs: Sequence[Spec], passes: Sequence[RowPass] = ()) -> str:
-        """The whole module's text."""
-        if specs:
-            product = Text.of(_multiply)
-            self.block("multiply", product, product.results, ["grad"], "value", True)
-        for spec in specs:
-            self.activation(spec)
-            self.backward(spec)
-        for entry in passes:
-            if not entry.once:
-                self.row_pass(entry, True)
-            self.row_pass(entry, False)
+    def finished(self) -> str:
+        """The module's text, of all that has been printed."""
         s, t = self.suffix, self.type
         head = [
             "# Printed by fastact/_codegen.py from fastact/activations; do not edit.",
@@ -341,12 +289,18 @@ class Printer:
             head.append(f"    {t} fa_{name}_{s}({', '.join(kinds)})")
         head += [f"    {t} fa_{name}_{s}({t}, {t})" for name in _CLAMPS.values()]
         tail = ["table = {}", "", "", "def _fill():", *self.table, "", "", "_fill()", ""]
-        return _CLAMP.sub(_clamp, "\n".join([*head, "", "", *self.lines, *tail]))
+        return _CLAMP.sub(_clamp, "\n".join([*head, *self.head, "", "", *self.lines, *tail]))
 
 
-def module_text(precision: str, specs: Sequence[Spec], passes: Sequence[RowPass] = ()) -> str:
-    """The Cython text of all kernels of one precision."""
-    return Printer(precision).module(specs, passes)
+def module_text(precision: str, specs: Sequence[Spec]) -> str:
+    """The Cython text of all kernels of activations in one precision."""
+    printer = Printer(precision)
+    product = Text.of(_multiply)
+    printer.block("multiply", product, product.results, ["grad"], "value", True)
+    for spec in specs:
+        printer.activation(spec)
+        printer.backward(spec)
+    return printer.finished()
 
 
 def digest(spec: Spec, precision: str) -> str:

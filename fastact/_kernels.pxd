@@ -42,7 +42,7 @@ ctypedef void (*stream_fn)(void* dst, const void* src, Py_ssize_t size, const vo
 ctypedef void (*transpose_fn)(
     const void* src, Py_ssize_t src_step, void* dst, Py_ssize_t dst_step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
 ctypedef void (*fold_max_fn)(const void* m, Py_ssize_t n, void* out) noexcept nogil
-ctypedef void (*fold_sum_fn)(const void* s, const void* c, Py_ssize_t n, double start, double* out) noexcept nogil
+ctypedef void (*fold_sums_fn)(const void* sums, Py_ssize_t n, int count, double start, void* out) noexcept nogil
 
 cdef struct Moves:
     gather_fn gather
@@ -50,7 +50,7 @@ cdef struct Moves:
     stream_fn stream
     transpose_fn transpose
     fold_max_fn fold_max
-    fold_sum_fn fold_sum
+    fold_sums_fn fold_sums
 
 cdef Moves movers[2]             # float32, float64
 

@@ -121,7 +121,7 @@ def set_moves(table):
         movers[j].stream = <stream_fn> <uintptr_t> <size_t> table["stream", 4 * (j + 1)]
         movers[j].transpose = <transpose_fn> <uintptr_t> <size_t> table["transpose", 4 * (j + 1)]
         movers[j].fold_max = <fold_max_fn> <uintptr_t> <size_t> table["fold_max", 4 * (j + 1)]
-        movers[j].fold_sum = <fold_sum_fn> <uintptr_t> <size_t> table["fold_sum", 4 * (j + 1)]
+        movers[j].fold_sums = <fold_sums_fn> <uintptr_t> <size_t> table["fold_sums", 4 * (j + 1)]
 
 
 def build_info():

@@ -9,10 +9,12 @@ cdef extern from "moves.h" nogil:
     void fa_scatter_f32(const void* src, char* dst, int64_t row, int64_t rows, int64_t stride, int type, int64_t n)
     void fa_scatter_f64(const void* src, char* dst, int64_t row, int64_t rows, int64_t stride, int type, int64_t n)
     void fa_stream(void* dst, const void* src, int64_t size, const void* next)
+
+cdef extern from "fold.h" nogil:
     void fa_fold_max_f32(const void* m, int64_t n, void* out)
     void fa_fold_max_f64(const void* m, int64_t n, void* out)
-    void fa_fold_sum_f32(const void* s, const void* c, int64_t n, double start, double* out)
-    void fa_fold_sum_f64(const void* s, const void* c, int64_t n, double start, double* out)
+    void fa_fold_sums_f32(const void* sums, int64_t n, int count, double start, void* out)
+    void fa_fold_sums_f64(const void* sums, int64_t n, int count, double start, void* out)
 
 cdef extern from "transpose.h" nogil:
     void fa_transpose_f32(const void* src, int64_t src_step, void* dst, int64_t dst_step, int64_t rows, int64_t columns)
@@ -24,5 +26,5 @@ table = {
     ("stream", 4): <size_t> &fa_stream, ("stream", 8): <size_t> &fa_stream,
     ("transpose", 4): <size_t> &fa_transpose_f32, ("transpose", 8): <size_t> &fa_transpose_f64,
     ("fold_max", 4): <size_t> &fa_fold_max_f32, ("fold_max", 8): <size_t> &fa_fold_max_f64,
-    ("fold_sum", 4): <size_t> &fa_fold_sum_f32, ("fold_sum", 8): <size_t> &fa_fold_sum_f64,
+    ("fold_sums", 4): <size_t> &fa_fold_sums_f32, ("fold_sums", 8): <size_t> &fa_fold_sums_f64,
 }

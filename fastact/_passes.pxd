@@ -1,14 +1,14 @@
 # What _rowwise.pyx takes from _passes.pyx.
 
 cdef enum:
-    WIDTH = 32              # lanes of a row (fastact/_codegen.py)
+    WIDTH = 32              # lanes of a row (fastact/_row_codegen.py)
     SEGMENT = 1 << 16       # elements of a long row that one thread takes
     SLOTS = 20
     NSCALARS = 3
     MOST_COPIES = 128
 
 cdef enum Pass:
-    ROW_MAX, EXP_SHIFT, EXP_SUM, EXP_SUM_SCALED, EXP_TOTAL, INVERSE, SCALED, SCALED_SURE, EXP_SCALED
+    ROW_MAX, LARGEST, EXP_SHIFT, EXP_SUM, EXP_SUM_SCALED, EXP_TOTAL, INVERSE, SCALED, SCALED_SURE, EXP_SCALED
     EXP_SUM_OTHERS, EXP_SUM_OTHERS_SCALED, LOG_TOTAL, LOG_SHIFTED, LOG_SCALED, LOG_SUM_EXP
     HARD_COUNT, HARD_PART, FIRST_MAX
     SPARSE_START, SPARSE_EXCESS, SPARSE_STEP, SPARSE_PART, ENTMAX_EXCESS, ENTMAX_STEP, ENTMAX_PART
@@ -52,6 +52,7 @@ cdef Py_ssize_t segments(Py_ssize_t n) noexcept nogil
 cdef void sweep(const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil
 cdef void reduce(View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil
 cdef void once(View* v, int number) noexcept nogil
+cdef Py_ssize_t whole(const View* v) noexcept nogil
 cdef bint far(const View* v) noexcept nogil
 cdef bint sure(const View* v) noexcept nogil
 cdef bint moves(const View* v) noexcept nogil

@@ -6,7 +6,7 @@ into one at the end, the row's lane among those of its neighbours: what is compu
 these at once. Across rows each lane is a row of its own, or, where rows are few, one of several copies of a row that
 share out its positions. A row longer than SEGMENT is cut into segments, which threads share; sums are folded in the order
 of segments, whoever computed them. Passes read and write disjoint buffers: an output that is also an input, and what is
-shorter than WIDTH, go through a cache-resident one.
+shorter than WIDTH, go through a cache-resident one. Only exponentials that are kept become results where they lie.
 """
 
 from libc.math cimport INFINITY
@@ -15,21 +15,23 @@ from libc.string cimport memcpy, memset
 from cython.parallel cimport prange
 from fastact._kernels cimport BLOCK, GROUP, Moves, movers
 
-cdef enum:
-    AHEAD = 2048            # bytes that are fetched ahead at a time: more would wait for each other
-
 cdef extern from "memory.h" nogil:
     void fa_stream_end()
-    void fa_prefetch(const void* src, Py_ssize_t size)
 
-# (in0, in1, out, accumulators, rows, width, steps of in0, in1 and out, fresh, numbers of the call and of the row).
-# Along a row the first `fresh` accumulators start in this call.
-ctypedef void (*pass_fn)(
+# Across rows: (in0, in1, out, accumulators, rows, width, steps of in0, in1 and out, numbers of the call and of the rows).
+ctypedef void (*across_fn)(
     const void*, const void*, void*, void*, void*, void*,
-    Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
+    Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
+# Along a row: (in0, in1, out, accumulators, elements from one of these to the next, whether they start here, elements of the
+# row, those by which the inputs are fetched ahead, numbers of the call and of the row).
+ctypedef void (*along_fn)(
+    const void*, const void*, void*, void*, Py_ssize_t, bint, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
+# All passes over many rows: (in, out, rows, elements of a row, from row to row in both, numbers of the call); how many are done.
+ctypedef Py_ssize_t (*whole_fn)(
+    const void*, void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
 
 cdef tuple PASS_NAMES = (
-    "row_max", "exp_shift", "exp_sum", "exp_sum_scaled", "exp_total", "inverse", "scaled", "scaled_sure", "exp_scaled",
+    "row_max", "largest", "exp_shift", "exp_sum", "exp_sum_scaled", "exp_total", "inverse", "scaled", "scaled_sure", "exp_scaled",
     "exp_sum_others", "exp_sum_others_scaled", "log_total", "log_shifted", "log_scaled", "log_sum_exp",
     "hard_count", "hard_part", "first_max", "sparse_start", "sparse_excess", "sparse_step", "sparse_part", "entmax_excess", "entmax_step", "entmax_part",
     "dot", "softmax_slope", "grad_sum", "log_softmax_slope", "sparse_dot", "sparse_slope", "entmax_dot", "entmax_slope",
@@ -37,18 +39,20 @@ cdef tuple PASS_NAMES = (
 )
 
 cdef struct Kernel:
-    pass_fn along[2]        # float32, float64
-    pass_fn across[2]
+    along_fn along[2]       # float32, float64; NULL: computed once a row
+    across_fn across[2]
     int ninputs
     int nlanes
     int nstate
     bint takes_x            # its first input
+    bint in_place           # along a row its input lies where its output goes
     double start[2]         # of the first accumulator, the others start with 0
     int inputs[2]           # slots, of passes that are computed once a row
     int lanes[6]
     int state[3]
 
 cdef Kernel kernels[NPASSES]
+cdef whole_fn wholes[2][2]  # float32, float64; softmax, log_softmax
 cdef int SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT, SLOT_TOP
 
 
@@ -61,13 +65,17 @@ def load(tables, passes):
     cdef Kernel* kernel
     cdef int j
     slots = {}
+    for j in range(2):
+        wholes[j][0] = <whole_fn> <uintptr_t> <size_t> tables[j]["whole", "softmax"]
+        wholes[j][1] = <whole_fn> <uintptr_t> <size_t> tables[j]["whole", "log_softmax"]
     for number, name in enumerate(PASS_NAMES):
         entry = passes[name]
         kernel = &kernels[number]
         for j in range(2):
-            kernel.across[j] = <pass_fn> <uintptr_t> <size_t> tables[j]["rows", name, False][0]
-            kernel.along[j] = kernel.across[j] if entry.once else <pass_fn> <uintptr_t> <size_t> tables[j]["rows", name, True][0]
+            kernel.across[j] = <across_fn> <uintptr_t> <size_t> tables[j]["across", name]
+            kernel.along[j] = NULL if entry.once else <along_fn> <uintptr_t> <size_t> tables[j]["along", name]
         kernel.takes_x = entry.inputs[0] == "x"
+        kernel.in_place = entry.inputs[0] == "p"
         kernel.start = entry.start
         kernel.ninputs, kernel.nlanes, kernel.nstate = len(entry.inputs), len(entry.lanes), len(entry.state)
         for j, n in enumerate(entry.lanes):
@@ -108,7 +116,8 @@ cdef inline void place(const Job* job, char* dst, const char* src, Py_ssize_t m,
 
 cdef struct Run:
     const Kernel* k
-    pass_fn kernel
+    along_fn along          # NULL: across
+    across_fn across
     const Array* a
     const Array* b
     const Array* out
@@ -121,13 +130,13 @@ cdef struct Run:
 cdef void prepare(Run* p, const View* v, int number, const Array* a, const Array* b, const Array* out) noexcept nogil:
     """A pass with its arrays, and the numbers and accumulators of the first row, or of all if it goes across them."""
     cdef int j, wide = v.job.size == 8, size = v.job.size
-    cdef bint final = out.data == v.out.data and out.data != NULL, lengthwise
+    cdef bint final = out.data == v.out.data and out.data != NULL
     p.k = &kernels[number]
-    lengthwise = v.along and p.k.along[wide] != p.k.across[wide]  # else a pass over the numbers of the rows
-    p.kernel = p.k.along[wide] if lengthwise else p.k.across[wide]
+    p.along = p.k.along[wide] if v.along else NULL
+    p.across = p.k.across[wide]
     p.a, p.b, p.out = a, b, out
     p.stream = final and v.job.stream
-    p.buffered = final and (v.job.stream or v.job.shared)
+    p.buffered = final and (v.job.stream or v.job.shared) and not (v.along and p.k.in_place)
     for j in range(NSCALARS):
         p.numbers[j] = v.job.typed + j * size
     for j in range(p.k.nlanes):
@@ -135,14 +144,13 @@ cdef void prepare(Run* p, const View* v, int number, const Array* a, const Array
     for j in range(3):
         p.sums[j] = NULL
         if j < p.k.nstate:
-            p.sums[j] = v.sums + j * segments(v.n) * WIDTH * size if lengthwise else slot(v, p.k.state[j])
+            p.sums[j] = v.sums if p.along != NULL else slot(v, p.k.state[j])
 
 
 cdef inline void call(const Run* p, const char* a, Py_ssize_t a_step, const char* b, Py_ssize_t b_step, char* out, Py_ssize_t out_step,
-                      Py_ssize_t rows, Py_ssize_t width, Py_ssize_t shift, Py_ssize_t fresh) noexcept nogil:
-    """Run the kernel of a pass over disjoint buffers, the accumulators so many bytes after the first ones."""
-    p.kernel(a, b, out, p.sums[0] + shift, p.sums[1] + shift, p.sums[2] + shift, rows, width, a_step, b_step, out_step, fresh,
-             p.numbers)
+                      Py_ssize_t rows, Py_ssize_t width) noexcept nogil:
+    """Run the kernel of a pass across rows, over disjoint buffers."""
+    p.across(a, b, out, p.sums[0], p.sums[1], p.sums[2], rows, width, a_step, b_step, out_step, p.numbers)
 
 
 cdef inline void fill(char* p, int size, Py_ssize_t n, double value) noexcept nogil:
@@ -168,7 +176,7 @@ cdef inline void neutral(const View* v, const Kernel* k, char* p, Py_ssize_t n) 
     fill(p, v.job.size, n, -INFINITY * v.job.scalars[0] if k.takes_x else 0.0)
 
 
-cdef void little(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t m, Py_ssize_t shift) noexcept nogil:
+cdef void little(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t m, char* sums) noexcept nogil:
     """A pass over fewer than WIDTH elements, through buffers."""
     cdef char memory[3 * WIDTH * 8 + 64]
     cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
@@ -179,63 +187,37 @@ cdef void little(const View* v, const Run* p, const char* a, const char* b, char
     if p.k.ninputs == 2:
         neutral(v, p.k, second, WIDTH)
         memcpy(second, b, m * v.job.size)
-    call(p, buffer, WIDTH, second, WIDTH, target, WIDTH, 1, WIDTH, shift, WIDTH)
+    p.along(buffer, second, buffer if p.k.in_place else target, sums, segments(v.n) * WIDTH, True, WIDTH, 0, p.numbers)
     if p.out.data != NULL:
-        memcpy(out, target, m * v.job.size)
-
-
-cdef inline void last(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t m) noexcept nogil:
-    """A pass without accumulators over part of a row."""
-    cdef Py_ssize_t rest = m & (WIDTH - 1), end = (m - WIDTH) * v.job.size
-    if m < WIDTH:
-        little(v, p, a, b, out, m, 0)
-        return
-    call(p, a, WIDTH, b, WIDTH, out, WIDTH, 1, m - rest, 0, 0)
-    if rest:
-        call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, 0, 0)
+        memcpy(out, buffer if p.k.in_place else target, m * v.job.size)
 
 
 cdef void along(const View* v, const Run* p, const char* a, const char* b, char* out, Py_ssize_t ahead, int segment) noexcept nogil:
-    """A pass over a segment of one row, WIDTH elements at a time; the row so many further on is fetched meanwhile, unless 0.
-
-    The last WIDTH elements are a step of their own if there is a remainder, so that some come twice. Sums begin with that
-    step and forget what these left in them; nothing else minds.
-    """
-    cdef char memory[BLOCK * 8 + 64]
+    """A pass over a segment of one row; the row so many further on is fetched meanwhile, unless 0."""
+    cdef char memory[(BLOCK + WIDTH) * 8 + 64]
     cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
     cdef int size = v.job.size
-    cdef Py_ssize_t begin = <Py_ssize_t> segment * SEGMENT, n = min(v.n - begin, <Py_ssize_t> SEGMENT), m, rest = n & (WIDTH - 1)
-    cdef Py_ssize_t shift = segment * WIDTH * size, end = (n - WIDTH) * size, fresh = WIDTH, waiting = 0
+    cdef Py_ssize_t begin = <Py_ssize_t> segment * SEGMENT, n = min(v.n - begin, <Py_ssize_t> SEGMENT), m
+    cdef char* sums = p.sums[0] + segment * WIDTH * size
+    cdef char* target
+    cdef bint fresh = True
     a += begin * size
     b += begin * size
     out += begin * size
-    if p.k.nstate:
-        if n < WIDTH:
-            little(v, p, a, b, out, n, shift)
-            return
-        if rest:
-            call(p, a + end, WIDTH, b + end, WIDTH, out + end, WIDTH, 1, WIDTH, shift, WIDTH)
-            fresh = WIDTH - rest if p.k.state[0] != SLOT_M else 0
+    if n < WIDTH:
+        little(v, p, a, b, out, n, sums)
+        return
     while n > 0:
-        m = min(n, <Py_ssize_t> (AHEAD // size if ahead else BLOCK)) if p.buffered or ahead else n
-        if ahead:
-            fa_prefetch(a + ahead * p.a.row, m * size)
-            if p.k.ninputs == 2:
-                fa_prefetch(b + ahead * p.b.row, m * size)
-        if p.k.nstate:
-            call(p, a, WIDTH, b, WIDTH, out, WIDTH, m // WIDTH, WIDTH, shift, fresh)
-            fresh = 0
-        else:
-            last(v, p, a, b, buffer + waiting * size if p.buffered else out, m)
+        target = <char*> a if p.k.in_place else buffer if p.buffered else out
+        m = BLOCK if target != out and n >= BLOCK + WIDTH else n    # a kernel takes no fewer than WIDTH
+        p.along(a, b, target, sums, segments(v.n) * WIDTH, fresh, m, ahead * p.a.row // size, p.numbers)
+        if target != out:
+            place(v.job, out, target, m, p.stream)
+        fresh = False
         n -= m
         a += m * size
         b += m * size
-        waiting += m
-        if not p.buffered or waiting == BLOCK or n == 0:
-            if p.buffered:
-                place(v.job, out, buffer, waiting, p.stream)
-            out += waiting * size
-            waiting = 0
+        out += m * size
 
 
 cdef void lengthwise(const View* v, Run* p) noexcept nogil:
@@ -257,7 +239,7 @@ cdef void lengthwise(const View* v, Run* p) noexcept nogil:
             for t in range(count):
                 along(v, p, a, b, out, ahead, t)
         if p.k.nstate:
-            fold_row(v, p, row)
+            fold_row(v, p.k, v.sums, row)
         for j in range(p.k.nlanes):
             p.numbers[NSCALARS + j] = <const char*> p.numbers[NSCALARS + j] + v.job.size
         a += p.a.row
@@ -297,19 +279,19 @@ cdef void across(const View* v, const Run* p) noexcept nogil:
                 step[i] = wide
         target = p.out.data + done * p.out.step * size
         if copied or p.buffered:
-            call(p, source[0], step[0], source[1], step[1], result, wide, m, wide, 0, 0)
+            call(p, source[0], step[0], source[1], step[1], result, wide, m, wide)
             if p.out.data != NULL:
                 for j in range(m):
                     place(v.job, target + j * p.out.step * size, result + j * wide * size, v.w, p.stream)
         else:
-            call(p, source[0], step[0], source[1], step[1], target, p.out.step, m, wide, 0, 0)
+            call(p, source[0], step[0], source[1], step[1], target, p.out.step, m, wide)
         done += m
     if left:
         for i in range(p.k.ninputs):
             source[i] = buffer + i * BLOCK * size
             neutral(v, p.k, buffer + i * BLOCK * size, wide)
             memcpy(buffer + i * BLOCK * size, given[i].data + v.n * given[i].step * size, left)
-        call(p, source[0], wide, source[1], wide, result, wide, 1, wide, 0, 0)
+        call(p, source[0], wide, source[1], wide, result, wide, 1, wide)
         if p.out.data != NULL:
             memcpy(p.out.data + v.n * p.out.step * size, result, left)
 
@@ -336,16 +318,14 @@ ctypedef fused real:
 cdef void fold(const Kernel* k, const real* sums, Py_ssize_t n, real** lanes) noexcept nogil:
     """Fold the accumulators of one row, n of each."""
     cdef const Moves* with_ = &movers[sizeof(real) == 8]
-    cdef double parts[2]
+    cdef real folded[3]
+    cdef int j
     if k.state[0] == SLOT_M:
         with_.fold_max(sums, n, lanes[0])
         return
-    with_.fold_sum(sums, sums + n, n, k.start[sizeof(real) == 8], parts)
-    lanes[0][0] = <real> (parts[0] + parts[1])
-    lanes[1][0] = <real> ((parts[0] - lanes[0][0]) + parts[1])
-    if k.nstate == 3:
-        with_.fold_sum(sums + 2 * n, NULL, n, 0.0, parts)
-        lanes[2][0] = <real> parts[0]
+    with_.fold_sums(sums, n, k.nstate, k.start[sizeof(real) == 8], folded)
+    for j in range(k.nstate):
+        lanes[j][0] = folded[j]
 
 
 cdef void share(View* v, const Kernel* k, real* tag) noexcept nogil:
@@ -369,20 +349,20 @@ cdef void share(View* v, const Kernel* k, real* tag) noexcept nogil:
                 s[j][i * rows + row] = folded[j]
 
 
-cdef void fold_as(const View* v, const Run* p, Py_ssize_t row, real* tag) noexcept nogil:
+cdef void fold_as(const View* v, const Kernel* k, const real* sums, Py_ssize_t row) noexcept nogil:
     cdef real* lanes[3]
     cdef int j
-    for j in range(p.k.nstate):
-        lanes[j] = <real*> slot(v, p.k.state[j]) + row
-    fold(p.k, <real*> v.sums, segments(v.n) * WIDTH, lanes)
+    for j in range(k.nstate):
+        lanes[j] = <real*> slot(v, k.state[j]) + row
+    fold(k, sums, segments(v.n) * WIDTH, lanes)
 
 
-cdef void fold_row(const View* v, const Run* p, Py_ssize_t row) noexcept nogil:
+cdef void fold_row(const View* v, const Kernel* k, const char* sums, Py_ssize_t row) noexcept nogil:
     """Fold the accumulators of a row into its lane."""
     if v.job.size == 4:
-        fold_as[float](v, p, row, NULL)
+        fold_as[float](v, k, <const float*> sums, row)
     else:
-        fold_as[double](v, p, row, NULL)
+        fold_as[double](v, k, <const double*> sums, row)
 
 
 cdef void settle(View* v, const Run* p, real* tag) noexcept nogil:
@@ -420,7 +400,16 @@ cdef void once(View* v, int number) noexcept nogil:
     prepare(&p, v, number, &none, &none, &none)
     if p.k.ninputs == 2:
         second = slot(v, p.k.inputs[1])
-    call(&p, slot(v, p.k.inputs[0]), 0, second, 0, NULL, 0, 1, padded(v.w), 0, 0)
+    call(&p, slot(v, p.k.inputs[0]), 0, second, 0, NULL, 0, 1, padded(v.w))
+
+
+cdef Py_ssize_t whole(const View* v) noexcept nogil:
+    """Softmax or log_softmax of rows by one kernel; returns how many are done before one whose maximum is far."""
+    cdef const void* numbers[NSCALARS]
+    cdef int j, size = v.job.size
+    for j in range(NSCALARS):
+        numbers[j] = v.job.typed + j * size
+    return wholes[size == 8][v.job.op](v.a.data, v.out.data, v.w, v.n, v.a.row // size, v.out.row // size, numbers)
 
 
 cdef inline double number(const View* v, int which, Py_ssize_t row) noexcept nogil:

@@ -3,7 +3,9 @@
 
 An array comes as (outer, n, inner), the function working along n:
 
-- rows (inner = 1): each along itself, several by turns; threads share out the rows, or the segments of a long one.
+- rows (inner = 1): each along itself, several by turns; threads share out the rows, or the segments of a long one. For
+  softmax and log_softmax all passes over a row are one kernel while the row stays in the first cache: results are written
+  over the exponentials there, so that memory is reached while something else is computed.
 - tiles (inner = 1, short rows): rows are transposed into a cache-resident tile with one row in each lane.
 - panels (inner > 1): some columns at a time, one in each lane, read where they lie. Where columns are few, several
   positions lie side by side in the lanes.
@@ -42,6 +44,8 @@ cdef enum:
     BATCH_BACK = 1 << 13        # and in backward passes, where rows come in pairs and exponentials are not kept
     UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
+    LEAST = 145                 # elements of a row for which all passes are one kernel, at least
+    LINE = 1 << 14              # and its bytes, at most
     PANEL = 512                 # bytes of a panel's width
 
 cdef enum Op:
@@ -86,7 +90,7 @@ cdef void solve(View* v) noexcept nogil:
     cdef Array kept = Array(v.kept, padded(v.w), padded(v.n) * v.job.size)
     cdef bint plainly = False
     if op <= HARDMAX:
-        reduce(v, ROW_MAX, &v.a, &none, &none)
+        reduce(v, LARGEST if v.job.unit else ROW_MAX, &v.a, &none, &none)
     if op <= LOGSUMEXP:
         once(v, EXP_SHIFT)
         plainly = v.job.unit and not far(v)
@@ -148,6 +152,7 @@ cdef struct Grid:
     Py_ssize_t memory       # bytes for each thread
     bint one                # one number a row
     Py_ssize_t ahead        # the rows after so many are fetched meanwhile, 0: none
+    bint whole              # all passes over a row are one kernel
     char* index
     Array a
     Array b
@@ -174,6 +179,16 @@ cdef void tile(const Grid* g, View* v, Py_ssize_t first, Py_ssize_t w, char* mem
     transpose(v.out.data, wide, g.out.data + first * g.out.row, g.out.row // size, 1 if g.one else g.n, w)
 
 
+cdef void whole_rows(View* v) noexcept nogil:
+    """Rows by the kernel of all passes, and from one whose maximum is far on pass by pass."""
+    cdef Py_ssize_t done = whole(v)
+    if done < v.w:
+        v.w -= done
+        v.a.data += done * v.a.row
+        v.out.data += done * v.out.row
+        solve(v)
+
+
 cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, char* memory) noexcept nogil:
     """Units start to stop: rows, tiles or panels."""
     cdef View v
@@ -186,7 +201,7 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
     memory += SLOTS * g.room
     v.sums = memory
     memory += g.sums
-    v.kept = memory if g.kept and g.job.op == SOFTMAX else NULL
+    v.kept = memory if g.kept else NULL
     memory += g.kept
     v.along = g.inner == 1 and not g.tiled
     v.copies = g.copies
@@ -205,7 +220,10 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
             v.b.data += o * g.b.row + column * size
         v.ahead = g.ahead if u + 1 < stop and o + g.width + g.ahead <= g.outer else 0
         v.out = Array(g.out.data + o * g.out.row + column * size, g.out.step * g.copies, g.out.row)
-        solve(&v)
+        if g.whole:
+            whole_rows(&v)
+        else:
+            solve(&v)
         winners(&v, g.index + (o * g.inner + column) * g.job.index_size, v.w)
     if g.job.stream:
         fa_stream_end()
@@ -222,7 +240,7 @@ cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
         first = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
         if long_row or threads == 1:
             work(g, 0, units, threads, first)
-        elif g.job.stream and units > UNITS * threads:  # as in _kernels.run
+        elif (g.job.stream or g.whole) and units > UNITS * threads:  # as in _kernels.run
             parts = <int> (units // UNITS)
             for t in prange(parts, num_threads=threads, schedule="dynamic", chunksize=1):
                 work(g, units * t // parts, units * (t + 1) // parts, 1, first + threadid() * g.memory)
@@ -272,10 +290,13 @@ cdef int launch(Grid* g) except -1:
     """Choose the way through the arrays of a job and go it."""
     cdef Py_ssize_t units, rows, kept
     cdef int failed, size = g.job.size
-    cdef int short_rows = SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
+    cdef bint kernels = g.job.op <= LOG_SOFTMAX and g.job.unit
+    cdef int short_rows = LEAST - 1 if kernels else SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
     cdef double cost = <double> (g.outer * g.n * g.inner) * 0.5 * (size // 4)
     g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
+    g.whole = (kernels and g.inner == 1 and not g.job.shared and LEAST <= g.n <= LINE // size
+               and g.a.row % size == 0 and g.out.row % size == 0)
     g.tiled = g.inner == 1 and (g.job.op == MAXOUT or (g.n <= short_rows and g.outer > 1))
     if g.inner > 1:
         g.width = min(g.inner, <Py_ssize_t> PANEL // size)
@@ -298,9 +319,9 @@ cdef int launch(Grid* g) except -1:
             g.ahead = g.width
     g.room = padded(rows) * size
     kept = rows * padded(g.n // g.copies + 1) * size
-    if kept <= KEPT:
+    g.job.stream = worth_streaming(g.outer * g.n * g.inner * size) and not (g.job.shared or g.tiled or g.whole or g.one)
+    if g.job.op == SOFTMAX and kept <= KEPT:
         g.kept = kept
-    g.job.stream = worth_streaming(g.outer * g.n * g.inner * size) and not g.job.shared and g.memory == 0 and not g.one
     g.memory += SLOTS * g.room + g.sums + g.kept + 64
     g.memory = (g.memory + 63) & ~63
     if cost < 1000.0:

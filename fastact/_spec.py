@@ -167,6 +167,8 @@ SCALARS = ("sign", "t", "t_low")
 
 REGISTRY: dict[str, Spec] = {}
 ROW_PASSES: dict[str, RowPass] = {}
+#: Row-wise functions as one kernel: the passes that may be a row ahead, those that follow, and those of the results.
+ROW_KERNELS: dict[str, tuple[tuple[RowPass, ...], ...]] = {}
 PRIMITIVES: dict[tuple[str, str | None], Primitive] = {}
 
 

@@ -110,6 +110,31 @@ def test_rows_that_are_fetched_ahead(name, dtype, n):
             assert_same_bits(back[part], function.backward(grad[part], y[part]))
 
 
+@pytest.mark.parametrize("n", [145, 190, 1000, 2048, 2049, 4096, 4097])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_rows_of_all_kinds_side_by_side(name, dtype, n, threads):
+    """By one kernel or pass by pass (in place), for any number of threads, each row is what it is alone."""
+    function, rng = getattr(fa, name), np.random.default_rng(6)
+    x = rng.normal(size=(70, n)).astype(dtype) * 3
+    far = 400 if dtype == np.float32 else 4000
+    x[3] += far
+    x[17:40] -= far
+    x[69] += far
+    x[5, 7] = 90 if dtype == np.float32 else 800  # confident
+    x[41, ::5] = x[41].max()
+    x[43, ::3] = x[44] = -np.inf
+    x[45, n - 1], x[46, 1], x[47] = np.inf, np.nan, 1
+    want = np.concatenate([function(row[None]) for row in x])
+    for count in (1, 2, 3):
+        threads(count)
+        assert_same_bits(function(x), want)
+        y = x.copy()
+        assert_same_bits(function(y, out=y), want)
+    plain = rows_of(dtype, n)
+    check(name, function(plain), plain, dtype, bound=2.5)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "hardmax"])
 def test_large_outputs(name, dtype):

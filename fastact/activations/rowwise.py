@@ -14,7 +14,7 @@ row's numbers for the next pass.
 from math import inf
 
 from .._atoms import abs, exponent, fma, mul_add, scale_by_pow2, select, sqrt
-from .._spec import primitive, row_pass
+from .._spec import ROW_KERNELS, primitive, row_pass
 from ..primitives.common import (
     expm1_of_parts,
     fast_two_sum,
@@ -74,6 +74,12 @@ def row_max(x, sign, m):
     """The largest element, NaN aside."""
     u = sign * x
     return select(u > m, u, m)
+
+
+@row_pass(inputs="x", state="m", start=(-inf, -inf))
+def largest(x, m):
+    """The same of x itself."""
+    return select(x > m, x, m)
 
 
 @row_pass(inputs="m", state="b floor shift", once=True)
@@ -166,6 +172,21 @@ def exp_sum_others(x, floor, shift, m, s, c, count):
     return total, rest, count + select(top, 1.0, 0.0)
 
 
+@row_pass(inputs="m", state="peak", once=True)
+def finite(m, peak):
+    """The maximum, 0 if that is -inf."""
+    return select((m < 0.0) & (m - m != 0.0), 0.0, m)
+
+
+@row_pass(inputs="x", lanes="floor shift m peak", state="s c count")
+def exp_sum_others_kept(x, floor, shift, m, peak, s, c, count):
+    """The same, and x - m."""
+    r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
+    top = x == m
+    p, total, rest = add_exp(select(top, 0.0, w), expm1_of_parts(r, r_low), s, c)
+    return x - peak, total, rest, count + select(top, 1.0, 0.0)
+
+
 @row_pass(inputs="x", lanes="b floor shift m", state="s c count")
 def exp_sum_others_scaled(x, sign, t, t_low, b, floor, shift, m, s, c, count):
     """The same for sign x/T."""
@@ -199,6 +220,12 @@ def log_total(s, c, t, t_low, count, m, b, floor, shift, total, peak):
 def log_shifted(x, peak, total):
     """x - m - log(total): no cancellation, both terms are at most 0."""
     return (x - peak) - total
+
+
+@row_pass(inputs="p", lanes="total")
+def log_kept(p, total):
+    """The same from x - m."""
+    return p - total
 
 
 @row_pass(inputs="x", lanes="peak total")
@@ -361,3 +388,10 @@ def entmax_slope(grad, y, sign, t, mean):
 def weighted_mean(s, c, weight, mean):
     """(s + c)/weight, 0 without a support."""
     return select(weight == 0.0, 0.0, (s + c) / select(weight == 0.0, 1.0, weight))
+
+
+#: All passes over a row in one kernel, where there is no temperature and no maximum is far. Each is as well a pass of its own.
+ROW_KERNELS |= {
+    "softmax": ((largest, exp_shift), (exp_sum, inverse), (scaled_sure,)),
+    "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_kept, log_total), (log_kept,)),
+}
