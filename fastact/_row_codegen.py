@@ -47,7 +47,8 @@ class RowPrinter(Printer):
     def walk(self, *ways: tuple[RowPass, Sequence[str], str], fetched: bool = False) -> list[str]:
         """Passes side by side along ``n_`` elements, WIDTH at a time: element ``at_ + i_`` of their inputs and output.
 
-        A remainder is part of a last step, which leaves alone what has been there. An input p lies where the output goes.
+        A remainder is part of a last step, which leaves alone what has been there. An input p lies where the output goes; the
+        remainder comes first then, because what has just been written would have to be waited for.
         """
         line = 8 if self.precision == "float64" else 16
         calls, last, fetches = [], [], []
@@ -66,7 +67,7 @@ class RowPrinter(Printer):
         way = [f"for j_ in range(n_ // {WIDTH}):", f"    at_ = j_ * {WIDTH}", *(f"    fa_fetch(&{n})" for n in fetches)]
         way += [f"    for i_ in range({WIDTH}):", *(f"        {call}" for call in calls)]
         end = ["if rest_:", f"    at_ = n_ - {WIDTH}", f"    for i_ in range({WIDTH}):", *(f"        {text}" for text in last)]
-        return end + way if entry.inputs == ("p",) else way + end  # what has just been written would have to be waited for
+        return end + way if ways[0][0].inputs == ("p",) else way + end
 
     def begin(self, *entries: RowPass) -> list[str]:
         """What the accumulators of passes start with."""

@@ -390,7 +390,7 @@ def weighted_mean(s, c, weight, mean):
     return select(weight == 0.0, 0.0, (s + c) / select(weight == 0.0, 1.0, weight))
 
 
-#: All passes over a row in one kernel, where there is no temperature and no maximum is far. Each is as well a pass of its own.
+#: All passes over a row in one kernel, where there is no temperature and no maximum is far.
 ROW_KERNELS |= {
     "softmax": ((largest, exp_shift), (exp_sum, inverse), (scaled_sure,)),
     "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_kept, log_total), (log_kept,)),
