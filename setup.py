@@ -87,7 +87,7 @@ def print_kernels() -> list[Extension]:
                     f"fastact._isa.{level}.{name}",
                     [str(copy)],
                     include_dirs=["fastact"],
-                    depends=[f"fastact/{n}.h" for n in ("moves", "fold", "memory", "transpose", "atoms")] + ["setup.py"],
+                    depends=["fastact/moves.h", "fastact/fold.h", "fastact/transpose.h", "fastact/atoms.h", "setup.py"],
                     define_macros=INLINE,
                     extra_compile_args=[*ARITHMETIC, *flags],
                 )

@@ -50,7 +50,7 @@ class RowPrinter(Printer):
         A remainder is part of a last step, which leaves alone what has been there. An input p lies where the output goes; the
         remainder comes first then, because what has just been written would have to be waited for.
         """
-        size = WIDTH * (8 if self.precision == "float64" else 4)
+        line = 8 if self.precision == "float64" else 16
         calls, last, fetches = [], [], []
         for entry, inputs, output in ways:
             self.require(entry.name)
@@ -63,8 +63,8 @@ class RowPrinter(Printer):
             calls.append(f"{', '.join(taken)} = {call}")
             last.append(f"{', '.join(f'new{k}_' for k in range(len(taken)))} = {call}")
             last += [f"{n} = fa_select_{self.suffix}(i_ < {WIDTH} - rest_, {n}, new{k}_)" for k, n in enumerate(taken)]
-            fetches += [f"fa_prefetch(&{n.replace('i_]', 'ahead_]')}, {size})" for n in arrays if fetched]
-        way = [f"for j_ in range(n_ // {WIDTH}):", f"    at_ = j_ * {WIDTH}", *(f"    {fetch}" for fetch in fetches)]
+            fetches += [n.replace("i_]", f"ahead_ + {k}]") for n in arrays if fetched for k in range(0, WIDTH, line)]
+        way = [f"for j_ in range(n_ // {WIDTH}):", f"    at_ = j_ * {WIDTH}", *(f"    fa_fetch(&{n})" for n in fetches)]
         way += [f"    for i_ in range({WIDTH}):", *(f"        {call}" for call in calls)]
         end = ["if rest_:", f"    at_ = n_ - {WIDTH}", f"    for i_ in range({WIDTH}):", *(f"        {text}" for text in last)]
         return end + way if ways[0][0].inputs == ("p",) else way + end
@@ -137,8 +137,7 @@ class RowPrinter(Printer):
 def rows_text(precision: str, passes: Sequence[RowPass], kernels: Mapping[str, Stages]) -> str:
     """The Cython text of all passes in one precision, and of the kernels of whole rows."""
     printer = RowPrinter(precision)
-    printer.head += ["", 'cdef extern from "memory.h" nogil:', "    void fa_prefetch(const void*, Py_ssize_t)"]
-    printer.head += ["", 'cdef extern from "fold.h" nogil:']
+    printer.head += ["    void fa_fetch(const void*)", "", 'cdef extern from "fold.h" nogil:']
     printer.head.append(f"    void fa_fold_max_{printer.suffix}(const void*, Py_ssize_t, void*)")
     printer.head.append(f"    void fa_fold_sums_{printer.suffix}(const void*, Py_ssize_t, int, double, void*)")
     for entry in passes:

@@ -23,6 +23,13 @@ typedef float *FA_RESTRICT fa_out_f32;
 typedef const double *FA_RESTRICT fa_in_f64;
 typedef double *FA_RESTRICT fa_out_f64;
 
+/* Into the second-level cache, while something else is computed; any address will do. */
+#if defined(__GNUC__) || defined(__clang__)
+#define fa_fetch(address) __builtin_prefetch(address, 0, 2)
+#else
+#define fa_fetch(address) ((void)0)
+#endif
+
 #if defined(__FMA__) || defined(__ARM_FEATURE_FMA) || defined(__aarch64__)
 #define FA_HAS_FMA 1
 #else

@@ -163,20 +163,13 @@ def exp_scaled(x, sign, t, t_low, b, floor, shift, high, rest, top):
 # -- logarithms -----------------------------------------------------------------------------------
 
 
-@primitive
-def add_other(x, floor, shift, m, s, c, count):
-    """Another exponential of the sum s + c, or, of the maximum, another one in the count."""
+@row_pass(inputs="x", lanes="floor shift m", state="s c count")
+def exp_sum_others(x, floor, shift, m, s, c, count):
+    """The sum of the exponentials below the maximum, and how many elements attain it; where b is 0."""
     r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
     top = x == m
     p, total, rest = add_exp(select(top, 0.0, w), expm1_of_parts(r, r_low), s, c)
     return total, rest, count + select(top, 1.0, 0.0)
-
-
-@row_pass(inputs="x", lanes="floor shift m", state="s c count")
-def exp_sum_others(x, floor, shift, m, s, c, count):
-    """The sum of the exponentials below the maximum, and how many elements attain it; where b is 0."""
-    total, rest, ones = add_other(x, floor, shift, m, s, c, count)
-    return total, rest, ones
 
 
 @row_pass(inputs="m", state="peak", once=True)
@@ -188,8 +181,10 @@ def finite(m, peak):
 @row_pass(inputs="x", lanes="floor shift m peak", state="s c count")
 def exp_sum_others_kept(x, floor, shift, m, peak, s, c, count):
     """The same, and x - m."""
-    total, rest, ones = add_other(x, floor, shift, m, s, c, count)
-    return x - peak, total, rest, ones
+    r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
+    top = x == m
+    p, total, rest = add_exp(select(top, 0.0, w), expm1_of_parts(r, r_low), s, c)
+    return x - peak, total, rest, count + select(top, 1.0, 0.0)
 
 
 @row_pass(inputs="x", lanes="b floor shift m", state="s c count")
