@@ -18,6 +18,7 @@ from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
 PRINTED = Path("build") / "printed"
+HEADERS = [str(f.relative_to(HERE)) for f in (HERE / "fastact" / "cpu").glob("*.h")]
 
 # No -ffast-math: NaN, infinities, signed zeros and subnormals are results. These two only say that
 # errno and the floating-point flags are not looked at; without them selects are not vectorised.
@@ -47,7 +48,10 @@ if platform.machine().lower() not in ("x86_64", "amd64"):
     LEVELS = {"generic": []}
 
 HAND_WRITTEN = [
-    f"fastact.{n}" for n in ("_kernels", "_layouts", "_buffers", "_call", "_passes", "_rowwise", "_gated", "_cli.counting")
+    "fastact._kernels",
+    *(f"fastact.cpu.{n}" for n in ("buffers", "call", "gated", "layouts", "threads")),
+    *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "functions", "passes", "table", "ways")),
+    "fastact._cli.counting",
 ]
 
 # Everything that a block calls must be inlined into its loop, or the loop stays scalar.
@@ -61,9 +65,9 @@ def print_kernels() -> list[Extension]:
     package.building = True
     sys.modules["fastact"] = package
     from fastact import activations  # noqa: F401 (fills the registry)
-    from fastact._codegen import module_text
-    from fastact._row_codegen import rows_text
-    from fastact._spec import REGISTRY, ROW_KERNELS, ROW_PASSES
+    from fastact.cpu.printer import module_text
+    from fastact.cpu.rows.printer import rows_text
+    from fastact.language.registry import REGISTRY, ROW_KERNELS, ROW_PASSES
 
     PRINTED.mkdir(parents=True, exist_ok=True)
     extensions = []
@@ -71,7 +75,7 @@ def print_kernels() -> list[Extension]:
     texts = {
         "f32": module_text("float32", formulas), "f64": module_text("float64", formulas),
         "r32": rows_text("float32", passes, ROW_KERNELS), "r64": rows_text("float64", passes, ROW_KERNELS),
-        "moves": (HERE / "fastact" / "_moves.pyx").read_text(encoding="utf-8"),
+        "moves": (HERE / "fastact" / "cpu" / "moves.pyx").read_text(encoding="utf-8"),
     }  # fmt: skip
     for name, text in texts.items():
         source = PRINTED / f"{name}.pyx"
@@ -84,10 +88,10 @@ def print_kernels() -> list[Extension]:
             shutil.copy2(extension.sources[0], copy)
             extensions.append(
                 Extension(
-                    f"fastact._isa.{level}.{name}",
+                    f"fastact.cpu._isa.{level}.{name}",
                     [str(copy)],
-                    include_dirs=["fastact"],
-                    depends=["fastact/moves.h", "fastact/fold.h", "fastact/transpose.h", "fastact/atoms.h", "setup.py"],
+                    include_dirs=["fastact/cpu"],
+                    depends=[*HEADERS, "setup.py"],
                     define_macros=INLINE,
                     extra_compile_args=[*ARITHMETIC, *flags],
                 )
@@ -122,7 +126,7 @@ class BuildExt(build_ext):
     def copy_extensions_to_source(self) -> None:
         """For an editable install; the folders of the levels hold no source and may not exist."""
         for level in LEVELS:
-            (HERE / "fastact" / "_isa" / level).mkdir(parents=True, exist_ok=True)
+            (HERE / "fastact" / "cpu" / "_isa" / level).mkdir(parents=True, exist_ok=True)
         super().copy_extensions_to_source()
 
     def openmp_flags(self) -> list[str] | None:
@@ -149,11 +153,10 @@ def main() -> None:
     """Run setuptools."""
     numpy_api = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
     common = {
-        "include_dirs": ["fastact", numpy.get_include()],
+        "include_dirs": ["fastact/cpu", numpy.get_include()],
         "define_macros": numpy_api,
         "extra_compile_args": ["-O3"],
-        "depends": ["fastact/runtime.h", "fastact/memory.h", "fastact/buffers.h"]
-        + [f"fastact/{n}.pxd" for n in ("_kernels", "_passes", "_buffers")],
+        "depends": [*HEADERS, *(str(f.relative_to(HERE)) for f in (HERE / "fastact").rglob("*.pxd"))],
     }
     hand_written = [Extension(n, [f"{n.replace('.', '/')}.pyx"], **common) for n in HAND_WRITTEN]
     # The copies of the flags keep what is added to one extension out of the others.

@@ -13,17 +13,16 @@ Every activation is an object that is called like a NumPy ufunc::
 `activations` lists their names, `get` finds one by any of its names, `show_config` tells what runs.
 """
 
+import sys as _sys
 from typing import Any as _Any
 
-from . import cuda  # noqa: F401
-from ._activation import Activation, activations, get
-from ._buffers import clear_cache, set_cache_limit
+from . import cpu, cuda, dispatch, functions  # noqa: F401
 from ._config import show_config
-from ._device import device
-from ._functions import BY_NAME as _FUNCTIONS
-from ._kernels import get_num_threads, set_num_threads
-from ._target import last_target
-from ._threads import num_threads
+from .cpu.buffers import clear_cache, set_cache_limit
+from .cpu.threads import get_num_threads, num_threads, set_num_threads
+from .dispatch import device, last_target
+from .functions import BY_NAME as _FUNCTIONS
+from .functions import Activation, activations, get
 
 __version__ = "0.1.0"
 __all__ = [
@@ -32,6 +31,20 @@ __all__ = [
 ]  # fmt: skip
 
 globals().update(_FUNCTIONS)
+
+# Where users, and pickles, find them.
+for _public in (
+    Activation, activations, clear_cache, device, get, get_num_threads, last_target, num_threads, set_cache_limit,
+    set_num_threads, show_config,
+):  # fmt: skip
+    _public.__module__ = __name__
+
+# Pickles of 0.1 find classes and functions in these modules.
+_sys.modules |= {
+    f"{__name__}.{old}": new
+    for old, new in {"_activation": functions, "_buffers": cpu.buffers, "_device": dispatch, "_target": dispatch,
+                     "_threads": cpu.threads}.items()
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> _Any:

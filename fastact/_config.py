@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from . import _buffers, _cpu, _kernels
-from .cuda import why_unavailable
+from ._kernels import build_info
+from .cpu import buffers, levels
+from .cpu.threads import get_num_threads
+from .cuda.availability import why_unavailable
 
 
 def _installed(name: str) -> str:
@@ -22,18 +24,18 @@ def _installed(name: str) -> str:
 
 def config() -> dict[str, Any]:
     """Return the configuration as a dictionary."""
-    build = _kernels.build_info()
+    build = build_info()
     openmp = f"yes ({build['openmp']})" if build["openmp"] else "no: built serial"
     reason = why_unavailable()
-    cache = _buffers.cache_info()
+    cache = buffers.cache_info()
     return {
         "fastact": _installed("fastact"),
         "python": platform.python_version(),
         "numpy": np.__version__,
-        "cpu level": _cpu.LEVEL,
-        "cpu levels usable": ", ".join(_cpu.usable_levels()),
-        "cpu levels built": ", ".join(_cpu.built_levels()),
-        "threads": _kernels.get_num_threads(),
+        "cpu level": levels.LEVEL,
+        "cpu levels usable": ", ".join(levels.usable_levels()),
+        "cpu levels built": ", ".join(levels.built_levels()),
+        "threads": get_num_threads(),
         "output cache": f"{cache['held'] / 2**20:.1f} of {cache['limit'] / 2**20:.0f} MiB held, "
         f"{cache['hits']} outputs of 128 KiB or more found a block, {cache['misses']} did not",
         "compiler": build["compiler"],

@@ -4,7 +4,7 @@ cdef enum:
     BLOCK = 1024      # elements of a cache-resident block
     STREAMED = 256    # elements computed before they are written past the caches, while the next ones are computed
     PART = 64         # blocks that a thread takes at a time where memory is the limit
-    GROUP = 16        # blocks run over multiples of this (fastact/_codegen.py)
+    GROUP = 16        # blocks run over multiples of this (fastact/cpu/printer.py)
     MAX_PARAMS = 4
     MAX_OUT = 2
 
@@ -70,6 +70,3 @@ cdef enum:
 cdef void run(Job* job) noexcept nogil
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil
 cdef bint worth_streaming(Py_ssize_t size) noexcept nogil
-cdef int threads_now() noexcept nogil
-cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil
-cdef void release_team() noexcept nogil

@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
-"""Blocks, threads and ufunc loops: everything between an array and a printed kernel.
+"""Blocks, the loop over them and ufuncs: everything between an array and a printed kernel.
 
-The printed kernels (fastact/_codegen.py) run over contiguous, disjoint buffers in multiples of GROUP
+The printed kernels (fastact/cpu/printer.py) run over contiguous, disjoint buffers in multiples of GROUP
 elements. This module cuts any array into such blocks: contiguous data are handed over as they are,
 anything else (strides, float16, remainders, an output that is also an input) goes through a
 cache-resident buffer. It knows no formula.
@@ -13,20 +13,17 @@ from libc.string cimport memset
 from cython.parallel cimport prange
 cimport numpy as cnp
 import numpy as np
-from operator import index
+from fastact.cpu.threads cimport acquire_team, release_team
+# Pickles of 0.1 look for these here.
+from fastact.cpu.threads import get_num_threads, set_num_threads  # no-cython-lint
 
 cnp.import_array()
 cnp.import_ufunc()
 
 cdef extern from "runtime.h" nogil:
     int fa_cpu_level()
-    int fa_own_threads
     int fa_openmp()
-    int fa_max_threads()
     const char* fa_compiler()
-    bint fa_team_acquire()
-    void fa_team_release()
-    void fa_watch_fork()
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
@@ -36,84 +33,11 @@ cdef extern from "numpy/ufuncobject.h":
     ctypedef void (*PyUFuncGenericFunction)(char**, const cnp.npy_intp*, const cnp.npy_intp*, void*) noexcept
     object PyUFunc_FromFuncAndData(PyUFuncGenericFunction*, void**, char*, int, int, int, int, char*, char*, int)
 
-fa_watch_fork()
-
-# ---------------------------------------------------------------------------------------------------
-# Threads
-# ---------------------------------------------------------------------------------------------------
-
-cdef int most_threads = 4096        # that the CPUs allow this process
-cdef int chosen_threads = 0         # by set_num_threads; 0: as OpenMP says at the time of a call
-# A second thread pays when it takes over more work than a fork-join of the team costs.
-cdef double serial_below = 4000.0           # nanoseconds of work
-cdef double share = 2000.0                  # nanoseconds of work that a thread must get
 cdef Py_ssize_t stream_above = 32 << 20     # bytes of output
 
 
-def set_num_threads(n):
-    """Set the number of threads that a large array is divided among.
-
-    Until then it is what OpenMP says at each call (``OMP_NUM_THREADS``, ``threadpoolctl``), but no more than the CPUs
-    that the process may use.
-
-    Parameters
-    ----------
-    n : int
-        At least 1. Without OpenMP everything runs on one thread.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``n`` is no integer, or less than 1.
-
-    See Also
-    --------
-    num_threads : For a ``with`` block.
-    """
-    global chosen_threads
-    chosen_threads = checked_threads(n, "set_num_threads")
-
-
-def get_num_threads():
-    """Return the number of threads that a large array is divided among in a call from here."""
-    return threads_now()
-
-
-def limit_threads(int most):
-    """Take note that the process may use no more than so many CPUs."""
-    global most_threads
-    most_threads = most
-
-
-def own_threads(int n):
-    """Set the number for this thread alone, 0 for none of its own, and return what it was."""
-    cdef int before = fa_own_threads
-    global fa_own_threads
-    fa_own_threads = n
-    return before
-
-
-def checked_threads(n, str function):
-    """A number of threads, at most 4096, 1 without OpenMP."""
-    if index(n) < 1:
-        raise ValueError(f"fastact.{function}: n must be at least 1, got {n}")
-    return min(index(n), 4096) if fa_openmp() else 1
-
-
-cdef int threads_now() noexcept nogil:
-    if fa_own_threads:
-        return fa_own_threads
-    return chosen_threads if chosen_threads else min(most_threads, fa_max_threads())
-
-
-def set_thresholds(double serial, double each):
-    """Set below how many nanoseconds of work one thread is used and how many a thread must get (tools/calibrate.py)."""
-    global serial_below, share
-    serial_below, share = serial, each
-
-
 def set_moves(table):
-    """Take the addresses of what moves and folds elements (fastact/_moves.pyx)."""
+    """Take the addresses of what moves and folds elements (fastact/cpu/moves.pyx)."""
     cdef int j
     for j in range(2):
         movers[j].gather = <gather_fn> <uintptr_t> <size_t> table["gather", 4 * (j + 1)]
@@ -127,18 +51,6 @@ def set_moves(table):
 def build_info():
     """Return the compiler, the OpenMP version (0: serial) and the CPU's best ISA level (0, 3 or 4)."""
     return {"compiler": fa_compiler().decode(), "openmp": fa_openmp(), "cpu_level": fa_cpu_level()}
-
-
-cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
-    """The threads that `work` nanoseconds in so many pieces are worth; more than 1: release_team() afterwards."""
-    cdef int threads = 1
-    if work > serial_below and units > 1:
-        threads = <int> min(<double> min(<Py_ssize_t> threads_now(), units), work / share)
-    return threads if threads > 1 and fa_team_acquire() else 1
-
-
-cdef void release_team() noexcept nogil:
-    fa_team_release()
 
 
 # ---------------------------------------------------------------------------------------------------

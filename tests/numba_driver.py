@@ -8,11 +8,16 @@ from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
-from conftest import KINDS, NAMES
+from helpers import KINDS, NAMES
 from numba import njit, types
+from numba.core.registry import cpu_target
 
 import fastact as fa
-from fastact._numba_compile import computation
+from fastact.cpu import levels
+from fastact.numba.compiler import computation, has_fma
+
+#: Whether every operation is the same as in the kernels: both have a fused multiply-add, or neither has.
+SAME = has_fma(cpu_target.target_context) == (levels.LEVEL != "x86-64")
 
 ROWS = {kind: slice(i, i + 1) for i, kind in enumerate(k for k in KINDS if k != "value_and_derivative")}
 ROWS["value_and_derivative"] = slice(len(ROWS), len(ROWS) + 2)

@@ -7,8 +7,8 @@ stands on the page itself.
 import json
 from pathlib import Path
 
-from fastact._codegen import digest
-from fastact._spec import REGISTRY
+from fastact.cpu.printer import digest
+from fastact.language.registry import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "accuracy"

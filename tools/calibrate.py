@@ -11,7 +11,7 @@ import time
 import numpy as np
 
 import fastact as fa
-from fastact import _kernels
+from fastact.cpu import threads
 
 KINDS = ("value", "derivative", "value_and_derivative", "backward")
 IN_CACHE = 8192
@@ -72,7 +72,7 @@ def break_even(name, kind):
 
 def main(names):
     """Print both tables."""
-    _kernels.set_thresholds(0.0, 0.0)
+    threads.set_thresholds(0.0, 0.0)
     costs(names or fa.activations())
     if fa.get_num_threads() > 1:
         print("\ntwo threads win from so many elements on, of so many nanoseconds of work on one thread:")

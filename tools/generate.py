@@ -7,11 +7,11 @@ The test suite fails while one of them is out of date.
 import inspect
 from pathlib import Path
 
-from fastact._gated_units import FUNCTIONS as GATED
-from fastact._pieces import FUNCTIONS as PIECES
-from fastact._softmax import FUNCTIONS
-from fastact._spec import REGISTRY, Spec
-from fastact._stochastic import FUNCTIONS as STOCHASTIC
+from fastact.functions.gated import FUNCTIONS as GATED
+from fastact.functions.pieces import FUNCTIONS as PIECES
+from fastact.functions.rowwise import FUNCTIONS
+from fastact.functions.stochastic import FUNCTIONS as STOCHASTIC
+from fastact.language.registry import REGISTRY, Spec
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -65,7 +65,7 @@ def _loop(function, kind, symbol, size):
 
 def extensions(package=PACKAGE):
     """The modules of elementwise kernels, all levels."""
-    return sorted(path for name in ("f32", "f64") for path in package.glob(f"_isa/*/{name}*.so"))
+    return sorted(path for name in ("f32", "f64") for path in package.glob(f"cpu/_isa/*/{name}*.so"))
 
 
 def not_vectorised(package=PACKAGE):

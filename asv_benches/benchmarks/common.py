@@ -42,7 +42,7 @@ def _checkout():
         package.__path__ = [str(ROOT / "fastact")]
         sys.modules[name] = package
         importlib.import_module(f"{name}.activations")
-    return importlib.import_module(f"{name}._spec").REGISTRY
+    return importlib.import_module(f"{name}.language.registry").REGISTRY
 
 
 REGISTRY = _checkout()

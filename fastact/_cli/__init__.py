@@ -1,40 +1,27 @@
-"""The command line: ``python -m fastact [command]``, and what its commands share.
+"""The command line: ``python -m fastact [command]``.
 
 A command is a module of this package with ``add_arguments(parser)`` and ``run(args) -> int`` (the exit
-status); its name stands in `COMMANDS`, and the first line of its docstring is its help. A command
+status); it stands in `COMMANDS`, and the first line of its docstring is its help. A command
 refuses its input by raising `CommandError`, which becomes one line on stderr and exit status 2.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import difflib
-import importlib
 import os
-import secrets
-import shutil
 import sys
-import time
-import warnings
-from collections.abc import Iterator, Sequence
-from types import TracebackType
-from typing import Any, NoReturn, Self
-
-import numpy as np
-import numpy.typing as npt
+from collections.abc import Sequence
+from typing import NoReturn
 
 import fastact as fa
 
-#: Modules of this package, in the order of the help; the first runs where no command is named.
-COMMANDS = ("run", "apply", "bench", "verify")
+from . import apply, bench, run, verify
+from .common import CommandError, one_line
 
-TAKES = "takes float16, float32, float64, integers and bools"
-
-
-class CommandError(Exception):
-    """What a command cannot do, in one line for the user."""
-
+#: In the order of the help; the first runs where no command is named.
+COMMANDS = {"run": run, "apply": apply, "bench": bench, "verify": verify}
+DEFAULT = "run"
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that complains in one line."""
@@ -48,12 +35,11 @@ def build_parser() -> Parser:
     """Return the parser of all commands."""
     parser = Parser(
         prog="fastact", description=fa.__doc__.splitlines()[0] if fa.__doc__ else None, allow_abbrev=False,
-        epilog=f"Without a command: {COMMANDS[0]}. Its options: fastact {COMMANDS[0]} --help.",
+        epilog=f"Without a command: {DEFAULT}. Its options: fastact {DEFAULT} --help.",
     )  # fmt: skip
     parser.add_argument("--version", action="version", version=f"fastact {fa.__version__}")
     table = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        module = importlib.import_module(f"{__name__}.{name}")
+    for name, module in COMMANDS.items():
         summary = (module.__doc__ or "").partition("\n")[0]
         command = table.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         module.add_arguments(command)
@@ -80,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = difflib.get_close_matches(arguments[0], COMMANDS, n=1) if arguments else []
         if near and arguments[0] not in dir(fa):
             parser.error(f"there is no command {arguments[0]!r}; did you mean {near[0]}?")
-        arguments.insert(0, COMMANDS[0])
+        arguments.insert(0, DEFAULT)
     args = parser.parse_args(arguments)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -99,163 +85,3 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     print(f"fastact {args.command}: {one_line(message)}", file=sys.stderr)
     return status
-
-
-def one_line(text: object) -> str:
-    """Return the text with its line breaks written as spaces."""
-    return " ".join(part.strip() for part in str(text).splitlines())
-
-
-def find(name: str) -> fa.Activation:
-    """Return an activation by any of its names.
-
-    Raises
-    ------
-    CommandError
-        If there is none; the message suggests near names.
-    """
-    try:
-        return fa.get(name)
-    except ValueError as error:
-        raise CommandError(str(error).removeprefix("fastact.get: ")) from None
-
-
-def load(path: str, function: str) -> npt.NDArray[Any]:
-    """Map the array of a .npy file, read-only.
-
-    Parameters
-    ----------
-    path : str
-        The file. Nothing is unpickled.
-    function : str
-        For whom, in the message about a dtype that nothing here takes.
-
-    Raises
-    ------
-    CommandError
-        If the file is missing, unreadable, truncated, not a .npy file, or holds Python objects.
-    """
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise CommandError(f"{path}: not a regular file")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy's remarks on old headers
-            dtype = _header_dtype(path)
-            if dtype is not None and dtype.hasobject:
-                raise CommandError(f"{path}: has dtype {dtype}; {function} {TAKES}")
-            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror or error}") from error
-    except (CommandError, ImportError):
-        raise
-    except Exception as error:  # a damaged header can surface as almost anything
-        raise CommandError(f"{path}: damaged or truncated .npy file: {error}") from error
-    return array
-
-
-def _header_dtype(path: str) -> np.dtype[Any] | None:
-    """The dtype of a .npy file; None for header versions that have no public reader."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    with open(path, "rb") as file:
-        if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
-            raise CommandError(f"{path}: not a .npy file")
-        file.seek(0)
-        reader = readers.get(np.lib.format.read_magic(file))
-        dtype: np.dtype[Any] | None = reader(file)[2] if reader else None
-        return dtype
-
-
-def result_dtype(call: Any, dtype: np.dtype[Any], path: str, name: str, **params: Any) -> np.dtype[Any]:
-    """Return the dtype that a call on an array of ``dtype`` gives.
-
-    Raises
-    ------
-    CommandError
-        If the call does not take it; the message names function, file and dtype.
-    """
-    try:
-        result: np.dtype[Any] = call(np.empty(0, dtype), **params).dtype
-    except TypeError:
-        raise CommandError(f"{path}: has dtype {dtype}; {name} {TAKES}") from None
-    return result
-
-
-@contextlib.contextmanager
-def replacing(path: str) -> Iterator[str]:
-    """Yield the name of an empty file beside ``path`` that replaces it at the end, or leaves no trace.
-
-    Raises
-    ------
-    CommandError
-        If no file can be written there.
-    """
-    target = os.path.realpath(path)
-    exists = os.path.exists(target)
-    if exists and not os.path.isfile(target):
-        raise CommandError(f"{path}: not a regular file")
-    if exists and not os.access(target, os.W_OK):
-        raise CommandError(f"{path}: cannot be written: read-only")
-    temporary = os.path.join(os.path.dirname(target), f".fastact-{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        open(temporary, "xb").close()
-        if exists:
-            shutil.copymode(target, temporary)
-        yield temporary
-        os.replace(temporary, target)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise CommandError(f"{path}: cannot be written: {error.strerror or error}") from error
-        raise
-
-
-class Progress:
-    """Progress on stderr: tqdm's bar, or a counter without tqdm; nothing where stderr is not a terminal.
-
-    Parameters
-    ----------
-    total : int
-        The number of steps.
-    unit : str
-        What a step is.
-    """
-
-    def __init__(self, total: int, unit: str) -> None:
-        self.total, self.done, self.unit, self.last = total, 0, unit, 0.0
-        self.bar: Any = None
-        self.shown = sys.stderr.isatty()
-        with contextlib.suppress(ImportError):
-            tqdm = importlib.import_module("tqdm").tqdm
-            self.bar = tqdm(total=total, unit=unit, unit_scale=total > 10_000, leave=False, disable=None, dynamic_ncols=True)
-
-    def update(self, steps: int, label: str = "") -> None:
-        """Advance by ``steps``; ``label`` says what is being done."""
-        self.done += steps
-        if self.bar is not None:
-            self.bar.set_description(label, refresh=False)
-            self.bar.update(steps)
-        elif self.shown and time.monotonic() - self.last > 0.2:
-            self.last = time.monotonic()
-            print(f"\r\033[K{label} {self.done:,} of {self.total:,} {self.unit}", end="", file=sys.stderr, flush=True)
-
-    def write(self, line: str) -> None:
-        """Print a line to stdout, clear of the bar."""
-        if self.bar is not None:
-            self.bar.write(line, file=sys.stdout)
-        else:
-            self._clear()
-            print(line, flush=True)
-
-    def _clear(self) -> None:
-        if self.shown:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self.bar is not None:
-            self.bar.close()
-        else:
-            self._clear()

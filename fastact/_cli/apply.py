@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import CommandError, Progress, find, load, replacing, result_dtype
+from .common import CommandError, Progress, find, load, replacing, result_dtype
 
 #: Elements per step: few calls, and Ctrl-C is heard within milliseconds.
 CHUNK = 1 << 22

@@ -14,30 +14,21 @@ import json
 import math
 import os
 import platform
-import re
 import statistics
-import subprocess
-import sys
-from typing import Any, Self
+from typing import Any
 
 import fastact as fa
 
-from .. import _config, _cpu
-from . import CommandError, Progress, replacing
+from .. import _config
+from ..cpu import levels
+from . import bench_cuda
+from .common import CommandError, Progress, positive, replacing
+from .measure import FUNCTIONS, Worker, checked_cells, measure
 from .peers import PEERS, choose
-from .run import _count
-from .worker import shape_of
 
-FUNCTIONS = (
-    "relu", "leaky_relu", "elu", "selu", "sigmoid", "tanh", "softplus", "silu", "gelu", "gelu_tanh", "mish", "hard_swish",
-    "softmax", "log_softmax",
-)  # fmt: skip
 SIZES = (1_000, 100_000, 10_000_000)
-ROW_WISE = ("softmax@0", "log_softmax@0", "swiglu")
 ROUNDS = 9
 GOAL = 1.1
-
-_SHAPE = re.compile(r"[1-9]\d*x[1-9]\d*")
 
 _EPILOG = """\
 A ratio is the time of the fastest other library over that of fastact, in the same cell. At the largest float32 size the
@@ -58,43 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", choices=("forward", "backward", "both"), default="both", help="default: both")
     parser.add_argument("--dtype", choices=("float32", "float64", "both"), default="both", help="default: both")
     parser.add_argument("--sizes", metavar="SIZE[,SIZE]", help=f"default: {SIZES}; on a GPU 100000000")
-    parser.add_argument("--rounds", type=_count, default=ROUNDS, help=f"default: {ROUNDS}")
+    parser.add_argument("--rounds", type=positive, default=ROUNDS, help=f"default: {ROUNDS}")
     parser.add_argument("--json", metavar="FILE", help="write the figures to this file as well")
     parser.add_argument("--plot", metavar="FILE.png", help="draw the ratios (needs matplotlib)")
-
-
-class Worker:
-    """A library in its process; see `worker`."""
-
-    def __init__(self, name: str, *device: str) -> None:
-        self.name = name
-        command = [sys.executable, "-m", f"{__package__}.worker", name, *device]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        answer = self.answer()
-        self.version: str = answer["version"]
-        self.missing: str | None = answer.get("missing")
-
-    def ask(self, **request: Any) -> Any:
-        """Send a request and return the answer."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        return self.answer()
-
-    def answer(self) -> Any:
-        """Return the next answer."""
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            raise CommandError(f"the process of {self.name} ended with status {self.process.wait()}")
-        return json.loads(line)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.communicate()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -106,8 +63,6 @@ def run(args: argparse.Namespace) -> int:
         For names, libraries or sizes that do not exist, a file that cannot be written, a library that dies.
     """
     if args.device == "cuda":
-        from . import bench_cuda
-
         return bench_cuda.run(args)
     if args.plot and importlib.util.find_spec("matplotlib") is None:
         raise CommandError("--plot needs matplotlib")
@@ -127,7 +82,8 @@ def run(args: argparse.Namespace) -> int:
                 print(f"{name}: {worker.missing}, left out")
                 continue
             workers.append(worker)
-        print(f"{', '.join(w.version for w in workers)}; {_cpu.LEVEL}, {fa.get_num_threads()} threads, nanoseconds an element\n")
+        versions = ", ".join(w.version for w in workers)
+        print(f"{versions}; {levels.LEVEL}, {fa.get_num_threads()} threads, nanoseconds an element\n")
         print(head(workers), flush=True)
         results = []
         with Progress(len(cells) * args.rounds, "rounds") as progress:
@@ -144,47 +100,6 @@ def run(args: argparse.Namespace) -> int:
         if plot:
             draw(report, plot)
     return 0
-
-
-def checked_cells(args: argparse.Namespace, names: Any, sizes: str) -> list[tuple[str, str, str, int | str]]:
-    """Return what the arguments ask to time: (function, kind, dtype, size); `sizes` where they say none.
-
-    Raises
-    ------
-    CommandError
-        For names that do not exist, and sizes that are none.
-    """
-    for name in names:
-        if name not in (*FUNCTIONS, *ROW_WISE) and name not in fa.activations():
-            raise CommandError(f"there is no function {name!r} to time")
-    kinds = ("forward", "backward") if args.kind == "both" else (args.kind,)
-    dtypes = ("float32", "float64") if args.dtype == "both" else (args.dtype,)
-    try:
-        counts = [size if _SHAPE.fullmatch(size) else _count(size) for size in (args.sizes or sizes).split(",")]
-    except argparse.ArgumentTypeError as error:
-        raise CommandError(f"--sizes: {error}") from error
-    return [(name, kind, dtype, n) for n in counts for dtype in dtypes for kind in kinds for name in names]
-
-
-def measure(cell: tuple[Any, ...], workers: list[Worker], rounds: int, progress: Progress) -> dict[str, Any]:
-    """Return the median nanoseconds an element of a cell, by library."""
-    there = [worker for worker in workers if worker.ask(cell=cell) is not None]
-    times: dict[str, list[float]] = {worker.name: [] for worker in there}
-    elements = math.prod(shape_of(cell[0], cell[3]))
-    for _ in range(rounds):
-        for worker in there:
-            times[worker.name].append(worker.ask(turn=None) / elements)
-        progress.update(1, " ".join(map(str, cell)))
-    for worker in there:
-        worker.ask(cell=["", "", "", 0])  # lets go of its arrays
-    result = dict(zip(("function", "kind", "dtype", "elements"), cell, strict=True))
-    result["ns_per_element"] = {name: statistics.median(taken) for name, taken in times.items()}
-    peers = {name: taken for name, taken in times.items() if name != "fastact"}
-    if peers and "fastact" in times:
-        fastest = min(peers, key=lambda name: statistics.median(peers[name]))
-        result["fastest_peer"] = fastest
-        result["ratio"] = statistics.median(p / f for p, f in zip(peers[fastest], times["fastact"], strict=True))
-    return result
 
 
 def limits(cell: tuple[Any, ...], worker: Worker, results: list[dict[str, Any]]) -> dict[str, Any] | None:

@@ -13,10 +13,10 @@ from typing import Any
 import fastact as fa
 
 from .. import _config
-from . import CommandError, Progress, replacing
-from .bench import FUNCTIONS, Worker, checked_cells, measure
+from .common import CommandError, Progress, replacing
 from .gpu_peers import PEERS, card
-from .worker import shape_of
+from .measure import FUNCTIONS, Worker, checked_cells, measure
+from .peers import shape_of
 
 SIZE = 100_000_000
 

@@ -38,9 +38,7 @@ def fastact() -> Peer:
     """Return this package, on arrays of torch, CuPy or Numba; with "copy", the device's own copy."""
     from numba import cuda
 
-    from . import worker
-
-    peer = dataclasses.replace(worker.fastact(), finish=lambda _: cuda.synchronize())
+    peer = dataclasses.replace(peers.fastact(), finish=lambda _: cuda.synchronize())
     for library in (torch, cupy):
         try:
             other = library()

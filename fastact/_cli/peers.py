@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from . import CommandError
+import fastact as fa
+
+from .common import CommandError
 
 Call = Callable[..., Any]
 
+
+ROW = 1000  # elements of a row of softmax and log_softmax
 
 #: Row-wise functions along the last axis, and along the first.
 AXES = {"": -1, "@0": 0}
@@ -268,3 +272,31 @@ def load(names: list[str]) -> tuple[dict[str, Peer], dict[str, str]]:
         except ImportError as error:
             missing[name] = str(error)
     return found, missing
+
+
+def fastact() -> Peer:
+    """Return this package as a peer of the others, with what bounds its speed beside."""
+    names = [*fa.activations(), "softmax", "log_softmax"]
+
+    def backward(name: str) -> Callable[..., Any]:
+        function = getattr(fa, name)
+        if getattr(function, "backward_from_output", None):
+            return lambda g, x, y: function.backward_from_output(g, y)
+        if not hasattr(function, "derivative"):
+            return lambda g, x, y: function.backward(g, y)
+        return lambda g, x, y: function.backward(g, x)
+
+    forward = {n: getattr(fa, n) for n in [*names, "swiglu"]}
+    backwards = {n: backward(n) for n in names}
+    for name in ("softmax", "log_softmax"):
+        function = getattr(fa, name)
+        forward[f"{name}@0"] = functools.partial(function, axis=0)
+        backwards[f"{name}@0"] = lambda g, x, y, function=function: function.backward(g, y, 0)
+    return Peer(f"fastact {fa.__version__}", forward, backwards)
+
+
+def shape_of(function: str, size: int | str) -> tuple[int, ...]:
+    """The shape of the arrays: "ROWSxCOLUMNS", or so many elements, in rows of 1000 for a function of rows."""
+    if isinstance(size, str):
+        return tuple(map(int, size.split("x")))
+    return (size // ROW, ROW) if "softmax" in function else (size,)

@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 import fastact as fa
 
-from .. import _config, _cpu
-from . import CommandError, Progress, find, load, replacing, result_dtype
+from .. import _config
+from ..cpu import levels
+from .common import CommandError, Progress, find, load, positive, replacing, result_dtype
 
 SIZE = 10_000_000
 ROUNDS = 5
@@ -37,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", metavar="NAME[,NAME]", action="append", default=[], help="the same as NAME")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--input", metavar="FILE.npy", help="run over this array")
-    source.add_argument("--size", type=_count, default=SIZE, help=f"number of random elements (default: {SIZE:,})")
+    source.add_argument("--size", type=positive, default=SIZE, help=f"number of random elements (default: {SIZE:,})")
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default: float32, or that of the input")
     parser.add_argument("--seed", type=int, default=0, help="of the random elements (default: 0)")
-    parser.add_argument("--rounds", type=_count, default=ROUNDS, help=f"times are medians of so many (default: {ROUNDS})")
+    parser.add_argument("--rounds", type=positive, default=ROUNDS, help=f"times are medians of so many (default: {ROUNDS})")
     parser.add_argument("--json", metavar="FILE", help="write the figures to this file as well")
 
 
@@ -167,20 +168,9 @@ def summarize(figures: dict[str, Any], x: npt.NDArray[Any], seconds: float) -> d
     threads = fa.get_num_threads()
     line = (
         f"{len(figures)} function{'s' * (len(figures) != 1)}, {compared}; {x.size:,} {x.dtype} elements, "
-        f"{threads} thread{'s' * (threads != 1)}, {_cpu.LEVEL}, {seconds:.0f} s"
+        f"{threads} thread{'s' * (threads != 1)}, {levels.LEVEL}, {seconds:.0f} s"
     )
     return {
         "functions": len(figures), "compared": len(ratios), "geometric_mean_speed_up": mean, "threads": threads,
-        "cpu_level": _cpu.LEVEL, "seconds": seconds, "line": line,
+        "cpu_level": levels.LEVEL, "seconds": seconds, "line": line,
     }  # fmt: skip
-
-
-def _count(text: str) -> int:
-    """A positive whole number; 1e6 is one, too."""
-    try:
-        number = int(text) if text.isdigit() else float(text)
-    except ValueError:
-        number = 0
-    if not (1 <= number < math.inf and number == int(number)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a positive whole number")
-    return int(number)

@@ -25,13 +25,14 @@ import numpy as np
 
 import fastact as fa
 
-from .. import _cpu
-from .._codegen import digest
-from .._grammar import tree_of
-from .._spec import REGISTRY
-from . import CommandError, Progress, replacing, ulp
+from ..cpu import levels
+from ..cpu.printer import digest
+from ..language.grammar import tree_of
+from ..language.registry import REGISTRY
+from . import ulp
+from .common import CommandError, Progress, positive, replacing
 from .peers import PEERS, Peer, choose, load
-from .run import _count, select_names
+from .run import select_names
 
 PATTERNS = 1 << 24
 SAMPLES = 2000
@@ -61,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--peers", nargs="?", const=",".join(PEERS), default="", metavar="LIBRARY[,LIBRARY]",
                         help=f"measure other libraries instead (alone: {', '.join(PEERS)})")  # fmt: skip
     parser.add_argument("--resume", action="store_true", help="keep what --json FILE holds of the same formulas and level")
-    parser.add_argument("--threads", metavar="N", type=_count, help="for float32 (default: as many as the kernels use)")
-    parser.add_argument("--samples", metavar="N", type=_count, default=SAMPLES,
+    parser.add_argument("--threads", metavar="N", type=positive, help="for float32 (default: as many as the kernels use)")
+    parser.add_argument("--samples", metavar="N", type=positive, default=SAMPLES,
                         help=f"float64: about so many inputs beside those in every binade (default: {SAMPLES})")  # fmt: skip
     parser.add_argument("--reference", metavar="FILE", help="float64: tests/reference.py (default: the checkout's)")
 
@@ -92,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
     threads = fa.get_num_threads()
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
-        print(f"fastact {fa.__version__}, {_cpu.LEVEL}, NumPy {np.__version__}\n\n{_HEAD}", flush=True)
+        print(f"fastact {fa.__version__}, {levels.LEVEL}, NumPy {np.__version__}\n\n{_HEAD}", flush=True)
         fa.set_num_threads(1)  # the threads are here, a chunk each
         stack.callback(fa.set_num_threads, threads)
         findings, interrupted = verify(plan, libraries, args, reference, args.threads or threads)
@@ -179,7 +180,7 @@ def earlier(args: argparse.Namespace) -> list[dict[str, Any]]:
         return []
     try:
         findings = json.loads(file.read_text(encoding="utf-8"))
-        return [f for f in findings if f["complete"] and f["level"] == _cpu.LEVEL and f["function"] in REGISTRY
+        return [f for f in findings if f["complete"] and f["level"] == levels.LEVEL and f["function"] in REGISTRY
                 and f["formula"] == digest(REGISTRY[f["function"]], f["dtype"])
                 and (f["exhaustive"] or not args.exhaustive or f["dtype"] == "float64")]  # fmt: skip
     except (ValueError, TypeError, KeyError) as error:
@@ -333,7 +334,7 @@ def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool,
     """The finding of one activation, ready for JSON: numbers that are not finite as strings."""
     spec, numbers = REGISTRY[name], max(tally.count - tally.nans, 1)
     finding: dict[str, Any] = {
-        "fastact": fa.__version__, "level": _cpu.LEVEL, "numpy": np.__version__,
+        "fastact": fa.__version__, "level": levels.LEVEL, "numpy": np.__version__,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "function": name, "dtype": dtype, "kind": kind, "params": dict(spec.params), "formula": digest(spec, dtype),
         "count": tally.count, "planned": size, "exhaustive": exhaustive, "complete": tally.count == size,

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import statistics
@@ -17,43 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from .peers import PEERS, Peer
+from . import gpu_peers
+from .peers import PEERS, Peer, fastact, shape_of
 
 TURN = 4e-3  # seconds of calls that a part of a turn should take
 PARTS = 5
 REST = 0.06  # seconds until the threads of other processes stop waiting busily (ONNX Runtime's: 40 ms after a call)
 WARM_UP = 0.05  # seconds: the threads of this one get a core each
-ROW = 1000  # elements of a row of softmax and log_softmax
-
-
-def fastact() -> Peer:
-    """Return this package as a peer of the others, with what bounds its speed beside."""
-    import fastact as fa
-
-    names = [*fa.activations(), "softmax", "log_softmax"]
-
-    def backward(name: str) -> Callable[..., Any]:
-        function = getattr(fa, name)
-        if getattr(function, "backward_from_output", None):
-            return lambda g, x, y: function.backward_from_output(g, y)
-        if not hasattr(function, "derivative"):
-            return lambda g, x, y: function.backward(g, y)
-        return lambda g, x, y: function.backward(g, x)
-
-    forward = {n: getattr(fa, n) for n in [*names, "swiglu"]}
-    backwards = {n: backward(n) for n in names}
-    for name in ("softmax", "log_softmax"):
-        function = getattr(fa, name)
-        forward[f"{name}@0"] = functools.partial(function, axis=0)
-        backwards[f"{name}@0"] = lambda g, x, y, function=function: function.backward(g, y, 0)
-    return Peer(f"fastact {fa.__version__}", forward, backwards)
-
-
-def shape_of(function: str, size: int | str) -> tuple[int, ...]:
-    """The shape of the arrays: "ROWSxCOLUMNS", or so many elements, in rows of 1000 for a function of rows."""
-    if isinstance(size, str):
-        return tuple(map(int, size.split("x")))
-    return (size // ROW, ROW) if "softmax" in function else (size,)
 
 
 def prepare(peer: Peer, function: str, kind: str, dtype: str, size: int | str) -> Callable[[], Any] | None:
@@ -97,8 +66,6 @@ def main() -> None:
     answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print must not mix with the answers
     try:
         if sys.argv[2:] == ["cuda"]:
-            from . import gpu_peers
-
             peer = gpu_peers.fastact() if name == "fastact" else gpu_peers.PEERS[name]()
         else:
             peer = fastact() if name == "fastact" else PEERS[name]()

@@ -1,7 +1,7 @@
 """The mathematics: one function per activation, by family.
 
 A formula returns the value, then the derivative by x, then the derivative by each parameter. The
-texts here are compiled (fastact/_codegen.py), so they read like the paper and know no dtype. Where a
+texts here are compiled (fastact/cpu/printer.py), so they read like the paper and know no dtype. Where a
 textbook form would cancel or overflow, a comment derives the form that does not.
 """
 

@@ -1,8 +1,9 @@
 """Functions of square roots and quotients: no transcendental but the arc tangent."""
 
-from .._atoms import abs, copysign, fma, mul_add, select, sqrt
-from .._spec import activation
-from ..primitives.common import atan, fast_two_sum, hypot_squared, keep_nan, quotient, two_product, two_sum
+from ..language.atoms import abs, copysign, fma, mul_add, select, sqrt
+from ..language.registry import activation
+from ..primitives.parts import fast_two_sum, hypot_squared, keep_nan, quotient, two_product, two_sum
+from ..primitives.trigonometry import atan
 
 
 @activation(

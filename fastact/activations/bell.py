@@ -1,16 +1,13 @@
 """A bell and a wave."""
 
-from .._atoms import abs, fma, mul_add, select
-from .._spec import activation
-from ..primitives.common import (
-    expm1_reduced,
-    half_turns,
-    scale_down,
-    sine_squared,
-    two_product,
-    two_sum,
-)
-from ..primitives.float64 import clamp_gaussian, exp_reduce_product, snake_series
+from ..language.atoms import abs, fma, mul_add, select
+from ..language.registry import activation
+from ..primitives.exponential import expm1_reduced
+from ..primitives.float64.exponential import exp_reduce_product, scale_down
+from ..primitives.float64.normal import clamp_gaussian
+from ..primitives.float64.trigonometry import snake_series
+from ..primitives.parts import two_product, two_sum
+from ..primitives.trigonometry import half_turns, sine_squared
 
 
 @activation(

@@ -1,23 +1,11 @@
 """The exponential, the exponential linear units, and log(1 - exp(-x))."""
 
-from .._atoms import abs, fma, mul_add, select, sqrt
-from .._spec import Constant, activation
-from ..primitives.common import (
-    clamp_low,
-    exp,
-    exp_parts,
-    expm1_negative,
-    expm1_reduced_parts,
-    expm1_scaled,
-    fast_two_sum,
-    log_reduce,
-    log_sum,
-    over_square,
-    quotient,
-    scale_down,
-    scale_wide,
-)
-from ..primitives.float64 import celu_series, clamp_far, exp_reduce, scale_far
+from ..language.atoms import abs, fma, mul_add, select, sqrt
+from ..language.registry import activation
+from ..language.terms import Constant
+from ..primitives.exponential import exp, exp_parts, expm1_negative, expm1_reduced_parts, expm1_scaled, log_reduce, log_sum
+from ..primitives.float64.exponential import celu_series, clamp_far, clamp_low, exp_reduce, scale_down, scale_far
+from ..primitives.parts import fast_two_sum, over_square, quotient, scale_wide
 
 SELU_SCALE = Constant("1.0507009873554804934193349852946")
 SELU_SCALE_ALPHA = Constant("1.7580993408473768599402175208123193421")  # times 1.6732632423543772848170429916717

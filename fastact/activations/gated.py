@@ -5,44 +5,25 @@ gate vanishes like e^x; there the power of two of e^x = p 2^k is applied last, a
 x, so that results far below the smallest normal e^x keep all their digits.
 """
 
-from .._atoms import abs, copysign, fma, mul_add, select
-from .._spec import Constant, activation
-from ..primitives.common import (
-    SQRT_HALF_PI_INVERSE,
+from ..language.atoms import abs, copysign, fma, mul_add, select
+from ..language.registry import activation
+from ..language.terms import Constant
+from ..primitives.exponential import exp_parts, exp_parts_low, expm1_reduced, log1p_exp
+from ..primitives.float64.exponential import (
     clamp_exp,
-    clamp_low,
-    clamp_normal,
-    erf_positive,
-    exp_parts,
-    exp_parts_low,
-    expm1_reduced,
-    fast_two_sum,
-    gate_slope,
-    gate_slope_parts,
-    gate_slope_short,
-    log1p_exp,
-    logistic_gate,
-    logistic_of,
-    normal_tail,
-    one_plus_exp,
-    over_square,
-    quotient,
-    scale_down,
-    scale_wide,
-    square,
-    tanh_parts,
-    two_product,
-    two_sum,
-)
-from ..primitives.float64 import (
     clamp_for,
-    clamp_gelu_tanh,
+    clamp_low,
     exp_reduce,
     exp_reduce_product,
-    normal_quotient,
+    scale_down,
     scale_down_large,
-    sixth,
 )
+from ..primitives.float64.normal import clamp_gelu_tanh, clamp_normal, normal_quotient
+from ..primitives.float64.parts import sixth
+from ..primitives.hyperbolic import tanh_parts
+from ..primitives.logistic import gate_slope, gate_slope_parts, gate_slope_short, logistic_gate, logistic_of, one_plus_exp
+from ..primitives.normal import SQRT_HALF_PI_INVERSE, erf_positive, normal_tail
+from ..primitives.parts import fast_two_sum, over_square, quotient, scale_wide, square, two_product, two_sum
 
 QUICK = Constant("1.702")
 TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)

@@ -1,8 +1,8 @@
 """Piecewise linear and quadratic functions: the rectifier and its variants, steps, clamps, shrinks."""
 
-from .._atoms import abs, fma, select, sqrt
-from .._spec import activation
-from ..primitives.common import keep_nan, two_product, two_sum
+from ..language.atoms import abs, fma, select, sqrt
+from ..language.registry import activation
+from ..primitives.parts import keep_nan, two_product, two_sum
 
 
 @activation(

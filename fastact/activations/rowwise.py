@@ -13,19 +13,10 @@ row's numbers for the next pass.
 
 from math import inf
 
-from .._atoms import abs, exponent, fma, mul_add, scale_by_pow2, select, sqrt
-from .._spec import ROW_KERNELS, primitive, row_pass
-from ..primitives.common import (
-    expm1_of_parts,
-    fast_two_sum,
-    keep_nan,
-    log1p_exp,
-    log_sum,
-    quotient_parts,
-    two_product,
-    two_sum,
-)
-from ..primitives.float64 import (
+from ..language.atoms import abs, exponent, fma, mul_add, scale_by_pow2, select, sqrt
+from ..language.registry import ROW_KERNELS, primitive, row_pass
+from ..primitives.exponential import expm1_of_parts, log1p_exp, log_sum
+from ..primitives.float64.exponential import (
     clamp_low,
     counted,
     exp_raised,
@@ -36,6 +27,7 @@ from ..primitives.float64 import (
     row_exponents,
     shift_of,
 )
+from ..primitives.parts import fast_two_sum, keep_nan, quotient_parts, two_product, two_sum
 
 
 @primitive

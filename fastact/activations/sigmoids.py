@@ -1,22 +1,12 @@
 """The logistic sigmoid, the hyperbolic tangent, and functions made of one of them."""
 
-from .._atoms import abs, copysign, fma, mul_add, select
-from .._spec import activation
-from ..primitives.common import (
-    exp_negative,
-    expm1_negative,
-    log1p_exp,
-    logistic,
-    logistic_of,
-    logistic_slope,
-    sech_squared,
-    square,
-    tanh_parts,
-    tanh_positive,
-    tanh_rest,
-    tanh_shrink_unit,
-)
-from ..primitives.float64 import tanh_near
+from ..language.atoms import abs, copysign, fma, mul_add, select
+from ..language.registry import activation
+from ..primitives.exponential import exp_negative, expm1_negative, log1p_exp
+from ..primitives.float64.hyperbolic import tanh_near
+from ..primitives.hyperbolic import sech_squared, tanh_parts, tanh_positive, tanh_rest, tanh_shrink_unit
+from ..primitives.logistic import logistic, logistic_of, logistic_slope
+from ..primitives.parts import square
 
 
 @activation(

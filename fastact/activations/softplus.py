@@ -1,9 +1,10 @@
 """The softplus."""
 
-from .._atoms import abs, select
-from .._spec import activation
-from ..primitives.common import expm1_negative, expm1_reduced, log1p_exp, logistic_of, scale_down
-from ..primitives.float64 import clamp_for, exp_reduce_product, scale_down_large
+from ..language.atoms import abs, select
+from ..language.registry import activation
+from ..primitives.exponential import expm1_negative, expm1_reduced, log1p_exp
+from ..primitives.float64.exponential import clamp_for, exp_reduce_product, scale_down, scale_down_large
+from ..primitives.logistic import logistic_of
 
 
 @activation(

@@ -1,5 +1,9 @@
 """The functions that formulas are written over, in the same language as the formulas.
 
-``float32`` and ``float64`` hold what depends on the precision (polynomials, clamps), under the same
-names; ``common`` builds on either.
+``float32`` and ``float64`` hold what depends on the precision (polynomials, clamps), under the same names; the
+other files have one text for both, built on either.
 """
+
+from . import exponential, float32, float64, hyperbolic, logistic, normal, parts, trigonometry
+
+__all__ = ["exponential", "float32", "float64", "hyperbolic", "logistic", "normal", "parts", "trigonometry"]

@@ -1,0 +1,138 @@
+"""What callers may pass: dtypes, axes, temperatures, masks, outputs, names. A refusal names function and argument.
+
+``title`` is the call, "fastact.softmax.backward". This file knows no function and no target.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from operator import index
+from typing import Any
+
+import numpy as np
+
+#: The dtype that a call computes for a dtype that it is given, as np.exp does; these are all that it takes.
+LOOPS = {**dict.fromkeys("?bBe", "e"), **dict.fromkeys("hHf", "f"), **dict.fromkeys("iIlLqQd", "d")}
+
+
+def dtype_of(*arrays: np.ndarray) -> np.dtype[Any]:
+    """The dtype of the result: float16, float32 or float64, as np.exp chooses it."""
+    return np.result_type(*(np.dtype(LOOPS[a.dtype.char]) for a in arrays))
+
+
+def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that a result is computed in: float32 for float16."""
+    return np.promote_types(dtype, np.float32)
+
+
+def axes_of(title: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """The axes as a sorted tuple of distinct numbers from 0."""
+    given = axis if isinstance(axis, tuple | list) else (axis,)
+    found = []
+    for a in given:
+        try:
+            number = index(a)
+        except TypeError:
+            raise TypeError(f"{title}: axis is {axis!r}; expected an integer or a tuple of integers") from None
+        if not -ndim <= number < ndim:
+            raise np.exceptions.AxisError(f"{title}: axis {number} is out of bounds for x of {ndim} dimensions")
+        found.append(number % ndim)
+    if len(set(found)) < len(found) or not found:
+        raise ValueError(f"{title}: axis is {axis!r}; expected one or more different axes")
+    return tuple(sorted(found))
+
+
+def one_axis(title: str, axis: Any, ndim: int) -> int:
+    """The number of one axis."""
+    found = axes_of(title, axis, ndim)
+    if len(found) != 1:
+        raise ValueError(f"{title}: axis is {axis!r}; expected one axis")
+    return found[0]
+
+
+def temperature_of(title: str, temperature: Any, name: str = "temperature") -> float:
+    """The temperature as a number in the range where its inverse and products with it are exact enough."""
+    if isinstance(temperature, bool) or not isinstance(temperature, int | float | np.floating | np.integer):
+        raise TypeError(f"{title}: {name} is {temperature!r}; expected a positive number")
+    if not 1e-30 <= temperature <= 1e30:
+        raise ValueError(f"{title}: {name} is {temperature!r}; expected a number between 1e-30 and 1e30")
+    return float(temperature)
+
+
+def inverse_temperature(temperature: float, work: np.dtype) -> tuple[float, float]:
+    """1/T in two parts of the working dtype."""
+    if temperature == 1.0:
+        return 1.0, 0.0
+    from fractions import Fraction  # slow to import, and only wanted here
+
+    exact = 1 / Fraction(temperature)
+    high = float(work.type(float(exact)))
+    return high, float(work.type(float(exact - Fraction(high))))
+
+
+def broadcast_mask(title: str, where: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The mask in the shape of x."""
+    mask = np.asarray(where)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"{title}: where has dtype {mask.dtype}; expected bool")
+    try:
+        return np.broadcast_to(mask, shape)
+    except ValueError:
+        raise ValueError(f"{title}: where has shape {mask.shape}, which does not broadcast to {shape} of x") from None
+
+
+def broadcast_grad(title: str, grad: np.ndarray, shape: tuple[int, ...], whose: str = "") -> np.ndarray:
+    """The gradient by the output in the output's shape, which is that of an argument, if `whose` says of which."""
+    try:
+        return np.broadcast_to(grad, shape)
+    except ValueError:
+        raise ValueError(f"{title}: grad has shape {grad.shape}; expected {shape}{whose}") from None
+
+
+def broadcast_shape(title: str, arrays: Mapping[str, Any]) -> tuple[int, ...]:
+    """The shape that arrays broadcast to; they come by their names."""
+    try:
+        return np.broadcast_shapes(*(a.shape for a in arrays.values()))
+    except ValueError:
+        shapes = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
+        raise ValueError(f"{title}: shapes do not broadcast: {shapes}") from None
+
+
+def check_out(title: str, out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """The output array, refused unless it can take the result."""
+    if isinstance(out, tuple) and len(out) == 1:
+        out = out[0]
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"{title}: out is a {type(out).__name__}; expected a numpy.ndarray")
+    if out.shape != shape:
+        raise ValueError(f"{title}: out has shape {out.shape}; expected {shape}")
+    if not np.can_cast(dtype, out.dtype, "same_kind"):
+        raise TypeError(f"{title}: out has dtype {out.dtype}; expected {dtype} or one that it casts to")
+    if not out.flags.writeable:
+        raise ValueError(f"{title}: out is read-only")
+    return out
+
+
+def folded(name: str) -> str:
+    """A name without what spellings differ in."""
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+def look_up(title: str, name: Any, known: Mapping[str, Any]) -> Any:
+    """What a name stands for in a table of `folded` names.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no string, or stands for nothing; the message suggests near names.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"{title}: name must be a str, got {type(name).__name__}")
+    found = known.get(folded(name))
+    if found is None:
+        near = [known[n] for n in difflib.get_close_matches(folded(name), known, n=3)]
+        names = dict.fromkeys(getattr(f, "__name__", None) or f.name for f in near)
+        hint = f"; did you mean {' or '.join(names)}?" if near else ""
+        raise ValueError(f"{title}: there is no activation {name!r}{hint}")
+    return found

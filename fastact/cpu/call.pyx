@@ -1,0 +1,237 @@
+# cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
+"""The fast path from a Python call to a kernel.
+
+Most calls are one contiguous float array and scalar parameters; for these the way through NumPy's
+ufunc machinery would cost more than a small array's arithmetic. Every other call goes to the general
+path in Python (fastact/functions/general.py), which ends in the real ufunc.
+"""
+
+cimport numpy as cnp
+import numpy as np
+from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from fastact.cpu.buffers cimport kept_empty
+from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
+
+cnp.import_array()
+
+cdef object float64 = np.float64
+SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as layouts.pyx
+cdef Py_ssize_t spread_from = SPREAD_FROM
+cdef int redirected = 0  # while it is not 0, the general path finds out on which device a call runs
+
+
+def redirect(int change):
+    """Enter (1) or leave (-1) a block in which every call takes the general path."""
+    global redirected
+    redirected += change
+
+
+def is_redirected():
+    """Whether calls take the general path."""
+    return redirected != 0
+
+
+cdef extern from "numpy/arrayobject.h":
+    bint PyArray_CheckExact(object)
+    bint PyArray_ISCARRAY_RO(cnp.ndarray)
+    bint PyArray_ISCARRAY(cnp.ndarray)
+    bint PyArray_ISFARRAY_RO(cnp.ndarray)
+    bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
+
+
+cdef class Call:
+    """A callable kind of an activation: value, derivative, backward, ...
+
+    Parameters
+    ----------
+    kernel : Kernel
+    names : tuple of str
+        The parameters.
+    defaults : tuple of float
+        Their default values.
+    general : callable
+        ``general(call, args, kwargs)``, for whatever is not plain.
+    """
+
+    cdef readonly Kernel kernel
+    cdef object general
+    cdef tuple names
+    cdef tuple defaults
+    cdef int nin
+    cdef int nparams
+    cdef float f32[MAX_PARAMS]
+    cdef double f64[MAX_PARAMS]
+
+    def __init__(self, Kernel kernel, tuple names, tuple defaults, general):
+        cdef int j
+        self.kernel = kernel
+        self.general = general
+        self.names = names
+        self.defaults = tuple(map(float, defaults))
+        self.nin = kernel.nin
+        self.nparams = len(names)
+        for j in range(self.nparams):
+            self.f32[j] = self.f64[j] = defaults[j]
+
+    @property
+    def ufunc(self):
+        """The NumPy ufunc underneath: ``ufunc(*arrays, *parameters)``."""
+        return self.kernel.ufunc
+
+    @property
+    def mixed_ufunc(self):
+        """The same for float16 arrays with float32 parameters; None without parameters."""
+        return self.kernel.mixed_ufunc
+
+    def __call__(self, *args, **kwargs):
+        cdef Py_ssize_t given = len(args)
+        cdef object out = None
+        if redirected == 0 and self.nin <= given <= self.nin + self.nparams:
+            if PyArray_CheckExact(args[0]):
+                out = self.plain(args, given, kwargs)
+                if out is None and not kwargs:
+                    out = self.small(args, given)
+            elif given == 1 and self.nin == 1 and PyFloat_CheckExact(args[0]) and not kwargs:
+                out = self.scalar(PyFloat_AS_DOUBLE(args[0]))
+            if out is not None:
+                return out
+        return self.general(self, args, kwargs)
+
+    def direct(self, tuple args, dict kwargs):
+        """The result by the fast path, which the general one takes once it knows that it may; None where that is not for them."""
+        if self.nin <= len(args) <= self.nin + self.nparams and PyArray_CheckExact(args[0]):
+            return self.plain(args, len(args), kwargs)
+        return None
+
+    cdef object scalar(self, double value):
+        """The result for a Python float, with the parameters' defaults: a NumPy float64 as np.exp gives."""
+        cdef Job job
+        cdef double y, z
+        cdef int j
+        job.op = &self.kernel.f64
+        job.n = 1
+        job.x = Operand(<char*> &value, 8, 0)
+        job.out[0] = Operand(<char*> &y, 8, 0)
+        job.out[1] = Operand(<char*> &z, 8, 0)
+        for j in range(self.nparams):
+            job.params[j] = Operand(<char*> &self.f64[j], 0, 0)
+        run(&job)
+        if job.op.nout == 1:
+            return float64(y)
+        return float64(y), float64(z)
+
+    cdef object small(self, tuple args, Py_ssize_t given):
+        """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
+        cdef cnp.ndarray first = args[0]
+        cdef int type_num = cnp.PyArray_TYPE(first), j
+        if (type_num != cnp.NPY_FLOAT and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_SIZE(first) >= spread_from:
+            return None
+        if self.nin == 2 and not alike(first, args[1]):
+            return None
+        for j in range(self.nin, given):
+            if not PyFloat_CheckExact(args[j]):
+                return None
+        if given < self.nin + self.nparams:
+            args = args + self.defaults[given - self.nin:]
+        return self.kernel.ufunc(*args)
+
+    cdef object plain(self, tuple args, Py_ssize_t given, dict kwargs):
+        """The result for plain contiguous arrays and float parameters; None if these are not such."""
+        cdef cnp.ndarray first = args[0], x, y, z
+        cdef int type_num = cnp.PyArray_TYPE(first), fortran = 0, j
+        cdef Job job
+        cdef float f32[MAX_PARAMS]
+        cdef double f64[MAX_PARAMS]
+        cdef bint single = type_num == cnp.NPY_FLOAT
+        cdef object target = None, other = None, key, value
+        if (not single and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_NDIM(first) == 0:
+            return None
+        if not PyArray_ISCARRAY_RO(first):
+            if not PyArray_ISFARRAY_RO(first):
+                return None
+            fortran = 1
+        job.op = &self.kernel.f32 if single else &self.kernel.f64
+        x = first
+        if self.nin == 2:
+            if not alike(first, args[1]):
+                return None
+            x = args[1]
+            if not (PyArray_ISFARRAY_RO(x) if fortran else PyArray_ISCARRAY_RO(x)):
+                return None
+            job.grad = Operand(<char*> cnp.PyArray_DATA(first), job.op.size, 0)
+        for j in range(self.nparams):
+            f32[j] = self.f32[j]
+            f64[j] = self.f64[j]
+            if self.nin + j < given:
+                if not PyFloat_CheckExact(args[self.nin + j]):
+                    return None
+                f64[j] = PyFloat_AS_DOUBLE(args[self.nin + j])
+                f32[j] = <float> f64[j]
+            if single:
+                job.params[j].data = <char*> &f32[j]
+            else:
+                job.params[j].data = <char*> &f64[j]
+            job.params[j].stride = 0
+            job.params[j].type = 0
+        for key, value in kwargs.items():
+            if key == "out" and self.kernel.f32.nout == 1 and PyArray_CheckExact(value):
+                target = value
+            elif key == "out" and self.kernel.f32.nout == 2 and type(value) is tuple and len(<tuple> value) == 2:
+                target, other = <tuple> value
+                if not PyArray_CheckExact(target) or not PyArray_CheckExact(other):
+                    return None
+            elif key in self.names and PyFloat_CheckExact(value):
+                j = self.names.index(key)
+                if self.nin + j < given:
+                    return None  # given twice
+                f64[j] = PyFloat_AS_DOUBLE(value)
+                f32[j] = <float> f64[j]
+            else:
+                return None
+        if target is None:
+            y = kept_empty(x, type_num, fortran)
+        else:
+            y = target
+            if fortran or not takes(y, type_num, x) or overlaps(x, y) or (self.nin == 2 and overlaps(first, y)):
+                return None
+        job.n = cnp.PyArray_SIZE(x)
+        job.x = Operand(<char*> cnp.PyArray_DATA(x), job.op.size, 0)
+        job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), job.op.size, 0)
+        if job.op.nout == 1:
+            if job.n * job.op.cost < 1000.0:
+                run(&job)
+            else:
+                with nogil:
+                    run(&job)
+            return y
+        if other is None:
+            z = kept_empty(x, type_num, fortran)
+        else:
+            z = other
+            if not takes(z, type_num, x) or overlaps(x, z) or shares(y, z):
+                return None
+        job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), job.op.size, 0)
+        with nogil:
+            run(&job)
+        return y, z
+
+
+cdef inline bint alike(cnp.ndarray x, object other) noexcept:
+    """Whether something is an array of the dtype and shape of x."""
+    return PyArray_CheckExact(other) and cnp.PyArray_TYPE(other) == cnp.PyArray_TYPE(x) and PyArray_SAMESHAPE(x, other)
+
+
+cdef inline bint takes(cnp.ndarray y, int type_num, cnp.ndarray x) noexcept:
+    """Whether y is a contiguous output for x."""
+    return cnp.PyArray_TYPE(y) == type_num and PyArray_ISCARRAY(y) and PyArray_SAMESHAPE(x, y)
+
+
+cdef inline bint shares(cnp.ndarray x, cnp.ndarray y) noexcept:
+    """Whether two contiguous arrays of one shape share memory."""
+    return overlaps(x, y) or cnp.PyArray_DATA(x) == cnp.PyArray_DATA(y)
+
+
+cdef inline bint overlaps(cnp.ndarray x, cnp.ndarray y) noexcept:
+    """Whether two contiguous arrays of one shape share memory without being the same memory."""
+    cdef Py_ssize_t distance = <char*> cnp.PyArray_DATA(x) - <char*> cnp.PyArray_DATA(y)
+    return distance != 0 and -cnp.PyArray_NBYTES(x) < distance < cnp.PyArray_NBYTES(x)

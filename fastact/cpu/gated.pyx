@@ -1,0 +1,215 @@
+# cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
+"""Gated units: an activation's block times another array's, in cache-resident blocks.
+
+Arrays come as (rows, run), each run contiguous: the halves of a split array are such views of it. They are worked on
+as one sequence of rows * run elements, cut into blocks; a block that is not a multiple of GROUP or crosses the end of
+a row is gathered.
+"""
+
+from libc.stdint cimport uintptr_t
+from libc.string cimport memcpy, memset
+from cython.parallel cimport prange
+cimport numpy as cnp
+from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, block_fn, movers, worth_streaming
+from fastact.cpu.threads cimport acquire_team, release_team
+
+cnp.import_array()
+
+cdef extern from "memory.h" nogil:
+    void fa_clear_float_status()
+    void fa_stream_end()
+
+cdef struct Rows:
+    char* data
+    Py_ssize_t stride           # bytes from row to row
+
+cdef struct Job:
+    block_fn value
+    block_fn both               # value and derivative; for backward
+    block_fn multiply
+    int size
+    int nparams
+    bint back
+    bint buffered               # outputs are inputs, or go past the caches
+    bint stream
+    Py_ssize_t n
+    Py_ssize_t run
+    Rows gate
+    Rows linear
+    Rows grad
+    Rows out                    # of backward: the gradient by the gate's input
+    Rows out_linear
+    double params[MAX_PARAMS]
+
+
+cdef inline void gather(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m, char* buffer) noexcept nogil:
+    cdef Py_ssize_t column = start % job.run, row = start // job.run, count
+    cdef int size = job.size
+    cdef Py_ssize_t wide = (m + GROUP - 1) & ~(GROUP - 1)
+    memset(buffer + m * size, 0, (wide - m) * size)
+    while m > 0:
+        count = min(m, job.run - column)
+        memcpy(buffer, a.data + row * a.stride + column * size, count * size)
+        buffer += count * size
+        m -= count
+        row += 1
+        column = 0
+
+
+cdef inline void scatter(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m, const char* buffer) noexcept nogil:
+    cdef Py_ssize_t column = start % job.run, row = start // job.run, count
+    cdef int size = job.size
+    while m > 0:
+        count = min(m, job.run - column)
+        if job.stream:
+            movers[size == 8].stream(a.data + row * a.stride + column * size, buffer, count * size, NULL)
+        else:
+            memcpy(a.data + row * a.stride + column * size, buffer, count * size)
+        buffer += count * size
+        m -= count
+        row += 1
+        column = 0
+
+
+cdef inline char* place(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m) noexcept nogil:
+    """Where m elements lie side by side in a multiple of GROUP; NULL: nowhere."""
+    cdef Py_ssize_t column = start % job.run
+    if m % GROUP or column + m > job.run:
+        return NULL
+    return a.data + start // job.run * a.stride + column * job.size
+
+
+cdef inline const char* source(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m, char* buffer) noexcept nogil:
+    cdef char* found = place(job, a, start, m)
+    if found == NULL:
+        gather(job, a, start, m, buffer)
+        return buffer
+    return found
+
+
+cdef inline char* target(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m, char* buffer) noexcept nogil:
+    cdef char* found = NULL if job.buffered else place(job, a, start, m)
+    return buffer if found == NULL else found
+
+
+cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch) noexcept nogil:
+    cdef Py_ssize_t room = BLOCK * 8, wide = (m + GROUP - 1) & ~(GROUP - 1)
+    cdef const void* p[MAX_PARAMS]
+    cdef float single[MAX_PARAMS]
+    cdef const void* factor[1]
+    cdef int j
+    cdef char* out = target(job, &job.out, start, m, scratch + 3 * room)
+    cdef char* out_linear
+    cdef const char* linear = source(job, &job.linear, start, m, scratch + room)
+    cdef const char* gate = source(job, &job.gate, start, m, scratch)
+    cdef const char* grad
+    for j in range(job.nparams):
+        single[j] = <float> job.params[j]
+        if job.size == 4:
+            p[j] = &single[j]
+        else:
+            p[j] = &job.params[j]
+    if not job.back:
+        job.value(gate, scratch + 4 * room, NULL, wide, p)
+        factor[0] = linear
+        job.multiply(scratch + 4 * room, out, NULL, wide, factor)
+        if out == scratch + 3 * room:
+            scatter(job, &job.out, start, m, out)
+        return
+    grad = source(job, &job.grad, start, m, scratch + 2 * room)
+    out_linear = target(job, &job.out_linear, start, m, scratch + 7 * room)
+    job.both(gate, scratch + 4 * room, scratch + 5 * room, wide, p)
+    # The slope first: its product with an infinite or a tiny grad may be lost where that with the other half is not.
+    factor[0] = linear
+    job.multiply(scratch + 5 * room, scratch + 6 * room, NULL, wide, factor)
+    factor[0] = grad
+    job.multiply(scratch + 6 * room, out, NULL, wide, factor)
+    job.multiply(scratch + 4 * room, out_linear, NULL, wide, factor)
+    if out == scratch + 3 * room:
+        scatter(job, &job.out, start, m, out)
+    if out_linear == scratch + 7 * room:
+        scatter(job, &job.out_linear, start, m, out_linear)
+
+
+cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
+    cdef char memory[8 * BLOCK * 8 + 64]
+    cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef Py_ssize_t m, left
+    while start < stop:
+        m = min(<Py_ssize_t> BLOCK, stop - start)
+        left = job.run - start % job.run
+        if GROUP <= left < m and job.run >= BLOCK:
+            m = left & ~(GROUP - 1)     # up to the end of a long row without copying
+        elif m > GROUP:
+            m &= ~(GROUP - 1)
+        block(job, start, m, scratch)
+        start += m
+    if job.stream:
+        fa_stream_end()
+
+
+cdef class Gate:
+    """The kernels of one gated unit.
+
+    Parameters
+    ----------
+    tables : tuple of dict
+        (address, cost) by (key, kind, varying), for float32 and float64.
+    name : str
+        The activation.
+    params : sequence of float
+        Its parameters.
+    """
+
+    cdef Job jobs[2]
+    cdef double cost
+
+    def __init__(self, tuple tables, str name, params):
+        cdef int j, k
+        for j in range(2):
+            table = tables[j]
+            self.jobs[j].value = <block_fn> <uintptr_t> <size_t> table[name, "value", False][0]
+            self.jobs[j].both = <block_fn> <uintptr_t> <size_t> table[name, "both", False][0]
+            self.jobs[j].multiply = <block_fn> <uintptr_t> <size_t> table["multiply", "value", True][0]
+            self.jobs[j].size = 4 * (j + 1)
+            self.jobs[j].nparams = len(params)
+            for k, value in enumerate(params):
+                self.jobs[j].params[k] = value
+        self.cost = max(0.3, 0.02 * tables[0][name, "value", False][1])
+
+    def run(self, cnp.ndarray gate, cnp.ndarray linear, cnp.ndarray out, grad=None, out_linear=None):
+        """Compute ``out = activation(gate) * linear``, or with grad the gradients by gate and linear.
+
+        All are (rows, run) of one dtype with contiguous runs. `out` is an input or shares no memory with one; gradients
+        share none.
+        """
+        cdef Job job = self.jobs[gate.itemsize == 8]
+        cdef Py_ssize_t rows = gate.shape[0], blocks
+        cdef int t, threads
+        cdef cnp.ndarray array
+        job.run = gate.shape[1]
+        job.n = rows * job.run
+        job.gate = Rows(<char*> cnp.PyArray_DATA(gate), gate.strides[0])
+        job.linear = Rows(<char*> cnp.PyArray_DATA(linear), linear.strides[0])
+        job.out = Rows(<char*> cnp.PyArray_DATA(out), out.strides[0])
+        job.back = grad is not None
+        job.buffered = job.out.data == job.gate.data or job.out.data == job.linear.data
+        if job.back:
+            array = grad
+            job.grad = Rows(<char*> cnp.PyArray_DATA(array), array.strides[0])
+            array = out_linear
+            job.out_linear = Rows(<char*> cnp.PyArray_DATA(array), array.strides[0])
+        job.stream = not job.buffered and worth_streaming(job.n * job.size)
+        job.buffered |= job.stream
+        if job.n == 0:
+            return
+        blocks = (job.n + BLOCK - 1) // BLOCK
+        with nogil:
+            threads = acquire_team(job.n * self.cost * (job.size // 4) * (2 if job.back else 1), blocks)
+            if threads > 1:
+                for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
+                    run_range(&job, blocks * t // threads * BLOCK, min(blocks * (t + 1) // threads * BLOCK, job.n))
+                release_team()
+            else:
+                run_range(&job, 0, job.n)
+            fa_clear_float_status()

@@ -1,0 +1,9 @@
+# The functions of rows by number, and what computes one.
+
+from fastact.cpu.rows.view cimport View
+
+cdef enum Op:
+    SOFTMAX, LOG_SOFTMAX, LOGSUMEXP, SPARSEMAX, ENTMAX15, HARDMAX, MAXOUT
+    SOFTMAX_BACK, LOG_SOFTMAX_BACK, SPARSEMAX_BACK, ENTMAX15_BACK
+
+cdef void solve(View* v) noexcept nogil

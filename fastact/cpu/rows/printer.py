@@ -1,0 +1,151 @@
+"""Prints the passes over rows (``activations/rowwise.py``) as typed Cython, in the way of ``cpu/printer.py``.
+
+Each pass is printed as an inline function, and around it the loops: across rows, along a row, and for some functions all
+passes over a row as one kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...language.registry import ROW_PASSES
+from ...language.terms import SCALARS, RowPass
+from ...language.text import Text
+from ..printer import GROUP, Printer
+
+#: Lanes of a row's accumulators: a constant, so that they stay in registers.
+WIDTH = 32
+
+#: The passes of a whole row: those that may be a row ahead, those that follow from them, and that of the results.
+Stages = Sequence[Sequence[RowPass]]
+
+
+class RowPrinter(Printer):
+    """Prints passes of one precision."""
+
+    def text_of(self, name: str) -> Text:
+        """The text of a pass or primitive."""
+        return Text.of(ROW_PASSES[name].function) if name in ROW_PASSES else super().text_of(name)
+
+    def across(self, entry: RowPass) -> None:
+        """Print one pass across rows: each lane is a row of its own."""
+        self.require(entry.name)
+        text = self.primitives[entry.name]
+        roles = [("in", "in0"), ("in", "in1"), *(("out", n) for n in ("out", "s0", "s1", "s2"))]
+        pointers = ", ".join(f"fa_{role}_{self.suffix} {n}_" for role, n in roles)
+        sizes = ", ".join(f"Py_ssize_t {n}_" for n in ("rows", "width", "step0", "step1", "step"))
+        lines = [f"cdef void r_{entry.name}({pointers}, {sizes}, const void* const* p_) noexcept nogil:"]
+        lines += [f"    cdef {self.type} {n} = (<const {self.type}*> p_[{j}])[0]" for j, n in enumerate(SCALARS)]
+        lanes = enumerate(entry.lanes, len(SCALARS))
+        lines += [f"    cdef fa_in_{self.suffix} {n}_ = <fa_in_{self.suffix}> p_[{j}]" for j, n in lanes]
+        names = {n: f"in{j}_[j_ * step{j}_ + i_]" for j, n in enumerate(entry.inputs)}
+        names |= {n: f"s{j}_[i_]" for j, n in enumerate(entry.state)} | {n: f"{n}_[i_]" for n in entry.lanes}
+        taken = ["out_[j_ * step_ + i_]" for _ in text.results[len(entry.state) :]] + [names[n] for n in entry.state]
+        lines += ["    cdef Py_ssize_t i_, j_", "    for j_ in range(rows_):", f"        for i_ in range(width_ & ~{GROUP - 1}):"]
+        lines += [f"            {', '.join(taken)} = p_{entry.name}({', '.join(names.get(n, n) for n in text.arguments)})"]
+        self.lines += [*lines, "", ""]
+        self.table.append(f'    table["across", "{entry.name}"] = <size_t> &r_{entry.name}')
+
+    def walk(self, *ways: tuple[RowPass, Sequence[str], str], fetched: bool = False) -> list[str]:
+        """Passes side by side along ``n_`` elements, WIDTH at a time: element ``at_ + i_`` of their inputs and output.
+
+        A remainder is part of a last step, which leaves alone what has been there. An input p lies where the output goes; the
+        remainder comes first then, because what has just been written would have to be waited for.
+        """
+        line = 8 if self.precision == "float64" else 16
+        calls, last, fetches = [], [], []
+        for entry, inputs, output in ways:
+            self.require(entry.name)
+            text = self.primitives[entry.name]
+            arrays = [output if n == "p" else v for n, v in zip(entry.inputs, inputs, strict=False)]
+            sums = [f"{entry.name}_[{k * WIDTH} + i_]" for k in range(len(entry.state))]
+            names = dict(zip((*entry.inputs, *entry.state), (*arrays, *sums), strict=True))
+            taken = [output for _ in text.results[len(sums) :]] + sums
+            call = f"p_{entry.name}({', '.join(names.get(n, n) for n in text.arguments)})"
+            calls.append(f"{', '.join(taken)} = {call}")
+            last.append(f"{', '.join(f'new{k}_' for k in range(len(taken)))} = {call}")
+            last += [f"{n} = fa_select_{self.suffix}(i_ < {WIDTH} - rest_, {n}, new{k}_)" for k, n in enumerate(taken)]
+            fetches += [n.replace("i_]", f"ahead_ + {k}]") for n in arrays if fetched for k in range(0, WIDTH, line)]
+        way = [f"for j_ in range(n_ // {WIDTH}):", f"    at_ = j_ * {WIDTH}", *(f"    fa_fetch(&{n})" for n in fetches)]
+        way += [f"    for i_ in range({WIDTH}):", *(f"        {call}" for call in calls)]
+        end = ["if rest_:", f"    at_ = n_ - {WIDTH}", f"    for i_ in range({WIDTH}):", *(f"        {text}" for text in last)]
+        return end + way if ways[0][0].inputs == ("p",) else way + end
+
+    def begin(self, *entries: RowPass) -> list[str]:
+        """What the accumulators of passes start with."""
+        begins = [(f"{e.name}_[{k * WIDTH} + i_]", e.start[self.precision == "float64"] if k == 0 else 0.0)
+                  for e in entries for k in range(len(e.state))]  # fmt: skip
+        return [f"for i_ in range({WIDTH}):", *(f"    {n} = {self.literal(value)}" for n, value in begins)] if begins else []
+
+    def numbers(self, names: Sequence[str]) -> list[str]:
+        """``cdef`` lines of numbers of the call and of the row, from where ``p_`` points to."""
+        return [f"cdef {self.type} {n} = (<const {self.type}*> p_[{k}])[0]" for k, n in enumerate([*SCALARS, *names])]
+
+    def counters(self) -> list[str]:
+        """``cdef`` lines of what `walk` needs."""
+        return [f"cdef {self.type} new0_, new1_, new2_, new3_", f"cdef Py_ssize_t i_, j_, at_, rest_ = n_ & {WIDTH - 1}"]
+
+    def along(self, entry: RowPass) -> None:
+        """Print one pass along a row: the accumulators start here if ``fresh_``, and are left for more of the row."""
+        t = self.suffix
+        arrays = f"fa_in_{t} in0_, fa_in_{t} in1_, fa_out_{t} out_, fa_out_{t} sums_"
+        sizes = "Py_ssize_t apart_, bint fresh_, Py_ssize_t n_, Py_ssize_t ahead_"
+        lines = [*self.numbers(entry.lanes), *self.counters()]
+        way = self.walk((entry, ("in0_[at_ + i_]", "in1_[at_ + i_]"), "out_[at_ + i_]"), fetched="p" not in entry.inputs)
+        pairs = [(f"{entry.name}_[{k * WIDTH} + i_]", f"sums_[{k} * apart_ + i_]") for k in range(len(entry.state))]
+        if pairs:
+            lines += [f"cdef {self.type} {entry.name}_[{len(entry.state) * WIDTH}]", "if fresh_:"]
+            lines += [*(f"    {line}" for line in self.begin(entry)), "else:", f"    for i_ in range({WIDTH}):"]
+            lines += [*(f"        {a} = {b}" for a, b in pairs)]
+            way += [f"for i_ in range({WIDTH}):", *(f"    {b} = {a}" for a, b in pairs)]
+        self.lines += [f"cdef void a_{entry.name}({arrays}, {sizes}, const void* const* p_) noexcept nogil:"]
+        self.lines += [*(f"    {line}" for line in (*lines, *way)), "", ""]
+        self.table.append(f'    table["along", "{entry.name}"] = <size_t> &a_{entry.name}')
+
+    def whole(self, name: str, stages: Stages) -> None:
+        """Print all passes over a row as one kernel for many rows; it returns how many it did before one that is far.
+
+        The first pass goes along the next row beside the second, which leaves it time.
+        """
+        t = self.suffix
+        (first, *then), (sums, *total), (result,) = stages
+
+        def once(entries: Sequence[RowPass]) -> list[str]:
+            for entry in entries:
+                self.require(entry.name)
+            calls = [f"p_{e.name}({', '.join(self.primitives[e.name].arguments)})" for e in entries]
+            return [f"{', '.join(e.state)} = {call}" for e, call in zip(entries, calls, strict=True)]
+
+        after = [f"fa_fold_max_{t}({first.name}_, {WIDTH}, &m)", *once(then)]
+        x, y, following = ("in_[x_ + at_ + i_]",), "out_[y_ + at_ + i_]", ("in_[next_ + at_ + i_]",)
+        lines = [*self.numbers(()), *self.counters()]
+        numbers = dict.fromkeys(n for stage in stages for entry in stage for n in entry.state)
+        lines += [f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}", f"cdef {self.type} folded_[3]"]
+        lines += [f"cdef {self.type} {e.name}_[{len(e.state) * WIDTH}]" for e in (first, sums)]
+        lines += ["cdef Py_ssize_t x_ = 0, y_, next_, row_ = 0", *self.begin(first), *self.walk((first, x, y)), *after]
+        row = ["x_ = row_ * in_step_", "y_ = row_ * out_step_", "next_ = min(row_ + 1, rows_ - 1) * in_step_"]
+        row += [*self.begin(first, sums), *self.walk((first, following, y), (sums, x, y))]
+        begin = self.literal(sums.start[self.precision == "float64"])
+        row += [f"fa_fold_sums_{t}({sums.name}_, {WIDTH}, {len(sums.state)}, {begin}, folded_)"]
+        row += [*(f"{n} = folded_[{k}]" for k, n in enumerate(sums.state)), *once(total), *after, *self.walk((result, x, y))]
+        lines += ["while row_ < rows_ and b == 0:", *(f"    {line}" for line in row), "    row_ += 1", "return row_"]
+        sizes = "Py_ssize_t rows_, Py_ssize_t n_, Py_ssize_t in_step_, Py_ssize_t out_step_"
+        arrays = f"fa_in_{t} in_, fa_out_{t} out_"
+        self.lines += [f"cdef Py_ssize_t w_{name}({arrays}, {sizes}, const void* const* p_) noexcept nogil:"]
+        self.lines += [*(f"    {line}" for line in lines), "", ""]
+        self.table.append(f'    table["whole", "{name}"] = <size_t> &w_{name}')
+
+
+def rows_text(precision: str, passes: Sequence[RowPass], kernels: Mapping[str, Stages]) -> str:
+    """The Cython text of all passes in one precision, and of the kernels of whole rows."""
+    printer = RowPrinter(precision)
+    printer.head += ["    void fa_fetch(const void*)", "", 'cdef extern from "fold.h" nogil:']
+    printer.head.append(f"    void fa_fold_max_{printer.suffix}(const void*, Py_ssize_t, void*)")
+    printer.head.append(f"    void fa_fold_sums_{printer.suffix}(const void*, Py_ssize_t, int, double, void*)")
+    for entry in passes:
+        printer.across(entry)
+        if not entry.once:
+            printer.along(entry)
+    for name, stages in kernels.items():
+        printer.whole(name, stages)
+    return printer.finished()

@@ -1,0 +1,48 @@
+# cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
+"""The passes of the picked ISA level: their addresses, and the slots of the numbers that each works on."""
+
+from libc.stdint cimport uintptr_t
+from fastact.cpu.rows.view cimport SLOTS
+
+cdef tuple PASS_NAMES = (
+    "row_max", "largest", "exp_shift", "exp_sum", "exp_sum_scaled", "exp_total", "inverse", "scaled", "scaled_sure", "exp_scaled",
+    "exp_sum_others", "exp_sum_others_scaled", "log_total", "log_shifted", "log_scaled", "log_sum_exp",
+    "hard_count", "hard_part", "first_max", "sparse_start", "sparse_excess", "sparse_step", "sparse_part", "entmax_excess", "entmax_step", "entmax_part",
+    "dot", "softmax_slope", "grad_sum", "log_softmax_slope", "sparse_dot", "sparse_slope", "entmax_dot", "entmax_slope",
+    "weighted_mean",
+)
+
+
+def load(tables, passes):
+    """Take the addresses of the passes from the kernel tables; `passes` says what each works on.
+
+    Accumulators and numbers of a row that have the same name share a slot.
+    """
+    global SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT, SLOT_TOP
+    cdef Kernel* kernel
+    cdef int j
+    slots = {}
+    for j in range(2):
+        wholes[j][0] = <whole_fn> <uintptr_t> <size_t> tables[j]["whole", "softmax"]
+        wholes[j][1] = <whole_fn> <uintptr_t> <size_t> tables[j]["whole", "log_softmax"]
+    for number, name in enumerate(PASS_NAMES):
+        entry = passes[name]
+        kernel = &kernels[number]
+        for j in range(2):
+            kernel.across[j] = <across_fn> <uintptr_t> <size_t> tables[j]["across", name]
+            kernel.along[j] = NULL if entry.once else <along_fn> <uintptr_t> <size_t> tables[j]["along", name]
+        kernel.takes_x = entry.inputs[0] == "x"
+        kernel.in_place = entry.inputs[0] == "p"
+        kernel.start = entry.start
+        kernel.ninputs, kernel.nlanes, kernel.nstate = len(entry.inputs), len(entry.lanes), len(entry.state)
+        for j, n in enumerate(entry.lanes):
+            kernel.lanes[j] = slots.setdefault(n, len(slots))
+        for j, n in enumerate(entry.state):
+            kernel.state[j] = slots.setdefault(n, len(slots))
+        if entry.once:
+            for j, n in enumerate(entry.inputs):
+                kernel.inputs[j] = slots.setdefault(n, len(slots))
+    if len(slots) > SLOTS:
+        raise AssertionError(f"{len(slots)} slots")
+    SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT, SLOT_TOP = (
+        slots[n] for n in ("m", "b", "step", "y", "count", "at", "top"))

@@ -1,0 +1,52 @@
+/* What the kernels' driver needs of the platform: CPU level, compiler, OpenMP. */
+#ifndef FASTACT_RUNTIME_H
+#define FASTACT_RUNTIME_H
+
+#if defined(__x86_64__) || defined(_M_X64)
+#define FA_X86_64 1
+#endif
+
+/* 0: baseline; 3 and 4: x86-64-v3 and x86-64-v4. The builtin also asks whether the OS saves the
+ * wide registers. */
+static int fa_cpu_level(void)
+{
+#if defined(FA_X86_64) && (defined(__GNUC__) || defined(__clang__))
+    __builtin_cpu_init();
+    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
+          && __builtin_cpu_supports("bmi2")))
+        return 0;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
+        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+        return 4;
+    return 3;
+#else
+    return 0;
+#endif
+}
+
+/* The version of OpenMP that this was compiled with; 0: none. */
+static int fa_openmp(void)
+{
+#ifdef _OPENMP
+    return _OPENMP;
+#else
+    return 0;
+#endif
+}
+
+#define FA_TEXT_(x) #x
+#define FA_TEXT(x) FA_TEXT_(x)
+static const char *fa_compiler(void)
+{
+#if defined(__clang__)
+    return "clang " __clang_version__;
+#elif defined(__GNUC__)
+    return "gcc " __VERSION__;
+#elif defined(_MSC_VER)
+    return "msvc " FA_TEXT(_MSC_VER);
+#else
+    return "unknown";
+#endif
+}
+
+#endif

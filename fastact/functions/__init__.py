@@ -1,0 +1,12 @@
+"""The public functions: objects that are called like NumPy's, with their derivatives and what is known of them.
+
+`base` is what all are; `elementwise`, `rowwise`, `gated`, `pieces` and `stochastic` are the families, which import each
+other in this order; `general` is the way of elementwise calls to the ufuncs, `gradients` those by parameters, `registry` the
+table of names. Arithmetic stands in ``activations/`` and runs in ``cpu/`` and ``cuda/``.
+"""
+
+from . import gated, pieces, stochastic  # noqa: F401  (each makes its functions public)
+from .elementwise import Activation
+from .registry import BY_NAME, activations, get
+
+__all__ = ["BY_NAME", "Activation", "activations", "get"]

@@ -1,0 +1,93 @@
+"""What every public function of the package is: named, documented, picklable, with what is known of it.
+
+The families (`elementwise`, `rowwise`, `gated`, `pieces`, `stochastic`) add how they are called. Where a call runs is
+decided by ``fastact.dispatch``, what its arguments may be by ``fastact.arguments``; this file knows no family.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arguments import LOOPS
+from ..dispatch import require_cpu
+from .docstrings import numpydoc, paragraphs
+
+
+class Documentation:
+    """``__doc__``: the class's own text on the class, the text made from what is known of a function on that."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __get__(self, instance: Any, owner: type) -> str:
+        return self.text if instance is None else instance._docstring()
+
+
+class Function:
+    """A public function with what is known of it; not made by users.
+
+    Attributes
+    ----------
+    aliases : tuple of str
+        Its other names.
+    summary, latex, notes, reference : str
+        What it is, its formula, what else is to be known, and the paper.
+    range : tuple of str
+        Infimum and supremum of its values; empty where these depend on the parameters.
+    family : str
+        Its kin.
+    """
+
+    family = ""
+    #: In `repr`: what it is, and how it is called.
+    word, call = "function", ""
+    #: Sections of the docstring that a family, or a function of its own class, states.
+    parameters = returns = raises = example = ""
+
+    def __init_subclass__(cls) -> None:
+        cls.__doc__ = Documentation(cls.__dict__.get("__doc__") or "")  # type: ignore[assignment]
+
+    def __init__(
+        self, name: str, *, summary: str, latex: str, reference: str, notes: str = "", range: tuple[str, ...] = (),
+        aliases: tuple[str, ...] = (),
+    ) -> None:  # fmt: skip
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = "fastact"
+        self.summary, self.latex, self.notes, self.reference = summary, latex, notes, reference
+        self.range, self.aliases = range, aliases
+
+    def __repr__(self) -> str:
+        return f"<{self.word} fastact.{self.__name__}{self.call}>"
+
+    def __reduce__(self) -> Any:
+        return self.__name__  # where it is found in fastact
+
+    def _title(self, method: str = "") -> str:
+        """What messages call it, or a method of it."""
+        return f"fastact.{self.__name__}.{method}" if method else f"fastact.{self.__name__}"
+
+    def _docstring(self) -> str:
+        return numpydoc(
+            self.summary, self._parameters(), self.returns, self.raises, paragraphs([*self._notes(), *self._also()]),
+            self.reference, self.example.format(name=self.__name__),
+        )  # fmt: skip
+
+    def _parameters(self) -> str:
+        return self.parameters
+
+    def _notes(self) -> list[str]:
+        return [f"Formula: :math:`{self.latex}`", self.notes]
+
+    def _also(self) -> list[str]:
+        return ["Also known as " + ", ".join(self.aliases) + "."] if self.aliases else []
+
+
+def real_array(title: str, name: str, value: Any) -> np.ndarray:
+    """The argument as an array, refused if its dtype is not real, or if it is on a GPU."""
+    require_cpu(title, name, value)
+    array = np.asarray(value)
+    if array.dtype.char not in LOOPS:
+        raise TypeError(f"{title}: {name} has dtype {array.dtype}; expected float16, float32, float64, an integer or bool dtype")
+    return array

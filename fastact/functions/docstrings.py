@@ -1,0 +1,87 @@
+"""Docstrings from what is known of a function, in the sections of numpydoc."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from ..language.registry import Spec
+
+_ARRAYS = {
+    "x": "Input, of any shape: float16, float32, float64; integers and bools as `numpy.exp` treats them.",
+    "grad": "Gradient by the output, broadcast against the other arrays.",
+    "y": "Output of the forward pass.",
+}
+
+_KINDS = {
+    "value": ("{summary}", ["x"], "y", "``f(x)``, of the broadcast shape; a NumPy scalar for a scalar."),
+    "derivative": ("Derivative of {name} by x.", ["x"], "d", "``f'(x)``, of the broadcast shape."),
+    "value_and_derivative": (
+        "Value and derivative of {name} in one pass over memory.", ["x"], "y, d", "``f(x)`` and ``f'(x)``.",
+    ),
+    "backward": ("Gradient by the input of {name}: ``grad * f'(x)``, fused.", ["grad", "x"], "g", "``grad * f'(x)``."),
+    "backward_from_output": (
+        "Gradient by the input of {name}, from its output: no transcendental, and x need not be kept.",
+        ["grad", "y"], "g", "``grad * f'(x)`` where ``y = f(x)``.",
+    ),
+}  # fmt: skip
+
+_SATURATED = (
+    "Where y has saturated (rounded to a limit of the function) the derivative is that at the limit: a tail "
+    "that `derivative` still resolves is lost here."
+)
+
+
+def numpydoc(
+    summary: str, parameters: str, returns: str, raises: str, notes: str, reference: str, example: str
+) -> str:  # fmt: skip
+    """A docstring: the sections that are not empty, in their order."""
+    named = {"Parameters": parameters, "Returns": returns, "Raises": raises, "Notes": notes, "References": reference,
+             "Examples": example}  # fmt: skip
+    sections = [f"{title}\n{'-' * len(title)}\n{text.strip()}\n" for title, text in named.items() if text]
+    return "\n".join([f"{summary}\n", *sections])
+
+
+def paragraphs(texts: Iterable[str]) -> str:
+    """Texts as filled paragraphs, without those that are empty; a formula stays on its line."""
+    return "\n\n".join(t if t.startswith("Formula:") else textwrap.fill(t, 96) for t in texts if t)
+
+
+def of_kind(spec: Spec, kind: str) -> str:
+    """The docstring of one kind of an activation."""
+    summary, arrays, result, meaning = _KINDS[kind]
+    parameters = "".join(f"{a} : array_like\n    {_ARRAYS[a]}\n" for a in arrays)
+    for name, default in spec.params.items():
+        parameters += f"{name} : array_like, default {default!r}\n    Parameter, broadcast against x.\n"
+    first = summary.format(summary=spec.summary, name=spec.name)
+    notes = [f"Formula: :math:`{spec.latex}`", spec.notes]
+    if kind == "backward_from_output":
+        notes.append(_SATURATED)
+    if spec.kinks:
+        notes.append("Kinks: " + ", ".join(f"x = {k}" for k in spec.kinks) + ".")
+    notes.append(
+        f"Values in ({spec.range[0]}, {spec.range[1]}) up to rounding; "
+        f"limits {spec.limits[0]} at -inf and {spec.limits[1]} at +inf; "
+        f"the derivative tends to {spec.slopes[0]} and {spec.slopes[1]}. NaN gives NaN. "
+        f"{'Monotonic' if spec.monotonic else 'Not monotonic'}, {'zero-centred' if spec.zero_centred else 'not zero-centred'}, "
+        f"smoothness: {spec.smoothness}; saturation: left {spec.saturates[0]}, right {spec.saturates[1]}."
+    )
+    near = ", absolutely (2^-23 in float32, 2^-52 in float64) where its terms cancel" if spec.slope_absolute else ""
+    notes.append(
+        f"Error in float32 and float64, default parameters: values within {spec.bound:g} units in the last place, "
+        f"derivatives within 4{near}; what was measured: docs/accuracy.md."
+    )
+    if spec.alias and kind == "value":
+        notes.append("Also known as " + ", ".join(spec.alias) + ".")
+    call = spec.name if kind == "value" else f"{spec.name}.{kind}"
+    sample = ", ".join(["x"] * len(arrays))
+    return numpydoc(
+        first,
+        parameters + "out, where, casting, order, dtype, subok\n    As for any NumPy ufunc.\n",
+        f"{result} : ndarray or scalar\n    {meaning}",
+        "TypeError\n    For complex, object, string, structured or extended-precision input.",
+        paragraphs(notes),
+        spec.reference,
+        ">>> import numpy as np\n>>> import fastact as fa\n>>> x = np.linspace(-2.0, 2.0, 5)\n"
+        f">>> result = fa.{call}({sample})\n",
+    )

@@ -1,0 +1,165 @@
+"""The elementwise activations: callables with their derivative, gradients and metadata.
+
+Plain arrays take the fast path of ``cpu/call.pyx``, whatever else NumPy accepts that of `general`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from .. import activations as _formulas  # noqa: F401  (fills the registry)
+from .. import ufuncs
+from .._kernels import Kernel
+from ..cpu import levels
+from ..cpu.call import Call
+from ..language.kinds import ARRAYS, kinds, outputs
+from ..language.registry import REGISTRY, Spec
+from .base import Documentation, Function
+from .docstrings import of_kind
+from .general import bind, general
+from .gradients import parameter_gradients
+from .registry import get, register
+
+#: What the printer calls a kind where that differs.
+_PRINTED = {"value_and_derivative": "both"}
+
+
+class _Kind(Call):
+    """A kind of an activation with what `help`, `repr` and `inspect` want; made when it is asked for."""
+
+    def __init__(self, spec: Spec, kernel: Kernel) -> None:
+        super().__init__(kernel, tuple(spec.params), tuple(spec.params.values()), general)
+        self.spec = spec
+        self.kind = kernel.kind
+        self.arrays = ARRAYS[kernel.kind]
+
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"fastact.{self.__qualname__}"
+
+    @property
+    def _numba_type_(self) -> Any:
+        from ..numba.objects import CallType
+
+        return CallType(self.spec.name, self.kind)
+
+    def _docstring(self) -> str:
+        return of_kind(self.spec, self.kind)
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "__signature__":
+            raise AttributeError(f"{self.title} has no attribute {name!r}")
+        return signature(self.spec, self.arrays)
+
+
+class Activation(Function, _Kind):
+    """An activation function, called like a NumPy ufunc.
+
+    Not made by users: ``fastact.gelu`` is one, `fastact.get` finds one by name.
+
+    Attributes
+    ----------
+    derivative : callable
+        ``derivative(x, *parameters)``: the derivative by x.
+    value_and_derivative : callable
+        Both in one pass over memory.
+    backward : callable
+        ``backward(grad, x, *parameters)``: ``grad * derivative(x)``, fused.
+    backward_from_output : callable or None
+        ``backward_from_output(grad, y, *parameters)``, where the derivative is a function of the output.
+    ufunc : numpy.ufunc
+        The ufunc underneath; derivative and the others have theirs.
+    aliases, params, latex, range, limits, slopes, kinks, monotonic, zero_centred, saturates, smoothness, reference
+        What is known of the function; see `fastact.language.registry.Spec`.
+    """
+
+    word = "activation"
+
+    def __init__(self, spec: Spec, tables: tuple[dict[Any, Any], dict[Any, Any]]) -> None:
+        Function.__init__(
+            self, spec.name, summary=spec.summary, latex=spec.latex, reference=spec.reference, notes=spec.notes,
+            range=spec.range, aliases=spec.alias,
+        )  # fmt: skip
+        kernels = {
+            kind: Kernel(
+                spec.name if kind == "value" else f"{spec.name}_{kind}",
+                f"{spec.name}: {spec.summary}", kind, tables, (spec.name, _PRINTED.get(kind, kind)), len(spec.params),
+                outputs(kind), kind.startswith("backward"),
+            )
+            for kind in kinds(spec)
+        }  # fmt: skip
+        _Kind.__init__(self, spec, kernels["value"])
+        self.backward_from_output: KindCall | None = None
+        for kind, kernel in kernels.items():
+            setattr(ufuncs, kernel.ufunc.__name__, kernel.ufunc)
+            if kind != "value":
+                setattr(self, kind, KindCall(spec, kernel))
+        self.params = dict(spec.params)
+        self.call = "".join(["(x", *(f", {n}={d!r}" for n, d in spec.params.items()), ")"])
+        for name in ("limits", "slopes", "kinks", "monotonic", "zero_centred", "saturates", "smoothness", "family"):
+            setattr(self, name, getattr(spec, name))
+
+    def _docstring(self) -> str:
+        return _Kind._docstring(self)
+
+    def parameter_gradients(self, grad: Any, x: Any, *params: Any, **named: Any) -> dict[str, Any]:
+        """Return the gradient by each parameter, summed to that parameter's shape.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against x.
+        x : array_like
+            Input of the forward pass.
+        *params, **named : array_like
+            The parameters as in the call; defaults where left out.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            ``sum(grad * d f / d parameter)`` over the axes along which the parameter was broadcast. Sums
+            are carried in float64, pairwise, and block totals exactly.
+
+        Raises
+        ------
+        TypeError
+            If the activation has no parameters, or for arguments that are not real numbers.
+        ValueError
+            If shapes do not broadcast.
+        """
+        return parameter_gradients(self, grad, x, bind(self, params, named))
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return get, (self.__name__,)
+
+
+class KindCall(_Kind):
+    __doc__ = Documentation("The derivative, backward or value_and_derivative of an activation, called like a ufunc.")
+
+    def __init__(self, spec: Spec, kernel: Kernel) -> None:
+        super().__init__(spec, kernel)
+        self.__module__ = "fastact"
+        self.__name__ = kernel.kind
+        self.__qualname__ = f"{spec.name}.{kernel.kind}"
+
+    def __reduce__(self) -> tuple[Any, tuple[Any, str]]:
+        return getattr, (get(self.spec.name), self.__name__)
+
+    def __repr__(self) -> str:
+        return f"<{self.__name__} of activation fastact.{self.spec.name}>"
+
+
+def signature(spec: Spec, arrays: tuple[str, ...]) -> inspect.Signature:
+    """The signature of a kind: arrays, parameters, and the keywords of a ufunc."""
+    keywords = [("out", None), ("where", True), ("casting", "same_kind"), ("order", "K"), ("dtype", None), ("subok", True)]
+    of = inspect.Parameter
+    found = [of(a, of.POSITIONAL_ONLY) for a in arrays]
+    found += [of(n, of.POSITIONAL_OR_KEYWORD, default=d) for n, d in spec.params.items()]
+    found += [of(n, of.KEYWORD_ONLY, default=d) for n, d in keywords]
+    return inspect.Signature(found)
+
+
+#: Every activation by every one of its names.
+ACTIVATIONS: dict[str, Activation] = register([Activation(spec, levels.tables()) for spec in REGISTRY.values()])

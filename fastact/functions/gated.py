@@ -1,0 +1,206 @@
+"""The gated units: glu, bilinear, reglu, geglu, swiglu, seglu.
+
+An activation of one half of an array times the other half, in one pass over memory. The arithmetic is that of the
+elementwise activations, strung together by ``cpu/gated.pyx``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import activations as _formulas  # noqa: F401  (fills the registry)
+from ..arguments import broadcast_grad, check_out, dtype_of, one_axis, work_dtype
+from ..cpu import levels
+from ..cpu.buffers import keeping
+from ..cpu.gated import Gate
+from ..cpu.rows.layout import Layout, layout_of, overlap
+from ..dispatch import Place, gpu, place_of
+from ..language.registry import REGISTRY
+from .base import Function, real_array
+from .registry import register
+
+_RAISES = """\
+TypeError
+    For input that is not real, or an unsuitable `out`.
+ValueError
+    For an axis of odd length, an axis that the array does not have, arrays that do not broadcast, an `out` of another
+    shape. Nothing has been written then.
+"""
+
+
+class GatedUnit(Function):
+    """A gated unit, called like ``fastact.swiglu(x, axis=-1)`` or ``fastact.swiglu(a, b)``; not made by users.
+
+    Attributes
+    ----------
+    activation : str
+        What the gate goes through.
+    gate : str
+        The half that is the gate: "first" or "second".
+    """
+
+    family = "gated units"
+    word, call = "gated unit", "(a, b)"
+    parameters = """\
+a : array_like
+    The first array; or x, to be split into halves a and b, if there is no second one.
+b : array_like, optional
+    The second array, broadcast against a.
+axis : int, default -1
+    The axis along which x is split.
+out : numpy.ndarray, optional
+    Where the result goes; may be a or b.
+device : {"cpu", "cuda"}, optional
+    Where NumPy arrays are computed; see docs/cuda.md.
+"""
+    returns = "y : numpy.ndarray\n    Of the shape of a half: float16 (computed in float32), float32 or float64."
+    raises = _RAISES
+    example = """\
+>>> import numpy as np
+>>> import fastact as fa
+>>> x = np.linspace(-2.0, 2.0, 8)
+>>> np.array_equal(fa.{name}(x), fa.{name}(x[:4], x[4:]))
+True
+"""
+
+    def __init__(self, name: str, activation: str, gate: str, **known: Any) -> None:
+        super().__init__(name, **known)
+        self.activation, self.gate = activation, gate
+        self._kernels = Gate(levels.tables(), activation, tuple(REGISTRY[activation].params.values()))
+
+    def _notes(self) -> list[str]:
+        order = {"first": "a (the first half of x)", "second": "b (the second half of x)"}[self.gate]
+        formula, notes = super()._notes()
+        return [formula, f"The gate is {order}, as in the reference.", notes]
+
+    def __call__(self, a: Any, b: Any = None, /, *, axis: Any = None, out: Any = None, device: Any = None) -> Any:
+        title = self._title()
+        place = place_of(title, device, (a, b, out))
+        if place is Place.THERE:
+            with gpu(place) as there:
+                return there.gated(title, self, None, a, b, axis, out)
+        first, second, dtype, _, layout = self._halves(title, a, b, axis)
+        if place is Place.HOST:
+            with gpu(place) as host:
+                return host.gated(title, self, None, first, second, dtype, out)[()]
+        if out is not None:
+            out = check_out(title, out, first.shape, dtype)
+        halves = [layout.runs(h) for h in (first, second)]
+        result = keeping(np.empty_like, first, dtype=first.dtype, subok=False) if out is None else out
+        target = layout.runs_view(result) if result.dtype == first.dtype else None
+        if target is None or any(overlap(target, h) for h in halves):
+            result = keeping(np.empty_like, first, subok=False)
+            target = layout.runs(result)
+        gate, linear = halves if self.gate == "first" else halves[::-1]
+        self._kernels.run(gate, linear, target)
+        if out is None:
+            return result.astype(dtype, copy=False)[()]
+        if result is not out:
+            np.copyto(out, result, casting="same_kind")
+        return out
+
+    def backward(self, grad: Any, a: Any, b: Any = None, /, *, axis: Any = None, device: Any = None) -> Any:
+        """Gradients by the input or by both inputs, fused.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against it.
+        a, b, axis, device
+            As in the forward pass.
+
+        Returns
+        -------
+        numpy.ndarray or tuple of numpy.ndarray
+            The gradient by x for ``backward(grad, x)``; those by a and by b, each of the broadcast shape, for
+            ``backward(grad, a, b)``.
+        """
+        title = self._title("backward")
+        place = place_of(title, device, (grad, a, b))
+        if place is Place.THERE:
+            with gpu(place) as there:
+                return there.gated(title, self, grad, a, b, axis, None)
+        first, second, dtype, whole, layout = self._halves(title, a, b, axis)
+        incoming = real_array(title, "grad", grad)
+        dtype = np.result_type(dtype, dtype_of(incoming))
+        work = work_dtype(dtype)
+        incoming = broadcast_grad(title, incoming, first.shape)
+        if place is Place.HOST:
+            with gpu(place) as host:
+                found = host.gated(title, self, incoming, first, second, dtype, None)
+            return found if whole is None else np.concatenate(found, axis=whole[1])
+        if whole is None:
+            outputs = [keeping(np.empty_like, first, dtype=work, subok=False) for _ in range(2)]
+            result: Any = tuple(outputs)
+        else:
+            result = keeping(np.empty_like, whole[0], dtype=work, subok=False)
+            outputs = np.split(result, 2, axis=whole[1])
+        arrays = [layout.runs(np.asarray(h, work)) for h in (first, second, incoming)]
+        targets = [layout.runs(o) for o in outputs]
+        order = slice(None) if self.gate == "first" else slice(None, None, -1)
+        (gate, linear), (by_gate, by_linear) = arrays[:2][order], targets[order]
+        self._kernels.run(gate, linear, by_gate, arrays[2], by_linear)
+        for output, target in zip(outputs, targets, strict=True):
+            if not np.may_share_memory(output, target):
+                output[...] = layout.unfold(target, output.shape)
+        if whole is None:
+            return tuple(r.astype(dtype, copy=False) for r in result)
+        return result.astype(dtype, copy=False)
+
+    def _halves(self, title: str, a: Any, b: Any, axis: Any) -> tuple[Any, Any, np.dtype, Any, Layout]:
+        """Both halves in the working dtype, the dtype of the result, the array that was split, and the layout."""
+        first = real_array(title, "x" if b is None else "a", a)
+        if b is not None:
+            if axis is not None:
+                raise TypeError(f"{title}: axis goes with one array, which it splits; there are two")
+            second = real_array(title, "b", b)
+            dtype = dtype_of(first, second)
+            work = work_dtype(dtype)
+            try:
+                first, second = np.broadcast_arrays(first.astype(work, copy=False), second.astype(work, copy=False))
+            except ValueError:
+                raise ValueError(f"{title}: a has shape {first.shape} and b {second.shape}; they do not broadcast") from None
+            fast = min(range(first.ndim), key=lambda i: (first.shape[i] == 1, abs(first.strides[i])), default=None)
+            return first, second, dtype, None, layout_of(first, () if fast is None else (fast,))
+        number = one_axis(title, -1 if axis is None else axis, first.ndim)
+        if first.shape[number] % 2:
+            raise ValueError(f"{title}: axis {number} of x has length {first.shape[number]}; expected an even one")
+        dtype = dtype_of(first)
+        whole = first.astype(work_dtype(dtype), copy=False)
+        first, second = np.split(whole, 2, axis=number)
+        return first, second, dtype, (whole, number), layout_of(first, (number,))
+
+
+_SHAZEER = "Shazeer 2020, GLU variants improve transformer, arXiv:2002.05202."
+
+FUNCTIONS = [
+    GatedUnit(
+        "glu", "sigmoid", "second", summary="Gated linear unit: a * sigmoid(b).", latex=r"f(a, b) = a\, \sigma(b)",
+        reference="Dauphin et al. 2017, Language modeling with gated convolutional networks, arXiv:1612.08083; torch.nn.GLU.",
+    ),
+    GatedUnit(
+        "bilinear", "identity", "first", summary="Bilinear unit: a * b.", latex=r"f(a, b) = a\, b", reference=_SHAZEER,
+    ),
+    GatedUnit(
+        "reglu", "relu", "first", summary="Rectified gated unit: relu(a) * b.", latex=r"f(a, b) = \max(a, 0)\, b",
+        reference=_SHAZEER,
+    ),
+    GatedUnit(
+        "geglu", "gelu", "first", summary="Gaussian error gated unit: gelu(a) * b.", latex=r"f(a, b) = a \Phi(a)\, b",
+        notes="Some libraries (diffusers) gate with the second half instead: exchange the arguments for those.",
+        reference=_SHAZEER,
+    ),
+    GatedUnit(
+        "swiglu", "silu", "first", summary="Swish gated unit: silu(a) * b.", latex=r"f(a, b) = a \sigma(a)\, b",
+        notes="The order of LLaMA: a from gate_proj, b from up_proj.", reference=_SHAZEER,
+    ),
+    GatedUnit(
+        "seglu", "selu", "first", summary="Scaled exponential gated unit: selu(a) * b.",
+        latex=r"f(a, b) = \operatorname{selu}(a)\, b",
+        reference="Narang et al. 2021, Do transformer modifications transfer across implementations?, arXiv:2102.11972.",
+    ),
+]  # fmt: skip
+
+register(FUNCTIONS)

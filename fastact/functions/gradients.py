@@ -1,0 +1,130 @@
+"""Gradients by parameters: partial derivatives times the incoming gradient, summed to a parameter's shape.
+
+The sums lose no digits: float32 products are exact in float64, NumPy sums each block pairwise, and
+the totals of the blocks are added exactly (`math.fsum`), compensated, or pairwise again.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from .._kernels import Kernel
+from ..arguments import broadcast_shape
+from ..cpu import levels
+from ..dispatch import require_cpu
+
+#: Elements per block of the sum: the temporaries stay in the second-level cache.
+BLOCK = 1 << 16
+
+
+@cache
+def partial_ufunc(name: str, index: int, nparams: int) -> np.ufunc:
+    """The ufunc of the partial derivative of an activation by its parameter number ``index``."""
+    kernel = Kernel(f"{name}_partial{index}", "", "partial", levels.tables(), (name, f"partial{index}"), nparams, 1, False)
+    return kernel.ufunc
+
+
+def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -> dict[str, Any]:
+    """``{parameter: sum of grad * partial}``, each in its parameter's shape and the working dtype."""
+    title = f"fastact.{activation.__name__}.parameter_gradients"
+    names = list(activation.params)
+    if not names:
+        raise TypeError(f"{title}: {activation.__name__} has no parameters")
+    for name, value in zip(("grad", "x", *names), (grad, x, *values), strict=True):
+        require_cpu(title, name, value)
+    operands = {"grad": np.asarray(grad), "x": np.asarray(x), **{n: np.asarray(v) for n, v in zip(names, values, strict=True)}}
+    for name, operand in operands.items():
+        if operand.dtype.kind not in "buif" or operand.dtype.char == "g":
+            raise TypeError(f"{title}: {name} has dtype {operand.dtype}; expected a real dtype up to float64")
+    strong = [a for n, a in operands.items() if n in ("grad", "x") or not isinstance(values[names.index(n)], float | int)]
+    dtype = np.result_type(*strong, np.float16)
+    work = np.promote_types(dtype, np.float32)
+    shape = broadcast_shape(title, operands)
+    arrays = [np.broadcast_to(a.astype(work, copy=False), shape) for a in operands.values()]
+    result = {}
+    for index, name in enumerate(names):
+        ufunc = partial_ufunc(activation.__name__, index, len(names))
+        result[name] = _reduce(ufunc, arrays, operands[name].shape, dtype)
+    return result
+
+
+def _reduce(ufunc: np.ufunc, arrays: list[np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """Sum ``arrays[0] * ufunc(*arrays[1:])`` over the axes that ``shape`` lacks or has once."""
+    full = arrays[0].shape
+    padded = (1,) * (len(full) - len(shape)) + shape
+    summed = [axis for axis, n in enumerate(full) if padded[axis] == 1 and n != 1]
+    kept = [axis for axis in range(len(full)) if axis not in summed]
+    strides = arrays[1].strides
+    if kept and summed and min(range(len(full)), key=lambda a: (full[a] == 1, abs(strides[a]))) in kept:
+        order = [*sorted(summed, key=lambda a: -abs(strides[a])), *kept]
+        found = _columns(ufunc, [np.transpose(a, order) for a in arrays], len(summed))
+        if found is not None:
+            return found.astype(dtype).reshape(shape)[()]
+    # Kept axes first: one row per element of the result, its terms along the second axis.
+    rows = [np.transpose(a, [*kept, *summed]) for a in arrays]
+    nterms = math.prod(full[a] for a in summed)
+    outer = [full[a] for a in kept]
+    out = np.empty(outer, np.float64)
+    flat = out.reshape(-1)
+    if not summed:
+        products = np.multiply(arrays[0], ufunc(*arrays[1:]), dtype=np.float64)
+        return products.astype(dtype).reshape(shape)[()]
+    if len(kept) == 0:
+        flat[0] = _sum_all(ufunc, rows)
+    elif nterms <= BLOCK:
+        step = max(1, BLOCK // max(nterms, 1))
+        for index in np.ndindex(*outer[:-1]):
+            for start in range(0, outer[-1], step):
+                chunk = [r[index][start : start + step] for r in rows]
+                terms = np.multiply(chunk[0], ufunc(*chunk[1:]), dtype=np.float64, order="C")
+                out[index][start : start + step] = terms.reshape(len(terms), -1).sum(axis=1)
+    else:
+        for number, index in enumerate(np.ndindex(*outer)):
+            flat[number] = _sum_all(ufunc, [r[index] for r in rows])
+    return out.astype(dtype).reshape(shape)[()]
+
+
+def _columns(ufunc: np.ufunc, arrays: list[np.ndarray], nsummed: int) -> np.ndarray | None:
+    """The sums along the first axes where elements side by side are kept: one walk, a block of rows at a time.
+
+    None where the first axes cannot be joined without a copy.
+    """
+    tail = arrays[0].shape[nsummed:]
+    nterms = math.prod(arrays[0].shape[:nsummed])
+    joined = [a.reshape(nterms, *tail) for a in arrays]
+    if not all(np.may_share_memory(a, j) for a, j in zip(arrays, joined, strict=True)):
+        return None
+    total, error = np.zeros(tail), np.zeros(tail)
+    step = max(1, BLOCK // max(1, math.prod(tail)))
+    for start in range(0, nterms, step):
+        grad, *rest = (j[start : start + step] for j in joined)
+        terms = np.multiply(grad, ufunc(*rest), dtype=np.float64, order="C")
+        while len(terms) > 1:  # pairwise
+            half = len(terms) // 2
+            terms[:half] += terms[-half:]
+            terms = terms[: len(terms) - half]
+        with np.errstate(invalid="ignore"):
+            high = total + terms[0]
+            v = high - total
+            error += (total - (high - v)) + (terms[0] - v)
+        total = high
+    return np.where(np.isfinite(error), total + error, total)
+
+
+def _sum_all(ufunc: np.ufunc, arrays: list[np.ndarray]) -> float:
+    """The sum of all terms of equal-shaped arrays, block by block."""
+    iterator = np.nditer(
+        [*arrays], ["external_loop", "buffered", "zerosize_ok"], [["readonly"]] * len(arrays), buffersize=BLOCK, order="K"
+    )
+    totals = []
+    for grad, *rest in iterator:
+        terms = np.multiply(grad, ufunc(*rest), dtype=np.float64)
+        totals.append(float(terms.sum()))
+    try:
+        return math.fsum(totals)
+    except (ValueError, OverflowError):  # infinities of both signs, or beyond the largest number
+        return float(np.sum(totals))

@@ -1,0 +1,138 @@
+"""The activations for Numba on the CPU, compiled from the same formulas as the package's own kernels.
+
+``fastact.numba.gelu``, ``fastact.numba.gelu_derivative``, ``fastact.numba.gelu_backward`` and so on are
+functions for ``@njit`` code, of scalars and arrays; ``fastact.numba.ufuncs`` has a NumPy ufunc of each name.
+In ``@njit`` code ``fastact.gelu(x)`` itself works too, with nothing imported but fastact:
+
+    >>> import numba, numpy as np, fastact as fa
+    >>> @numba.njit
+    ... def layer(x, w):
+    ...     return fa.gelu(x @ w), fa.elu.derivative(x, alpha=0.5)
+
+Results are those of `fastact` at the x86-64-v3 and v4 levels, to the last bit. Numba finds the types of
+`fastact`'s objects through the entry point ``numba_extensions``, which imports this file.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+try:
+    import numba  # noqa: F401
+except ImportError as error:
+    raise ImportError(f"fastact.numba: Numba cannot be imported ({error}); pip install 'fastact[numba]'") from error
+
+from ..arguments import folded, look_up
+from ..language.kinds import kinds, outputs
+from ..language.registry import REGISTRY, Spec
+from .callables import compiled_function, compiled_ufunc
+from .objects import CallType  # noqa: F401  (makes the package's own objects known to Numba)
+
+__all__ = ["function", "ufunc", "ufuncs"]
+
+
+def function(name: str, kind: str = "value") -> Any:
+    """Return a kind of an activation as an ``@njit`` function.
+
+    It takes scalars and arrays of any layout, broadcast against each other, and gives float32 or
+    float64: what np.exp would give for the arrays, parameters that are scalars having no say.
+
+    Parameters
+    ----------
+    name : str
+        A name or alias, as for `fastact.get`.
+    kind : str
+        "value", "derivative", "value_and_derivative", "backward" or "backward_from_output".
+
+    Returns
+    -------
+    numba dispatcher
+        With the arguments of that kind in `fastact`: ``elu(x, alpha=1.0)``, ``elu_backward(grad, x, alpha=1.0)``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such activation or kind.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.numba.function("swish", "derivative")(0.0)
+    0.5
+    """
+    return compiled_function(*_known("function", name, kind))
+
+
+def ufunc(name: str, kind: str = "value") -> Any:
+    """Return a kind of an activation as a ufunc made by ``@vectorize``, with loops for float32 and float64.
+
+    It runs on one thread, takes parameters by position, all of them, and like other ufuncs of Numba may warn
+    of floating-point events inside a formula; `fastact` itself has neither limit.
+
+    Parameters
+    ----------
+    name : str
+        A name or alias, as for `fastact.get`.
+    kind : str
+        "value", "derivative", "backward" or "backward_from_output".
+
+    Raises
+    ------
+    ValueError
+        If there is no such activation or kind, or the kind has two results.
+    """
+    name, kind = _known("ufunc", name, kind)
+    if outputs(kind) > 1:
+        raise ValueError(f"fastact.numba.ufunc: kind {kind!r} has two results, a ufunc of Numba one; use function()")
+    return compiled_ufunc(name, kind)
+
+
+def _known(caller: str, name: str, kind: str) -> tuple[str, str]:
+    """The canonical name and the kind, if there are such."""
+    spec = look_up(f"fastact.numba.{caller}", name, _names())
+    known = kinds(spec)
+    if kind not in known:
+        raise ValueError(f"fastact.numba.{caller}: {spec.name} has no kind {kind!r}; expected one of {', '.join(known)}")
+    return spec.name, kind
+
+
+@cache
+def _names() -> dict[str, Spec]:
+    """The activations by all their names, as `look_up` wants them."""
+    return {folded(name): spec for spec in REGISTRY.values() for name in (spec.name, *spec.alias)}
+
+
+@cache
+def _split(attribute: str) -> tuple[str, str] | None:
+    """("gelu", "derivative") for "gelu_derivative", an alias for its activation; None if it is no such name."""
+    for spec in REGISTRY.values():
+        for name in (spec.name, *spec.alias):
+            for kind in kinds(spec):
+                if attribute == (name if kind == "value" else f"{name}_{kind}"):
+                    return spec.name, kind
+    return None
+
+
+def __getattr__(attribute: str) -> Any:
+    found = _split(attribute)
+    if found is None:
+        raise AttributeError(f"module 'fastact.numba' has no attribute {attribute!r}")
+    return compiled_function(*found)
+
+
+class _Ufuncs:
+    """The ufuncs by name, each compiled when it is asked for."""
+
+    def __getattr__(self, attribute: str) -> Any:
+        found = _split(attribute)
+        if found is None:
+            raise AttributeError(f"fastact.numba.ufuncs has no attribute {attribute!r}")
+        return ufunc(*found)
+
+
+ufuncs = _Ufuncs()
+
+
+def _init() -> None:
+    """Entry point that Numba calls before it compiles anything: importing this file registers all that is needed."""

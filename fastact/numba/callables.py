@@ -1,0 +1,40 @@
+"""The functions of `fastact.numba`: ``@njit`` functions and ufuncs with the arguments of those of the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from numba import njit, types, vectorize
+
+from ..language.kinds import ARRAYS
+from ..language.registry import REGISTRY
+from .compiler import OPTIONS, entry, title
+
+
+def _named(name: str, kind: str, call: Any, defaults: bool) -> Callable[..., Any]:
+    """A Python function with the arguments of a kind that hands them on as a tuple."""
+    spec = REGISTRY[name]
+    label = name if kind == "value" else f"{name}_{kind}"
+    listed = [*ARRAYS[kind], *(f"{p}={d!r}" if defaults else p for p, d in spec.params.items())]
+    passed = ", ".join([*ARRAYS[kind], *spec.params])
+    scope = {"call": call, "__name__": __package__}
+    exec(f"def {label}({', '.join(listed)}):\n    return call(({passed},))", scope)
+    made: Any = scope[label]
+    made.__doc__ = f"{title(name, kind)} for Numba: {spec.summary}"
+    return made
+
+
+@cache
+def compiled_function(name: str, kind: str) -> Any:
+    """The ``@njit`` function of a kind."""
+    return njit(**OPTIONS)(_named(name, kind, entry(name, kind), True))
+
+
+@cache
+def compiled_ufunc(name: str, kind: str) -> Any:
+    """The ufunc of a kind."""
+    count = len(ARRAYS[kind]) + len(REGISTRY[name].params)
+    signatures = [t(*[t] * count) for t in (types.float32, types.float64)]
+    return vectorize(signatures, **OPTIONS)(_named(name, kind, entry(name, kind), False))

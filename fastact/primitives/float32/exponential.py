@@ -1,0 +1,163 @@
+"""Exponentials and logarithms."""
+
+from ...language.atoms import abs, fma, mul_add, pow2_shifted, round_product, scale_by_pow2, select
+from ...language.registry import primitive
+
+
+@primitive
+def clamp_low(x):
+    """Clamp to where exp has long underflowed."""
+    return select(x < -128.0, -128.0, x)
+
+
+@primitive
+def clamp_exp(x):
+    """Clamp to where exp has long underflowed or overflowed; exponents then fit two scalings."""
+    low = select(x < -128.0, -128.0, x)
+    return select(low > 128.0, 128.0, low)
+
+
+@primitive
+def exp_reduce(x):
+    """x = k ln 2 + r with |r| <= ln(2)/2, rounded."""
+    k = round_product(x, 1.442695)
+    return mul_add(k, -1.4286068e-06, mul_add(k, -0.69314575, x)), k
+
+
+@primitive
+def exp_reduce_product(a, b):
+    """a b = k ln 2 + r with |r| <= ln(2)/2, rounded; the product is not: k ln2_hi is exact."""
+    k = round_product(a * b, 1.442695)
+    return mul_add(k, -1.4286068e-06, fma(a, b, k * -0.69314575)), k
+
+
+@primitive
+def shift_of(k):
+    """What, added to an integer, makes it the argument of pow2_shifted for 2^(that - k)."""
+    return 12583039.0 - k
+
+
+@primitive
+def exp_reduce_shifted(x, shift):
+    """x = k ln 2 + r with |r| <= ln(2)/2: r in two parts, and 2^k shifted."""
+    n = mul_add(x, 1.442695, shift)
+    k = n - shift
+    return mul_add(k, -0.69314575, x), k * -1.4286068e-06, pow2_shifted(n)
+
+
+@primitive
+def exp_reduce_product_shifted(a, b, shift):
+    """The same of a b, the product not rounded."""
+    n = mul_add(a * b, 1.442695, shift)
+    k = n - shift
+    return fma(a, b, k * -0.69314575), k * -1.4286068e-06, pow2_shifted(n)
+
+
+@primitive
+def exp_series(r):
+    """(exp(r) - 1 - r) / r^2: fit EXP_F32."""
+    z = r * r
+    even = mul_add(z, mul_add(z, 0.0013820906, 0.041668262), 0.49999994)
+    return mul_add(r, mul_add(z, 0.008368672, 0.16666521), even)
+
+
+@primitive
+def log1p_rest(e):
+    """log1p(e) - e + e^2/2 for 0 <= e <= 1: e^3 P(e), fit LOG1P_F32."""
+    z = e * e
+    p = mul_add(e, -0.003675546, 0.021867651)
+    p = mul_add(e, p, -0.06090861)
+    p = mul_add(e, p, 0.110240094)
+    p = mul_add(e, p, -0.15568988)
+    p = mul_add(e, p, 0.19774175)
+    p = mul_add(e, p, -0.24975078)
+    p = mul_add(e, p, 0.3333225)
+    return e * p * z
+
+
+@primitive
+def log_drop(f):
+    """f - log(1 + f) = s (f - s^2 P(s^2)), s = f/(2 + f), for -0.3 <= f <= 0.42; fit LOG_ATANH_F32."""
+    s = f / (2.0 + f)
+    z = s * s
+    p = mul_add(z, 0.29870692, 0.39977586)
+    p = mul_add(z, p, 0.66666776)
+    return s * (f - z * p)
+
+
+@primitive
+def ln2_times(k):
+    """k ln 2 in two parts."""
+    return k * 0.69314575, k * 1.4286068e-06
+
+
+@primitive
+def scale_down(x, k):
+    """x * 2^k for k <= 0 down to where clamp_low stands, rounded once also where the result is subnormal."""
+    return scale_by_pow2(x, k + 64.0) * 5.421010862427522e-20
+
+
+@primitive
+def exp_raised(x):
+    """exp(x) 2^64 for clamp_low <= x <= 0, no subnormal number, and 1/2^64."""
+    r, r_low, w = exp_reduce_shifted(x, shift_of(-64.0))
+    r = r + r_low
+    return mul_add(w, mul_add(r * r, exp_series(r), r), w), 5.421010862427522e-20
+
+
+@primitive
+def scale_down_large(x, k, large):
+    """scale_down for x of any size: where ``large`` holds x may be huge and is at least 1/16, elsewhere it is at most 2^10."""
+    y = x * select(large > 0.0, 5.421010862427522e-20, 1.0)
+    return scale_by_pow2(y, k + 64.0) * select(large > 0.0, 1.0, 5.421010862427522e-20)
+
+
+@primitive
+def clamp_far(x):
+    """Clamp to where even a huge multiple of exp(x) has underflowed."""
+    return select(x < -174.0, -174.0, x)
+
+
+@primitive
+def scale_far(a, x, k):
+    """a x 2^k for any a, x near 1 and k <= 0 down to where clamp_far stands, rounded once also where it is subnormal."""
+    large = abs(a) > 1.0
+    y = (a * select(large, 1.1754943508222875e-38, 1.0)) * x
+    return scale_by_pow2(y, k + 126.0) * select(large, 1.0, 1.1754943508222875e-38)
+
+
+@primitive
+def clamp_for(b, x):
+    """x clamped so that b x is within clamp_exp."""
+    bound = clamp_exp(3.4028235e+38) / abs(b)
+    bound = select(bound < 3.4028235e+38, bound, 3.4028235e+38)
+    low = select(x < -bound, -bound, x)
+    return select(low > bound, bound, low)
+
+
+@primitive
+def counted(g, y):
+    """g, 0 where y is -inf or NaN."""
+    return select(y >= -3.4028235e+38, g, 0.0)
+
+
+@primitive
+def row_exponents(km):
+    """With 2^km at a row's maximum: the power that is scaled to 1, and the one that is too small to count.
+
+    Exponentials of a row are kept 2^24 times as large: those of the least subnormal result are normal numbers then,
+    and the power that would be half of that and less is 0.
+    """
+    return km - 24.0, km - 151.0
+
+
+@primitive
+def celu_series(z):
+    """expm1(z) - z exp(z) for -1 <= z <= 0: z^2 P(z), fit CELU_PART_F32."""
+    p = mul_add(z, -0.00011208425, -0.0011124647)
+    p = mul_add(z, p, -0.0068936157)
+    p = mul_add(z, p, -0.033316255)
+    p = mul_add(z, p, -0.12499733)
+    p = mul_add(z, p, -0.3333332)
+    p = mul_add(z, p, -0.5)
+    return z * z * p

@@ -1,0 +1,85 @@
+"""The logistic function, what it is multiplied with, and their slopes."""
+
+from ..language.atoms import abs, fma, mul_add, select
+from ..language.registry import primitive
+from .exponential import expm1_reduced
+from .float64.exponential import clamp_exp, exp_reduce, scale_down
+from .parts import fast_two_sum, over_square_short, quotient, quotient_parts, two_product
+
+
+@primitive
+def one_plus_exp(r, k):
+    """1 + exp(r) 2^k = (d + d_low) 2^max(k, 0) for |r| <= ln(2)/2: no power above 1, no product to round."""
+    two_k = scale_down(1.0, -abs(k))
+    u = mul_add(expm1_reduced(r), select(k <= 0.0, two_k, 1.0), two_k)
+    d = 1.0 + u
+    return d, u - (d - 1.0)
+
+
+@primitive
+def logistic_of(s, e):
+    """The logistic at s, given e = exp(-|s|): 1/(1+e) on the right and e/(1+e) on the left."""
+    d, d_low = fast_two_sum(1.0, e)
+    return quotient(select(s >= 0.0, 1.0, e), d, d_low)
+
+
+@primitive
+def logistic_gate(x, c, r, k):
+    """x times the logistic at s = -(r + k ln 2); c is x clamped to where the logistic is neither 0 nor 1."""
+    d, d_low = one_plus_exp(r, k)
+    right = k <= 0.0
+    q = select(right, x, c) / d
+    return select(right, q, scale_down(q, -abs(k)))
+
+
+@primitive
+def gate_slope_parts(g, r, k):
+    """Numerator, denominator and a weight of the derivative of x sigma(s), s = -(r + k ln 2) and g = x s'(x).
+
+    It is sigma(s) + g sigma(s) sigma(-s). With 1 + exp(-s) = d on the right that is (d + g (d - 1))/d^2, and with
+    d 2^k on the left (d + g m)/d^2 2^-k, m = exp(r). The weight is that of an error of g in the numerator.
+    """
+    d, d_low = one_plus_exp(r, k)
+    right = k <= 0.0
+    t = expm1_reduced(r)
+    m = 1.0 + t
+    m_low = t - (m - 1.0)
+    w = select(right, scale_down(m, -abs(k)), m)
+    return fma(g, w, d), select(right, 0.0, mul_add(g, m_low, d_low)), d, d_low, w
+
+
+@primitive
+def gate_slope(n, n_low, d, d_low, k):
+    """The derivative from those parts."""
+    s, s_low = two_product(d, d)
+    high, low = quotient_parts(n, n_low, s, mul_add(2.0 * d, d_low, s_low))
+    slope = high + low
+    return select(k <= 0.0, slope, scale_down(slope, -abs(k)))
+
+
+@primitive
+def logistic(x):
+    """1 / (1 + exp(-x))."""
+    c = clamp_exp(x)
+    r, k = exp_reduce(-c)
+    return logistic_gate(1.0, 1.0, r, k)
+
+
+@primitive
+def gate_slope_short(g, r, k):
+    """gate_slope of its parts with a rounded numerator: 1 + (1 + g)(d - 1) on the right, (1 + g) m + 2^-k on the left."""
+    right = k <= 0.0
+    t = expm1_reduced(r)
+    two_k = scale_down(1.0, -abs(k))
+    u = mul_add(t, select(right, two_k, 1.0), two_k)
+    d = 1.0 + u
+    slope = over_square_short(fma(1.0 + g, select(right, u, t), select(right, 1.0, (1.0 + g) + two_k)), d, u - (d - 1.0))
+    return select(right, slope, scale_down(slope, -abs(k)))
+
+
+@primitive
+def logistic_slope(x):
+    """exp(-x)/(1 + exp(-x))^2."""
+    r, k = exp_reduce(-clamp_exp(x))
+    d, d_low = one_plus_exp(r, k)
+    return scale_down(over_square_short(1.0 + expm1_reduced(r), d, d_low), -abs(k))

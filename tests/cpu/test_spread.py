@@ -1,0 +1,213 @@
+"""Large arrays of any layout and dtype: the same bits as contiguous ones, on any number of threads."""
+
+import numpy as np
+import pytest
+from helpers import CALLS, arrays, assert_same_bits, function, results
+
+import fastact as fa
+from fastact.functions import general
+
+FLOATS = [np.float16, np.float32, np.float64]
+SHAPE = (48, 53, 67)
+
+LAYOUTS = {
+    "outer step": lambda x: x[::2],
+    "middle step": lambda x: x[:, ::2],
+    "inner step": lambda x: x[:, :, ::2],
+    "reversed": lambda x: x[::-1, :, ::-1],
+    "transposed": lambda x: x.T,
+    "two axes swapped": lambda x: x.transpose(1, 0, 2),
+    "rows of 1": lambda x: x.reshape(-1, 2)[:, :1],
+    "rows of 7": lambda x: x[:, :, 5:12],
+    "columns first": lambda x: x[:, :, :9].transpose(2, 0, 1),
+    "cut": lambda x: x[1:, 1:, 1:],
+    "long rows": lambda x: x.reshape(16, -1)[:, 3:-50],
+    "broadcast rows": lambda x: np.broadcast_to(x[0, 0], (1000, SHAPE[2])),
+    "broadcast columns": lambda x: np.broadcast_to(x[:, 0, :1], (48, 1000)),
+    "whole": lambda x: x,
+}
+
+
+@pytest.fixture
+def spreading(monkeypatch):
+    """How often the path under test was taken."""
+    taken = []
+    right = general.spread
+    monkeypatch.setattr(general, "spread", lambda *a: (taken.append(1), right(*a)))
+    return taken
+
+
+def numbers(dtype, shape=SHAPE, seed=0):
+    x = np.random.default_rng(seed).normal(0, 4, shape).astype(dtype)
+    x.reshape(-1)[::991] = -0.0
+    return x
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["gelu", "leaky_relu", "silu"])
+def test_layouts(name, layout, dtype, spreading):
+    x = LAYOUTS[layout](numbers(dtype))
+    grad = LAYOUTS[layout](numbers(dtype, seed=1))
+    activation = getattr(fa, name)
+    for call, given in [
+        (activation, [x]), (activation.derivative, [x]), (activation.value_and_derivative, [x]),
+        (activation.backward, [grad, x]), (activation.backward, [np.ascontiguousarray(grad), x]),
+    ]:  # fmt: skip
+        want = results(call(*[np.ascontiguousarray(a) for a in given]))
+        for got, w in zip(results(call(*given)), want, strict=True):
+            assert_same_bits(got, w.reshape(x.shape), f"{name} {layout}")
+    assert spreading or layout == "whole"
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("order", [(0, 2, 3, 1), (3, 2, 1, 0), (1, 3, 0, 2), (3, 0, 1, 2)])
+def test_arrays_across_each_other(order, dtype, threads, spreading):
+    """Memory in one order of the axes for x, in another for grad, in a third for the output; a few axes are short."""
+    x, grad = numbers(dtype, (7, 3, 35, 70)), numbers(dtype, (7, 3, 35, 70), seed=1)
+    slopes = np.array([0.1, 0.25, 0.5], dtype)[:, None, None]
+    want = fa.leaky_relu.backward(grad, x, np.broadcast_to(slopes, x.shape).copy())
+
+    def laid(a, axes):
+        return a.transpose(axes).copy().transpose(np.argsort(axes))
+
+    for count in (1, 3):
+        threads(count)
+        for given in (laid(x, order), laid(x[..., ::-1], order)[..., ::-1], x):
+            out = laid(np.zeros_like(x), order[::-1])
+            assert fa.leaky_relu.backward(laid(grad, order[1:] + order[:1]), given, slopes, out=out) is out
+            assert_same_bits(out.copy(), want)
+    assert len(spreading) >= 6
+
+
+@pytest.mark.parametrize(("name", "kind"), CALLS)
+def test_every_kernel(name, kind, spreading):
+    """Rows and gathered blocks, remainders included."""
+    for shape in ((70, 300), (2500, 13)):
+        given = [a[:, :-1] for a in arrays(name, kind, numbers(np.float32, shape))]
+        want = results(function(name, kind)(*[np.ascontiguousarray(a) for a in given]))
+        for got, w in zip(results(function(name, kind)(*given)), want, strict=True):
+            assert_same_bits(got, w, f"{name} {kind}")
+    assert len(spreading) == 2
+
+
+@pytest.mark.parametrize("code", "?bBhHiIlLqQefd")
+def test_dtypes(code, spreading):
+    """Converted on the way, to what the ufunc converts them to."""
+    x = np.random.default_rng(0).integers(0, 120, (150, 200)).astype(code)
+    for view in (x, x[:, ::2], x.T[::2], x[:, :150].reshape(2, -1)[:, 7:]):
+        got = fa.gelu(view)
+        small = [fa.gelu(row) for row in view]
+        assert got.dtype == small[0].dtype
+        np.testing.assert_array_equal(got, np.array(small))
+    assert spreading
+
+
+@pytest.mark.parametrize(("first", "second"), [("e", "f"), ("f", "d"), ("d", "e"), ("i", "f"), ("h", "e"), ("B", "d")])
+def test_mixed_dtypes(first, second, spreading):
+    rng = np.random.default_rng(0)
+    grad, x = (rng.integers(-9, 9, (150, 200)).astype(c) for c in (first, second))
+    got = fa.tanh.backward(grad, x)
+    assert got.dtype == fa.tanh.backward(grad[0], x[0]).dtype
+    np.testing.assert_array_equal(got, [fa.tanh.backward(g, r) for g, r in zip(grad, x, strict=True)])
+    assert spreading
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_parameters_that_are_arrays(dtype, spreading):
+    """Along the rows, across them, everywhere; and a broadcast gradient."""
+    x = numbers(dtype, (120, 300))
+    for alpha in (np.linspace(0, 1, 300), np.linspace(0, 1, 120)[:, None], np.full((120, 300), 0.25), np.full((1, 1), 0.5)):
+        alpha = alpha.astype(dtype)
+        whole = np.ascontiguousarray(np.broadcast_to(alpha, x.shape))
+        for call in (fa.prelu, fa.elu, fa.elu.derivative):
+            want = np.array([call(r, a) for r, a in zip(x, whole, strict=True)])
+            assert_same_bits(call(x, alpha), want)
+            assert_same_bits(call(x[:, :280], alpha[..., :280]), want[:, :280])
+    column = x[:, :1]
+    want = [fa.elu.backward(np.repeat(c, 300), row) for c, row in zip(column, x, strict=True)]
+    assert_same_bits(fa.elu.backward(column, x), np.array(want))
+    assert spreading
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_out(dtype, spreading):
+    x = numbers(dtype, (200, 150))
+    want = fa.gelu(x)
+    for make in (
+        lambda: np.empty((150, 200), dtype).T, lambda: np.empty((200, 300), dtype)[:, ::2],
+        lambda: np.empty((400, 151), dtype)[::2, 1:],
+    ):  # fmt: skip
+        out = make()
+        assert fa.gelu(x, out=out) is out
+        assert_same_bits(out, want)
+    y, z = make(), make()
+    got = fa.gelu.value_and_derivative(x, out=(y, z))
+    assert got[0] is y
+    assert got[1] is z
+    assert_same_bits(y, want)
+    assert_same_bits(z, fa.gelu.derivative(x))
+    assert spreading
+
+
+def test_in_place_and_overlaps(spreading):
+    x = numbers(np.float32, (200, 150))
+    want = fa.gelu(x)
+    for view in (np.s_[:, ::2], np.s_[::-1, 3:], np.s_[:, :10], np.s_[::3]):
+        y = x.copy()
+        fa.gelu(y[view], out=y[view])
+        assert_same_bits(y[view], want[view])
+        mask = np.ones(x.shape, bool)
+        mask[view] = False
+        assert_same_bits(y[mask], x[mask])
+    for source, target in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[1:], np.s_[:-1]), (np.s_[:, ::-1], np.s_[:, :])):
+        y = x.copy()
+        fa.gelu(y[source], out=y[target])
+        assert_same_bits(y[target], want[source])
+    y = x.copy()
+    fa.gelu.backward(y[:, ::2], x[:, ::2], out=y[:, ::2])
+    assert_same_bits(y[:, ::2], fa.gelu.backward(np.ascontiguousarray(x[:, ::2]), np.ascontiguousarray(x[:, ::2])))
+    assert spreading
+
+
+def test_errors_are_the_ufunc_s():
+    x = numbers(np.float32, (200, 150))
+    frozen = np.empty((200, 300), np.float32)[:, ::2]
+    frozen.flags.writeable = False
+    with pytest.raises(ValueError, match="read-only"):
+        fa.gelu(x, out=frozen)
+    with pytest.raises(ValueError, match="broadcast"):
+        fa.gelu(x[:, ::2], out=np.empty((200, 150), np.float32))
+    with pytest.raises(ValueError, match="broadcast"):
+        fa.gelu.backward(x[:7], x)
+    with pytest.raises(TypeError):
+        fa.gelu(x[:, ::2], out=np.empty((200, 75), np.int32))
+
+
+def test_foreign_byte_order_and_unaligned():
+    x = numbers(np.float32, (200, 150))
+    want = fa.gelu(x)
+    np.testing.assert_array_equal(fa.gelu(x.astype(">f4")), want)
+    raw = np.empty(x.nbytes + 1, np.uint8)
+    odd = raw[1:].view(np.float32).reshape(x.shape)
+    odd[...] = x
+    np.testing.assert_array_equal(fa.gelu(odd), want)
+
+
+def test_memory_order_is_kept():
+    x = numbers(np.float32).transpose(2, 0, 1)
+    assert fa.gelu(x).strides == np.exp(x).strides
+    cut = x[:, ::2]
+    assert fa.gelu(cut).strides == np.exp(cut).strides
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_threads_change_nothing(count, threads):
+    x = numbers(np.float64, (300, 301))
+    threads(1)
+    want = [fa.mish(x[:, ::2]), fa.mish(x[:, :11])]
+    threads(count)
+    for _ in range(5):
+        for view, w in zip((x[:, ::2], x[:, :11]), want, strict=True):
+            assert_same_bits(fa.mish(view), w)
+

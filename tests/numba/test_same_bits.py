@@ -1,0 +1,120 @@
+"""Numba against the Cython kernels: two compilers, one formula, the same bits."""
+
+import re
+
+import numpy as np
+import pytest
+from helpers import CALLS, DTYPES, NAMES, arrays, assert_same_bits, function, parameter_sets, results
+
+import fastact as fa
+from fastact.cpu import levels
+
+numba = pytest.importorskip("numba")
+
+import accuracy  # noqa: E402
+import numba_driver as driver  # noqa: E402
+import test_limits  # noqa: E402
+from numba.core.registry import cpu_target  # noqa: E402
+
+from fastact.numba.compiler import computation, has_fma  # noqa: E402
+
+ENDS = [np.inf, -np.inf, np.nan, 0.0, -0.0]
+
+
+def assert_agree(got, want, message):
+    """Equal bits where the operations are the same, else the bound between CPU levels of tests/cpu/test_levels.py."""
+    if driver.SAME:
+        return assert_same_bits(got, want, message)
+    finite = np.isfinite(want)
+    eps, tiny = float(np.finfo(want.dtype).eps), float(np.finfo(want.dtype).tiny)
+    np.testing.assert_array_equal(got[~finite], want[~finite], err_msg=message)
+    np.testing.assert_allclose(got[finite], want[finite], rtol=16 * eps, atol=max(tiny, 8 * eps), err_msg=message)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_same_bits(name, dtype):
+    """Every kind with every set of parameters, at the inputs of accuracy.py and where formulas switch."""
+    for params in parameter_sets(name):
+        x = np.concatenate([accuracy.inputs(name, dtype, params), test_limits.awkward(dtype), np.array(ENDS, dtype)])
+        for kind in [k for n, k in CALLS if n == name]:
+            given = arrays(name, kind, x)
+            got, want = (results(f(name, kind)(*given, *params)) for f in (driver.function, function))
+            for g, w in zip(got, want, strict=True):
+                assert_agree(g, w, f"{name}{params} {kind}")
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """The tests of the Cython kernels, turned to what Numba compiles."""
+    for module in (accuracy, test_limits):
+        monkeypatch.setattr(module, "fa", driver.package)
+        monkeypatch.setattr(module, "function", driver.function)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_accuracy_contract(name, dtype, compiled):
+    for params in parameter_sets(name)[:2]:
+        x = accuracy.inputs(name, dtype, params, 40)
+        for kind in ("value", "derivative"):
+            accuracy.check(name, kind, dtype, params, x[::3])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_limits_contract(name, dtype, compiled):
+    test_limits.test_limits(name, dtype)
+    test_limits.test_limits_agree_with_the_reference(name, dtype)
+    test_limits.test_signed_zeros(name, dtype)
+    test_limits.test_no_spurious_overflow(name, dtype)
+    for kind in [k for n, k in CALLS if n == name]:
+        test_limits.test_nan(name, kind, dtype)
+    if name in test_limits.NEGATIVE_ZERO_AT_MINUS_INFINITY:
+        test_limits.test_gates_at_infinity(name, dtype)
+
+
+def test_right_values(compiled):
+    for case in test_limits.RIGHT_VALUES:
+        test_limits.test_right_values(*case)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_library_call(name):
+    """All that compiled code calls belongs to Numba, Python or LLVM: no exp, tanh or fma of a mathematical library."""
+    for dtype in ("float32", "float64"):
+        run = driver.driver(name, dtype)
+        for signature in run.signatures or [compile_driver(name, dtype)]:
+            declared = set(re.findall(r'declare [^@]*@"?([\w.]+)', run.inspect_llvm(signature)))
+            foreign = [d for d in declared if not d.startswith(("llvm.", "NRT_", "Py", "_Py", "numba_", "nrt_", "mem"))]
+            assert foreign == []
+            assert not re.search(r"\bfmaf?\b", run.inspect_asm(signature)) or not has_fma(cpu_target.target_context)
+
+
+def compile_driver(name, dtype):
+    """Compile a driver that no other test has used yet; returns its signature."""
+    driver.compute(name, "value", np.zeros(3, dtype))
+    return driver.driver(name, dtype).signatures[0]
+
+
+@pytest.mark.skipif(levels.LEVEL not in ("x86-64-v3", "x86-64-v4"), reason="looks for the registers of AVX")
+@pytest.mark.parametrize("name", NAMES)
+def test_loops_are_vectorised(name):
+    """Loops over arrays of either dtype work on whole registers: the value in float32, the derivative in float64."""
+    value = computation(name, "value", numba.types.float32)
+    derivative = computation(name, "derivative", numba.types.float64)
+
+    @numba.njit
+    def run(x, y, params, params32):
+        for i in range(x.size):
+            x[i] = value((x[i], *params32))
+        for i in range(y.size):
+            y[i] = derivative((y[i], *params))
+
+    params = tuple(fa.get(name).params.values())
+    run(np.zeros(3, np.float32), np.zeros(3), params, tuple(map(np.float32, params)))
+    (assembly,) = run.inspect_asm().values()
+    for letter in "sd":
+        packed = set(re.findall(rf"v\w+p{letter}\b[^\n]*%[yz]mm", assembly))
+        assert len(packed) >= (1 if name in ("identity", "step", "sign") else 4), letter
+    assert not re.search(r"\bcall\w*\s+[a-z]", assembly)
