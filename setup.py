@@ -17,21 +17,21 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
-PRINTED = Path("build") / "printed"
+PRINTED, TRANSLATED = Path("build") / "printed", Path("build") / "c"
 HEADERS = [str(f.relative_to(HERE)) for f in (HERE / "fastact" / "cpu").glob("*.h")]
 
 # No -ffast-math: NaN, infinities, signed zeros and subnormals are results. These two only say that
 # errno and the floating-point flags are not looked at; without them selects are not vectorised.
 # Contraction is off, because formulas say themselves where a product and a sum are fused.
-# The last two keep GCC from turning selects into paths that compute shared parts twice (a fifth of the
-# instructions of silu); Clang ignores them.
-ARITHMETIC = [
-    *("-O3", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"),
-    *("-fno-thread-jumps", "-fno-tree-pre"),
-]
+ARITHMETIC = ["-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-g0"]
+# Of -O3 the kernels of formulas need the vectorisation alone: loops of as many instructions, compiled in less time. The
+# others are few.
+KERNELS, OTHERS = ["-O2", "-ftree-vectorize"], ["-O3"]
+# What only GCC knows. It would turn selects into paths that compute shared parts twice (a fifth of the instructions of silu).
+GCC = ["-fno-thread-jumps", "-fno-tree-pre", "-fvect-cost-model=dynamic"]
 # A kernel is one long chain of dependent instructions, and a processor looks ahead no more than two or three of those; so
 # GCC mixes the iterations of a loop, four in a kernel and those that there are in a row pass. It saves a quarter of the time
-# of kernels that compute much. Other compilers may not know these.
+# of kernels that compute much.
 MIXED = ["-fschedule-insns", "-fsched-pressure", "--param=sched-pressure-algorithm=2"]
 UNROLLED = [
     *("-funroll-loops", "--param=max-unroll-times=4"),
@@ -47,6 +47,9 @@ LEVELS = {"x86_64": [], "x86_64_v3": V3, "x86_64_v4": V4}
 if platform.machine().lower() not in ("x86_64", "amd64"):
     LEVELS = {"generic": []}
 
+#: What is printed, each compiled once per level: formulas and passes over rows in both precisions, and what moves elements.
+#: In this order, because the first take longest.
+UNITS = ("f64", "f32", "r64", "r32", "moves")
 HAND_WRITTEN = [
     "fastact._kernels",
     *(f"fastact.cpu.{n}" for n in ("buffers", "call", "gated", "layouts", "threads")),
@@ -58,8 +61,8 @@ HAND_WRITTEN = [
 INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 
 
-def print_kernels() -> list[Extension]:
-    """Print formulas and passes, run Cython once on each text, and make an extension per level."""
+def printed_texts() -> dict[str, str]:
+    """The Cython text of each unit. Formulas are read with nothing of the package compiled."""
     package = types.ModuleType("fastact")  # the package itself cannot be imported before it is built
     package.__path__ = [str(HERE / "fastact")]
     package.building = True
@@ -69,59 +72,58 @@ def print_kernels() -> list[Extension]:
     from fastact.cpu.rows.printer import rows_text
     from fastact.language.registry import REGISTRY, ROW_KERNELS, ROW_PASSES
 
-    PRINTED.mkdir(parents=True, exist_ok=True)
-    extensions = []
     formulas, passes = list(REGISTRY.values()), list(ROW_PASSES.values())
-    texts = {
+    del sys.modules["fastact"]
+    return {
         "f32": module_text("float32", formulas), "f64": module_text("float64", formulas),
         "r32": rows_text("float32", passes, ROW_KERNELS), "r64": rows_text("float64", passes, ROW_KERNELS),
         "moves": (HERE / "fastact" / "cpu" / "moves.pyx").read_text(encoding="utf-8"),
     }  # fmt: skip
-    for name, text in texts.items():
-        source = PRINTED / f"{name}.pyx"
-        if not source.exists() or source.read_text() != text:
-            source.write_text(text)
-        (extension,) = cythonize([Extension(name, [str(source)])], build_dir=".", language_level=3)
-        for level, flags in LEVELS.items():
-            copy = PRINTED / level / f"{name}.c"
-            copy.parent.mkdir(exist_ok=True)
-            shutil.copy2(extension.sources[0], copy)
-            extensions.append(
-                Extension(
-                    f"fastact.cpu._isa.{level}.{name}",
-                    [str(copy)],
-                    include_dirs=["fastact/cpu"],
-                    depends=[*HEADERS, "setup.py"],
-                    define_macros=INLINE,
-                    extra_compile_args=[*ARITHMETIC, *flags],
-                )
-            )
-    del sys.modules["fastact"]
-    return extensions
 
 
 class BuildExt(build_ext):
-    """Adds OpenMP where the compiler has it, and compiles on all cores."""
+    """Prints the kernels, runs Cython and the compiler on all cores, with OpenMP where the compiler has it."""
 
     def build_extensions(self) -> None:
         """Build; without OpenMP say so and build serial."""
         if self.compiler.compiler_type == "msvc":
             raise SystemExit("fastact: MSVC is not supported; build with clang-cl or GCC")
-        flags = self.openmp_flags()
-        if flags is None:
-            print("fastact: the compiler has no OpenMP; building serial kernels", file=sys.stderr)
-        mixed = self.compiles([*MIXED, *UNROLLED, "-Werror"])  # a compiler that does not know them warns
-        for extension in self.extensions:
-            if extension.name in HAND_WRITTEN and flags is not None:
-                extension.extra_compile_args += flags
-                extension.extra_link_args += flags
-            kind = extension.name.rpartition(".")[2]
-            if mixed and kind in ("f32", "f64"):
-                extension.extra_compile_args += MIXED + UNROLLED
-            elif mixed and kind in ("r32", "r64"):
-                extension.extra_compile_args += MIXED
         self.parallel = self.parallel or os.cpu_count()
+        self.translate()
+        openmp = self.openmp_flags()
+        if openmp is None:
+            print("fastact: the compiler has no OpenMP; building serial kernels", file=sys.stderr)
+        gcc = self.compiles([*GCC, *MIXED, *UNROLLED, "-Werror"])  # a compiler that does not know them warns
+        for extension in self.extensions:
+            kind = extension.name.rpartition(".")[2]
+            if extension.name in HAND_WRITTEN:
+                extension.extra_compile_args += openmp or []
+                extension.extra_link_args += openmp or []
+            elif gcc:
+                mixed = {"f": [*MIXED, *UNROLLED], "r": MIXED}.get(kind[0], [])
+                extension.extra_compile_args += [*GCC, *mixed]
         super().build_extensions()
+
+    def translate(self) -> None:
+        """Run Cython on what is printed and what is written by hand, and give each level its copy of the C text."""
+        PRINTED.mkdir(parents=True, exist_ok=True)
+        for unit, text in printed_texts().items():
+            source = PRINTED / f"{unit}.pyx"
+            if not source.exists() or source.read_text() != text:
+                source.write_text(text)
+        by_hand = [e for e in self.extensions if e.name in HAND_WRITTEN]
+        units = [Extension(unit, [str(PRINTED / f"{unit}.pyx")]) for unit in UNITS]
+        done = cythonize([*units, *by_hand], build_dir=str(TRANSLATED), language_level=3, nthreads=self.parallel)
+        for extension, translated in zip(by_hand, done[len(units) :], strict=True):
+            extension.sources = translated.sources
+        texts = {unit.name: unit.sources[0] for unit in done[: len(units)]}
+        for extension in self.extensions:
+            if extension.name not in HAND_WRITTEN:
+                level, unit = extension.name.split(".")[-2:]
+                copy = TRANSLATED / level / f"{unit}.c"
+                copy.parent.mkdir(exist_ok=True)
+                shutil.copy2(texts[unit], copy)
+                extension.sources = [str(copy)]
 
     def copy_extensions_to_source(self) -> None:
         """For an editable install; the folders of the levels hold no source and may not exist."""
@@ -152,18 +154,31 @@ class BuildExt(build_ext):
 def main() -> None:
     """Run setuptools."""
     numpy_api = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
-    common = {
-        "include_dirs": ["fastact/cpu", numpy.get_include()],
-        "define_macros": numpy_api,
-        "extra_compile_args": ["-O3"],
-        "depends": [*HEADERS, *(str(f.relative_to(HERE)) for f in (HERE / "fastact").rglob("*.pxd"))],
-    }
-    hand_written = [Extension(n, [f"{n.replace('.', '/')}.pyx"], **common) for n in HAND_WRITTEN]
-    # The copies of the flags keep what is added to one extension out of the others.
-    for extension in hand_written:
-        extension.extra_compile_args = list(extension.extra_compile_args)
-    extensions = cythonize(hand_written, build_dir=str(PRINTED), language_level=3)
-    setup(ext_modules=[*print_kernels(), *extensions], cmdclass={"build_ext": BuildExt})
+    headers = [*HEADERS, *(str(f.relative_to(HERE)) for f in (HERE / "fastact").rglob("*.pxd"))]
+    kernels = [
+        Extension(
+            f"fastact.cpu._isa.{level}.{unit}",
+            [],  # printed when it is built
+            include_dirs=["fastact/cpu"],
+            depends=[*HEADERS, "setup.py"],
+            define_macros=INLINE,
+            extra_compile_args=[*(KERNELS if unit[0] == "f" else OTHERS), *ARITHMETIC, *flags],
+        )
+        for unit in UNITS
+        for level, flags in LEVELS.items()
+    ]
+    hand_written = [
+        Extension(
+            name,
+            [f"{name.replace('.', '/')}.pyx"],
+            include_dirs=["fastact/cpu", numpy.get_include()],
+            define_macros=numpy_api,
+            extra_compile_args=["-O3", "-g0"],
+            depends=headers,
+        )
+        for name in HAND_WRITTEN
+    ]
+    setup(ext_modules=[*kernels, *hand_written], cmdclass={"build_ext": BuildExt})
 
 
 main()

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 PACKAGE = Path(__file__).resolve().parents[1] / "fastact"
 KINDS = r"value|derivative|both|backward_from_output|backward|from_output|partial\d+"
-KERNEL = re.compile(rf"[0-9a-f]+ <__pyx_f_\w+?_b_(\w+?)_({KINDS})(_v)?>:")
+KERNEL = re.compile(rf"[0-9a-f]+ <(__pyx_f_\w+?_b_(\w+?)_({KINDS})(_v)?)>:")
+JUMP = re.compile(r"[^\n]*\n *[0-9a-f]+:\tjmp +[0-9a-f]+ <(\w+)>")  # all of a kernel that computes what another does
 STEP = re.compile(r"(add|sub)q? +\$0x([0-9a-f]+),%r\w+")
 SCALAR = re.compile(r"(?!v?mov|vbroadcast)\w+s[sd]|call")
 
@@ -43,9 +44,11 @@ def symbols(file):
 def kernels(file):
     """The loops of all kernels in one extension module."""
     size = 8 if Path(file).name.startswith("f64") else 4
-    for symbol in symbols(file):
-        if name := KERNEL.match(symbol):
-            yield _loop(name[1], name[2] + (name[3] or ""), symbol, size)
+    found = {name: symbol for symbol in symbols(file) if (name := KERNEL.match(symbol))}
+    by_symbol = {name[1]: symbol for name, symbol in found.items()}
+    for name, symbol in found.items():
+        other = JUMP.match(symbol)
+        yield _loop(name[2], name[3] + (name[4] or ""), by_symbol.get(other[1], symbol) if other else symbol, size)
 
 
 def _loop(function, kind, symbol, size):

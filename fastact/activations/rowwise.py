@@ -164,13 +164,13 @@ def exp_sum_others(x, floor, shift, m, s, c, count):
     return total, rest, count + select(top, 1.0, 0.0)
 
 
-@row_pass(inputs="m", state="peak", once=True)
+@row_pass(inputs="m", state="peak", once=True, alone=False)
 def finite(m, peak):
     """The maximum, 0 if that is -inf."""
     return select((m < 0.0) & (m - m != 0.0), 0.0, m)
 
 
-@row_pass(inputs="x", lanes="floor shift m peak", state="s c count")
+@row_pass(inputs="x", lanes="floor shift m peak", state="s c count", alone=False)
 def exp_sum_others_kept(x, floor, shift, m, peak, s, c, count):
     """The same, and x - m."""
     r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
@@ -214,7 +214,7 @@ def log_shifted(x, peak, total):
     return (x - peak) - total
 
 
-@row_pass(inputs="p", lanes="total")
+@row_pass(inputs="p", lanes="total", alone=False)
 def log_kept(p, total):
     """The same from x - m."""
     return p - total

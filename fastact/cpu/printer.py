@@ -179,8 +179,8 @@ class Printer:
         entry = f"<size_t> &{name}, {self.cost(body, results)}"
         self.table.append(f'    table["{key}", "{kind}", {vary}] = ({entry})')
 
-    def activation(self, spec: Spec) -> None:
-        """Print every kernel of an activation."""
+    def activation(self, spec: Spec, inverse: bool = False) -> None:
+        """Print the kernels of an activation; `inverse`: with that of the derivative from the output, which nothing calls."""
         text = Text.of(spec.formula)
         params = list(spec.params)
         wanted = 2 + len(params)
@@ -192,9 +192,8 @@ class Printer:
             self.block(spec.name, text, [value], params, "value", vary)
             self.block(spec.name, text, [derivative], params, "derivative", vary)
             self.block(spec.name, text, [value, derivative], params, "both", vary)
-            for function in spec.inverse:
-                inverse = Text.of(function)
-                self.block(spec.name, inverse, inverse.results, params, "from_output", vary)
+            for other in map(Text.of, spec.inverse if inverse else ()):
+                self.block(spec.name, other, other.results, params, "from_output", vary)
         for j, partial in enumerate(partials):
             self.block(spec.name, text, [partial], params, f"partial{j}", True)
 
@@ -239,5 +238,5 @@ def module_text(precision: str, specs: Sequence[Spec]) -> str:
 def digest(spec: Spec, precision: str) -> str:
     """A mark of an activation's kernels and all that they call: as long as it stays, so do results at one ISA level."""
     printer = Printer(precision)
-    printer.activation(spec)
+    printer.activation(spec, inverse=True)
     return hashlib.sha256("\n".join(printer.lines).encode()).hexdigest()[:12]

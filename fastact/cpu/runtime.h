@@ -8,7 +8,7 @@
 
 /* 0: baseline; 3 and 4: x86-64-v3 and x86-64-v4. The builtin also asks whether the OS saves the
  * wide registers. */
-static int fa_cpu_level(void)
+static inline int fa_cpu_level(void)
 {
 #if defined(FA_X86_64) && (defined(__GNUC__) || defined(__clang__))
     __builtin_cpu_init();
@@ -25,7 +25,7 @@ static int fa_cpu_level(void)
 }
 
 /* The version of OpenMP that this was compiled with; 0: none. */
-static int fa_openmp(void)
+static inline int fa_openmp(void)
 {
 #ifdef _OPENMP
     return _OPENMP;
@@ -36,7 +36,7 @@ static int fa_openmp(void)
 
 #define FA_TEXT_(x) #x
 #define FA_TEXT(x) FA_TEXT_(x)
-static const char *fa_compiler(void)
+static inline const char *fa_compiler(void)
 {
 #if defined(__clang__)
     return "clang " __clang_version__;

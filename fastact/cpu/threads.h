@@ -12,7 +12,7 @@
 #define FA_PTHREAD 1
 #endif
 
-static int fa_max_threads(void)
+static inline int fa_max_threads(void)
 {
 #ifdef _OPENMP
     return omp_get_max_threads();

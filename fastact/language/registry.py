@@ -173,14 +173,15 @@ def activation(
 
 
 def row_pass(
-    *, inputs: str, lanes: str = "", state: str = "", once: bool = False, start: tuple[float, float] = (0.0, 0.0)
+    *, inputs: str, lanes: str = "", state: str = "", once: bool = False, start: tuple[float, float] = (0.0, 0.0),
+    alone: bool = True,
 ) -> Callable[[Callable[..., Any]], RowPass]:
     """Register a pass over rows; the fields are those of `RowPass`, names separated by spaces."""
 
     def register(function: Callable[..., Any]) -> RowPass:
         check(function)
         names = tuple(inputs.split()), tuple(lanes.split()), tuple(state.split())
-        entry = RowPass(function.__name__, function, *names, once, start)
+        entry = RowPass(function.__name__, function, *names, once, start, alone)
         arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
         scalars = tuple(a for a in arguments if a in SCALARS)
         if arguments != (*entry.inputs, *scalars, *entry.lanes, *entry.state):

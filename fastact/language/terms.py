@@ -54,6 +54,7 @@ class RowPass:
     state: tuple[str, ...]
     once: bool  # computed once per row, from its accumulators
     start: tuple[float, float]  # of the first accumulator, in float32 and float64; the others start with 0
+    alone: bool  # run by itself too, not only within a kernel of whole rows
 
 
 #: Numbers of a whole call that a pass may take: -1 for softmin and its kin, and 1/temperature in two parts.

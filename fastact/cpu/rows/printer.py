@@ -142,7 +142,7 @@ def rows_text(precision: str, passes: Sequence[RowPass], kernels: Mapping[str, S
     printer.head += ["    void fa_fetch(const void*)", "", 'cdef extern from "fold.h" nogil:']
     printer.head.append(f"    void fa_fold_max_{printer.suffix}(const void*, Py_ssize_t, void*)")
     printer.head.append(f"    void fa_fold_sums_{printer.suffix}(const void*, Py_ssize_t, int, double, void*)")
-    for entry in passes:
+    for entry in (p for p in passes if p.alone):
         printer.across(entry)
         if not entry.once:
             printer.along(entry)
