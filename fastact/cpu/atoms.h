@@ -1,4 +1,4 @@
-/* The atoms for C (what each means: _atoms.py). Inline functions that GCC and Clang if-convert and
+/* The atoms for C (what each means: language/atoms.py). Inline functions that GCC and Clang if-convert and
  * vectorise at -O3 -fno-math-errno -fno-trapping-math; bit casts go through memcpy.
  *
  * This file must not know any activation. It is compiled once per ISA level. */

@@ -58,7 +58,7 @@ class CudaAtoms(Atoms):
         """1/a: in float32 the hardware's approximation and a Newton step, without the branch of a rounded division.
 
         The approximation is within 1 ULP; from any such the step yields the rounded quotient, but for the one
-        significand of all ones, where it may be the neighbour (tests/test_reciprocal.py goes through all of them).
+        significand of all ones, where it may be the neighbour (tests/cuda/test_reciprocal.py goes through all of them).
         Where the step has no meaning (0, infinities, NaN, quotients beyond the largest number) the approximation is
         the quotient.
         """
