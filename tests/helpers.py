@@ -1,5 +1,7 @@
 """What the test files share: the registry's names, the kinds of a call, comparisons, subprocesses."""
 
+import functools
+import inspect
 import os
 import subprocess
 import sys
@@ -18,6 +20,24 @@ DTYPES = [np.float32, np.float64]
 KINDS = ["value", "derivative", "value_and_derivative", "backward", "backward_from_output"]
 CALLS = [(name, kind) for name in NAMES for kind in KINDS if kind != "backward_from_output" or name in WITH_OUTPUT]
 FLOATS = {"e": np.float16, "f": np.float32, "d": np.float64}
+
+
+def every_kind(test):
+    """Make of a test of (name, kind, ...) one test for each name, which goes through its kinds and says which one fails."""
+    import pytest  # the interpreters of run_python do without
+
+    @functools.wraps(test)
+    def run(name, **fixtures):
+        for kind in [k for n, k in CALLS if n == name]:
+            try:
+                test(name=name, kind=kind, **fixtures)
+            except Exception as error:
+                error.add_note(f"{name}, {kind}")
+                raise
+
+    own = inspect.signature(test)
+    run.__signature__ = own.replace(parameters=[p for p in own.parameters.values() if p.name != "kind"])
+    return pytest.mark.parametrize("name", NAMES)(run)
 
 
 def function(name, kind="value"):

@@ -1,10 +1,18 @@
 """Row-wise functions from their definitions, in mpmath: one row of Python floats in, a list of mpf out."""
 
-from itertools import pairwise
+from functools import lru_cache
+from itertools import accumulate, pairwise
 
+import numpy as np
 from mpmath import exp, inf, isnan, log, mp, mpf, sqrt
 
-PRECISION = {"log_softmax_row": 1250}  # bits: at a confident maximum all but the last few cancel
+PRECISION = 240  # bits
+
+
+def _precision(function, row):
+    """More for log_softmax at a confident maximum, where all but the bits of exp(second - first) cancel; 1250 at most."""
+    first, *second = sorted(row)[-2:][::-1]
+    return PRECISION + int(min(1010, 1.5 * (first - second[0]))) if function is log_softmax_row and second else PRECISION
 
 
 def _row(x, temperature):
@@ -17,12 +25,13 @@ def _guarded(function):
     def call(x, temperature=1.0):
         before = mp.prec
         try:
-            mp.prec = PRECISION.get(function.__name__, 240)
+            mp.prec = PRECISION
             row = _row(x, temperature)
             if any(isnan(v) or v == inf for v in row):
                 return [mpf("nan")] * len(row)
             if all(v == -inf for v in row):
                 return [-inf if function in (log_softmax_row, logsumexp_row) else mpf(0)] * len(row)
+            mp.prec = _precision(function, row)
             return function(row)
         finally:
             mp.prec = before
@@ -55,7 +64,7 @@ def hardmax_row(row):
 def sparsemax_row(row):
     """By sorting: the largest k for which 1 + k z_k exceeds the sum of the first k."""
     z = sorted((v for v in row if v != -inf), reverse=True)
-    k = max(k for k in range(1, len(z) + 1) if 1 + k * z[k - 1] > sum(z[:k]))
+    k = max(k for k, (v, total) in enumerate(zip(z, accumulate(z), strict=True), 1) if 1 + k * v > total)
     theta = (sum(z[:k]) - 1) / k
     return [max(v - theta, mpf(0)) for v in row]
 
@@ -63,9 +72,10 @@ def sparsemax_row(row):
 def entmax15_row(row):
     """By sorting: the k for which the threshold of the k largest lies between the next element and the k-th."""
     z = sorted((v / 2 for v in row if v != -inf), reverse=True)
-    for k, (last, following) in enumerate(pairwise([*z, -inf]), 1):
-        mean = sum(z[:k]) / k
-        spread = sum(v * v for v in z[:k]) - k * mean**2
+    sums = zip(accumulate(z), accumulate(v * v for v in z), strict=True)
+    for k, ((last, following), (total, squares)) in enumerate(zip(pairwise([*z, -inf]), sums, strict=True), 1):
+        mean = total / k
+        spread = squares - k * mean**2
         if spread > 1:
             continue
         theta = mean - sqrt((1 - spread) / k)
@@ -89,3 +99,17 @@ ROWS = {
     "sparsemax": _guarded(sparsemax_row),
     "entmax15": _guarded(entmax15_row),
 }
+
+
+@lru_cache(256)
+def _nearest(name, row, temperature):
+    exact = ROWS[name](row, temperature)
+    near = [float(e) for e in exact]
+    return np.array(near), np.array([float(e - n) for e, n in zip(exact, near, strict=True)])
+
+
+def errors(name, got, row, temperature=1.0):
+    """(float64 numbers nearest to the exact results, how far what was computed is from the exact ones) for one row."""
+    near, rest = _nearest(name, tuple(row.tolist()), float(temperature))
+    with np.errstate(invalid="ignore"):
+        return near, np.abs((np.asarray(got, np.float64) - near) - rest)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from accuracy import absolute, bound, check, inputs, measure
+from accuracy import SAMPLES, absolute, bound, check, inputs, measure
 from helpers import DTYPES, NAMES, WITH_OUTPUT, WITH_PARAMS, assert_same_bits, parameter_sets
 from mpmath import mpf
 from reference import REFERENCE, rounded
@@ -12,6 +12,8 @@ from reference import REFERENCE, rounded
 import fastact as fa
 from fastact.language.registry import REGISTRY
 
+FEW_OR_MANY = [160, pytest.param(SAMPLES, marks=pytest.mark.release)]  # how many samples
+THIRD_OR_ALL = [3, pytest.param(1, marks=pytest.mark.release)]  # every how many-th of a sample
 ROOTS = [name for name in NAMES if REGISTRY[name].slope_root]
 
 
@@ -23,31 +25,34 @@ def test_roots_are_roots(name):
     assert all(rounded(slope(mpf(float(v))), np.float64) for v in np.nextafter(root, [-9, root, 9]))
 
 
+@pytest.mark.parametrize(("n", "step"), [(240, 2), pytest.param(SAMPLES, 1, marks=pytest.mark.release)])
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("kind", ["value", "derivative"])
 @pytest.mark.parametrize("name", NAMES)
-def test_default_parameters(name, kind, dtype):
+def test_default_parameters(name, dtype, n, step):
     params = parameter_sets(name)[0]
-    check(name, kind, dtype, params, inputs(name, dtype, params))
+    x = inputs(name, dtype, params, n)
+    for i, kind in enumerate(("value", "derivative")):
+        check(name, kind, dtype, params, x[i % step :: step])
 
 
+@pytest.mark.parametrize("step", THIRD_OR_ALL)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("choice", [1, 2, 3])
-@pytest.mark.parametrize("kind", ["value", "derivative"])
 @pytest.mark.parametrize("name", WITH_PARAMS)
-def test_other_parameters(name, kind, choice, dtype):
-    params = parameter_sets(name)[choice]
-    check(name, kind, dtype, params, inputs(name, dtype, params, 150))
+def test_other_parameters(name, dtype, step):
+    for choice, params in enumerate(parameter_sets(name)[1:]):
+        x = inputs(name, dtype, params, 150)[choice % step :: step]
+        for kind in ("value", "derivative"):
+            check(name, kind, dtype, params, x)
 
 
+@pytest.mark.parametrize("step", THIRD_OR_ALL)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("choice", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", WITH_PARAMS)
-def test_partials(name, choice, dtype):
-    params = parameter_sets(name)[choice]
-    x = inputs(name, dtype, params, 150)
-    for i in range(len(params)):
-        check(name, f"partial{i}", dtype, params, x)
+def test_partials(name, dtype, step):
+    for choice, params in enumerate(parameter_sets(name)):
+        x = inputs(name, dtype, params, 150)[choice % step :: step]
+        for i in range(len(params)):
+            check(name, f"partial{i}", dtype, params, x)
 
 
 def determined(name, y, params, dtype):
@@ -58,14 +63,15 @@ def determined(name, y, params, dtype):
     return at == 0 or all(abs(m - at) <= 4 * half * abs(at) for m in moved)
 
 
+@pytest.mark.parametrize("n", FEW_OR_MANY)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", WITH_OUTPUT)
-def test_from_output(name, dtype):
+def test_from_output(name, dtype, n):
     for params in parameter_sets(name)[:2]:
         params = tuple(float(dtype(p)) for p in params)
         y = np.unique(getattr(fa, name)(inputs(name, dtype, params, 300), *params))
         y = y[np.isfinite(y)]
-        y = y[:: max(1, y.size // 600)]
+        y = y[:: max(1, y.size // n)]
         y = y[[determined(name, float(v), params, dtype) for v in y]]
         assert y.size > 20
         check(name, "from_output", dtype, params, y)

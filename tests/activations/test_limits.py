@@ -6,13 +6,13 @@ import warnings
 import numpy as np
 import pytest
 from helpers import (
-    CALLS,
     DTYPES,
     FLOATS,
     NAMES,
     WITH_PARAMS,
     arrays,
     assert_same_bits,
+    every_kind,
     function,
     parameter_sets,
     results,
@@ -68,26 +68,30 @@ def partials(name, x):
     return activation.parameter_gradients(np.ones_like(x), x, **each)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(("name", "kind"), CALLS)
-def test_nan(name, kind, dtype):
+def check_nan(name, kind, dtype):
     """NaN in gives NaN out and nothing else becomes NaN, for every length of the tail and position in it."""
     call = function(name, kind)
     for n in range(1, 41):
         x = np.full(n, np.nan, dtype)
         for sign in (1.0, -1.0):
             x = np.copysign(x, dtype(sign))
-            assert all(np.isnan(r).all() for r in results(call(*[x] * len(arrays(name, kind, x)))))
+            assert all(np.isnan(r).all() for r in results(call(*[x] * len(arrays(name, kind, x))))), (dtype, n)
     ones = np.ones(4, dtype)
     clean = results(call(*arrays(name, kind, ones)))
-    assert not any(np.isnan(r).any() for r in clean)
+    assert not any(np.isnan(r).any() for r in clean), dtype
     for n in (1, 2, 3, 7, 15, 16, 17, 31, 40, 1037):
         for at in {0, n // 2, n - 1}:
             for which in range(len(arrays(name, kind, ones))):
                 given = [a.copy() for a in arrays(name, kind, np.ones(n, dtype))]
                 given[which][at] = np.nan
                 for r in results(call(*given)):
-                    assert np.flatnonzero(np.isnan(r)).tolist() == [at], (n, which)
+                    assert np.flatnonzero(np.isnan(r)).tolist() == [at], (dtype, n, which)
+
+
+@every_kind
+def test_nan(name, kind):
+    for dtype in DTYPES:
+        check_nan(name, kind, dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -216,21 +220,21 @@ def awkward(dtype):
         return np.array([s * v for v in each for s in (1, -1)] + [0.5], dtype)
 
 
-@pytest.mark.parametrize("dtype", [np.float16, *DTYPES])
-@pytest.mark.parametrize(("name", "kind"), CALLS)
-def test_no_floating_point_warning(name, kind, dtype):
-    x = awkward(dtype)
-    given = arrays(name, kind, x)
+@every_kind
+def test_no_floating_point_warning(name, kind):
     call = function(name, kind)
-    with np.errstate(all="raise"), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        plain = results(call(*given))
-        strided = results(call(*[np.repeat(a, 2)[::2] for a in given]))
-        scalars = [results(call(*[a[i] for a in given])) for i in range(x.size)]
-        call(*[np.repeat(a, 2)[::2].reshape(1, -1) for a in given], *parameter_sets(name)[-1])
-    for j, r in enumerate(plain):
-        assert_same_bits(strided[j], r)
-        assert_same_bits(np.array([s[j] for s in scalars]), r)
+    for dtype in (np.float16, *DTYPES):
+        x = awkward(dtype)
+        given = arrays(name, kind, x)
+        with np.errstate(all="raise"), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            plain = results(call(*given))
+            strided = results(call(*[np.repeat(a, 2)[::2] for a in given]))
+            scalars = [results(call(*[a[i] for a in given])) for i in range(x.size)]
+            call(*[np.repeat(a, 2)[::2].reshape(1, -1) for a in given], *parameter_sets(name)[-1])
+        for j, r in enumerate(plain):
+            assert_same_bits(strided[j], r, f"{dtype.__name__}, strided")
+            assert_same_bits(np.array([s[j] for s in scalars]), r, f"{dtype.__name__}, scalars")
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

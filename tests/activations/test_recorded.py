@@ -20,7 +20,7 @@ from fastact.language.registry import REGISTRY
 
 FOLDER = TESTS.parent / "docs" / "accuracy"
 FILES = {"x86-64-v4": "exhaustive", "x86-64-v3": "v3", "x86-64": "baseline"}
-COARSER = 129  # the sample is every 129th of about 2^24 inputs, and all about the recorded one
+COARSER = [517, pytest.param(129, marks=pytest.mark.release)]  # the sample is every so many-th of about 2^24 inputs
 
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="docs/accuracy is in a checkout only")
 
@@ -38,9 +38,9 @@ def bound(finding):
     return finding.get("contract_ulp", finding["max_ulp"]), None if witness is None else float.fromhex(witness)
 
 
-def errors32(task, x):
+def errors32(task, x, coarser):
     """The greatest error over the sample, and that at x."""
-    stride = ((ulp.PATTERNS >> 24) | 1) * COARSER
+    stride = ((ulp.PATTERNS >> 24) | 1) * coarser
     sample = ulp.measure(task, [range(0, ulp.PATTERNS, stride)], threading.Event()).contract.error
     if x is None:
         return sample, 0.0
@@ -58,11 +58,11 @@ def error64(task, name, kind, x):
     return float(abs(exact[0] - float(got[0]))) / np.spacing(max(abs(want[0]), 0.25))
 
 
-def missed(call=None):
+def missed(coarser, call=None, names=NAMES):
     """What does not agree with the findings of the level in use; ``call(name, kind)`` gives other kernels than Cython's."""
     for dtype in ("float32", "float64"):
         findings = recorded(dtype, levels.LEVEL)
-        for name in NAMES:
+        for name in names:
             for kind in ("value", "derivative"):
                 where = f"{dtype} {name} {kind}"
                 finding = findings.get((name, kind))
@@ -73,7 +73,7 @@ def missed(call=None):
                 task.call = call(name, kind) if call else task.call
                 most, x = bound(finding)
                 if dtype == "float32":
-                    sample, there = errors32(task, x)
+                    sample, there = errors32(task, x, coarser)
                     if sample > most:
                         yield f"{where}: {sample} ULP in the sample, {most} on record"
                 else:
@@ -82,15 +82,21 @@ def missed(call=None):
                     yield f"{where}: {there} ULP at {x}, {most} on record"
 
 
+@pytest.mark.parametrize("coarser", COARSER)
 @pytest.mark.parametrize("level", [level for level in levels.usable_levels() if level in FILES])
-def test_kernels(level):
-    done = run_python("import test_recorded; print(*test_recorded.missed(), sep='\\n')", FASTACT_CPU=level, timeout=600)
+def test_kernels(level, coarser):
+    code = f"import test_recorded; print(*test_recorded.missed({coarser}), sep='\\n')"
+    done = run_python(code, FASTACT_CPU=level, timeout=600)
     assert done.returncode == 0, done.stderr[-3000:]
     assert not done.stdout.strip(), done.stdout
 
 
 @pytest.mark.skipif(levels.LEVEL not in FILES, reason="nothing was recorded for this level")
-def test_numba():
+@pytest.mark.parametrize(("names", "coarser"), [
+    pytest.param(["gelu", "log1mexp", "squareplus"], 517, id="some"),
+    pytest.param(NAMES, 129, marks=pytest.mark.release, id="all"),
+])  # fmt: skip
+def test_numba(names, coarser):
     """The same findings for what Numba makes of the primitives; where it has a fused multiply-add as they have."""
     driver = pytest.importorskip("numba_driver")
     if not driver.SAME:
@@ -106,4 +112,4 @@ def test_numba():
 
         return kernel
 
-    assert not list(missed(call))
+    assert not list(missed(coarser, call, names))

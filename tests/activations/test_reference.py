@@ -215,8 +215,9 @@ def test_kinks():
     assert np.signbit(evaluate("sign", "value", [0.0, -0.0])[0]).tolist() == [False, True]
 
 
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.release)])
 @pytest.mark.parametrize("name", NAMES)
-def test_precision_suffices(name):
+def test_precision_suffices(name, step):
     """40 digits, against a precision that no cancellation of float64 numbers can use up."""
     reference = REFERENCE[name]
     hard = [5e-324, -1e-320, 1e-150, 1e308, -1e308, 1e5, -1e5, -745.0, 745.0, -38.0, -12.3, 12.3]
@@ -228,7 +229,7 @@ def test_precision_suffices(name):
         -0.7853981633974483,
     ]
     for function in (reference.value, reference.derivative, *reference.partials):
-        for x in map(mpf, hard):
+        for x in map(mpf, hard[NAMES.index(name) % step :: step]):
             got = function(x)
             with mp.workprec(4600):
                 exact = function(x)

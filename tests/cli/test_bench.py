@@ -14,7 +14,7 @@ from fastact._cli import bench, main, peers, worker
 TINY = ["--sizes", "32", "--rounds", "2"]
 
 
-def test_table_and_json(tmp_path, capsys):
+def test_table_and_json(tmp_path, capsys, brisk):
     file = tmp_path / "bench.json"
     assert main(["bench", "relu", "silu", *TINY, "--peers", "numpy", "--json", str(file)]) == 0
     out = capsys.readouterr().out
@@ -30,7 +30,7 @@ def test_table_and_json(tmp_path, capsys):
     assert {b["function"] for b in report["bounds"]} == {"relu", "silu"}
 
 
-def test_shapes(tmp_path, capsys):
+def test_shapes(tmp_path, capsys, brisk):
     """Functions of rows along either axis; what a shape means to the others is what a number of elements means."""
     file, names = tmp_path / "bench.json", ["softmax", "log_softmax@0", "swiglu"]
     assert main(["bench", *names, "--sizes", "6x10,3x4", "--rounds", "1", "--dtype", "float32", "--json", str(file)]) == 0
@@ -42,7 +42,8 @@ def test_shapes(tmp_path, capsys):
 
 
 def test_alone(capsys):
-    assert main(["bench", "relu", *TINY, "--kind", "forward", "--dtype", "float32"]) == 0
+    """As users start it; the other tests have `brisk`."""
+    assert main(["bench", "relu", *TINY, "--kind", "forward", "--dtype", "float64"]) == 0
     assert "geometric" not in capsys.readouterr().out
 
 
@@ -62,7 +63,7 @@ def test_refusals(arguments, words, capsys):
     assert words in lines[0]
 
 
-def test_library_that_is_not_installed(capsys, monkeypatch):
+def test_library_that_is_not_installed(capsys, monkeypatch, brisk):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "thinc" else find(name))
     assert main(["bench", "relu", *TINY, "--peers", "numpy,thinc"]) == 0
@@ -121,7 +122,7 @@ def test_worker(monkeypatch, capsys):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is not installed")
-def test_plot(tmp_path):
+def test_plot(tmp_path, brisk):
     file = tmp_path / "ratios.png"
     assert main(["bench", "relu", *TINY, "--peers", "numpy", "--plot", str(file)]) == 0
     assert file.read_bytes().startswith(b"\x89PNG")

@@ -26,6 +26,21 @@ def cli(folder, *arguments, preexec_fn=None):
     )  # fmt: skip
 
 
+@pytest.fixture
+def called(monkeypatch, capsys):
+    """`cli` in this process: a command in a folder costs no interpreter."""
+
+    def call(folder, *arguments):
+        monkeypatch.chdir(folder)
+        try:
+            status = main(list(arguments))
+        except SystemExit as end:
+            status = end.code
+        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+    return call
+
+
 def refused(result, *words):
     """Whether a command ended with status 2 and one line on stderr that holds the words."""
     assert result.returncode == 2, result
@@ -138,22 +153,29 @@ def test_expressions_stand_under_canonical_names():
         (["--nonsense"], ["--nonsense"]),
     ],
 )  # fmt: skip
-def test_run_refuses(tmp_path, arguments, words):
+def test_run_refuses(tmp_path, called, arguments, words):
     np.save(tmp_path / "empty.npy", np.empty((0, 3)))
     np.save(tmp_path / "complex.npy", np.ones(3, complex))
     before = listing(tmp_path)
-    result = cli(tmp_path, *arguments)
+    result = called(tmp_path, *arguments)
     assert refused(result, *words)
     assert result.stdout == ""
     assert listing(tmp_path) == before
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["apply", "--help"], ["--version"]])
-def test_help(tmp_path, arguments):
+@pytest.mark.parametrize("arguments", [["gleu"], ["apply", "gelu", "missing.npy", "out.npy"]])
+def test_processes_that_refuse(tmp_path, arguments):
     result = cli(tmp_path, *arguments)
-    assert result.returncode == 0
-    assert "fastact" in result.stdout
-    assert result.stderr == ""
+    assert refused(result)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["apply", "--help"], ["--version"]])
+def test_help(tmp_path, called, arguments):
+    for result in [called(tmp_path, *arguments), *([cli(tmp_path, *arguments)] if arguments == ["--help"] else [])]:
+        assert result.returncode == 0
+        assert "fastact" in result.stdout
+        assert result.stderr == ""
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs head")
@@ -292,11 +314,11 @@ def damaged(folder):
         (["gelu", "in.npy", "out.npy", "--param", "approximate=sine"], ["approximate", "tanh"]),
     ],
 )  # fmt: skip
-def test_apply_refuses(folder, arguments, words):
+def test_apply_refuses(folder, called, arguments, words):
     damaged(folder)
     (folder / "out.npy").write_bytes(b"precious")
     before = listing(folder)
-    result = cli(folder, "apply", *arguments)
+    result = called(folder, "apply", *arguments)
     assert refused(result, "fastact apply: ", *words)
     assert result.stdout == ""
     assert listing(folder) == before

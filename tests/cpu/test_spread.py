@@ -1,5 +1,7 @@
 """Large arrays of any layout and dtype: the same bits as contiguous ones, on any number of threads."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from helpers import CALLS, arrays, assert_same_bits, function, results
@@ -37,9 +39,11 @@ def spreading(monkeypatch):
     return taken
 
 
+@cache
 def numbers(dtype, shape=SHAPE, seed=0):
     x = np.random.default_rng(seed).normal(0, 4, shape).astype(dtype)
     x.reshape(-1)[::991] = -0.0
+    x.flags.writeable = False
     return x
 
 

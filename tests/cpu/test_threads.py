@@ -45,7 +45,7 @@ def test_many_python_threads(name, threads):
 
     want = [work(i) for i in range(len(inputs))]
     with ThreadPoolExecutor(8) as pool:
-        for i, got in enumerate(pool.map(work, range(3 * len(inputs)))):
+        for i, got in enumerate(pool.map(work, range(2 * len(inputs)))):
             for g, w in zip(got, want[i % len(inputs)], strict=True):
                 assert_same_bits(g, w)
 

@@ -6,15 +6,14 @@ import numpy as np
 import pytest
 
 import fastact as fa
-from fastact._cli import bench_cuda, gpu_peers, main, worker
+from fastact._cli import bench_cuda, gpu_peers, main
 
 TINY = ["--device", "cuda", "--sizes", "1000", "--rounds", "2"]
 
 
-def test_table_and_json(tmp_path, capsys, monkeypatch):
+def test_table_and_json(tmp_path, capsys, monkeypatch, brisk):
     monkeypatch.setenv("PYTHONWARNINGS", "ignore")
     file = tmp_path / "bench.json"
-    monkeypatch.setattr(worker, "WARM_UP", 0.0)
     assert main(["bench", "relu", "--dtype", "float32", *TINY, "--peers", "--json", str(file)]) == 0
     out = capsys.readouterr().out
     for library in gpu_peers.PEERS:

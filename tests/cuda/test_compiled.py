@@ -43,10 +43,18 @@ needs_fma = pytest.mark.skipif(
 needs_nvvm = pytest.mark.skipif(nvvm_reason() is not None, reason=str(nvvm_reason()))
 
 
-def test_simulator():
+SIMULATED = ["simulated.py simulated_bench.py", "simulated_rows.py simulated_arrays.py"]  # two processes of equal length
+
+
+@pytest.mark.parametrize("files", SIMULATED)
+@pytest.mark.parametrize("marks", ["not release", pytest.param("release", marks=pytest.mark.release)])
+def test_simulator(files, marks):
     """Every function and kind, and all that surrounds the kernels: see simulated*.py."""
-    paths = map(str, sorted(Path(__file__).parent.glob("simulated*.py")))
-    done = run_python(None, "-m", "pytest", "-q", "-p", "no:cacheprovider", *paths, NUMBA_ENABLE_CUDASIM="1", timeout=300)
+    here = Path(__file__).parent
+    assert {path.name for path in here.glob("simulated*.py")} == set(" ".join(SIMULATED).split())
+    paths = [str(here / file) for file in files.split()]
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", marks, *paths]
+    done = run_python(None, *command, NUMBA_ENABLE_CUDASIM="1", timeout=300)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-1000:]
 
 
@@ -98,6 +106,18 @@ def made(*arguments):
 
 @needs_nvvm
 @pytest.mark.parametrize("name", NAMES)
+def test_ptx_of_both(name):
+    """`test_ptx` for the kernel that has most of the others in it."""
+    check_text(made(name, "value_and_derivative", "float32", 4), (9, 0), "float32", spilled=spilled(name, "float32"))
+
+
+def spilled(name, dtype):
+    """How many bytes registers may spill."""
+    return 64 if name == "phish" or dtype == "float64" else 0
+
+
+@needs_nvvm
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in NAMES[::12] else pytest.mark.release) for n in NAMES])
 def test_ptx(name):
     """No float64 in kernels of float32, no flushing, accesses of 128 bits, no call, no long division, few registers.
 
@@ -106,10 +126,10 @@ def test_ptx(name):
     kinds = [k for k in KINDS if k != "backward_from_output" or name in WITH_OUTPUT]
     cases = [(cc, kind, dtype) for cc in ((9, 0), (8, 0)) for kind in kinds for dtype in WIDTHS]
     if not EVERY:
-        both = [((9, 0), "value_and_derivative", dtype) for dtype in WIDTHS]
+        both = [((9, 0), "value_and_derivative", dtype) for dtype in ("float16", "float64")]
         cases = [*both, ((8, 0), kinds[2], "float32"), ((9, 0), "backward", "float32"), ((9, 0), kinds[-1], "float32")]
     for cc, kind, dtype in dict.fromkeys(cases):
-        check_text(made(name, kind, dtype, WIDTHS[dtype]), cc, dtype, spilled=64 if name == "phish" or dtype == "float64" else 0)
+        check_text(made(name, kind, dtype, WIDTHS[dtype]), cc, dtype, spilled=spilled(name, dtype))
     if EVERY:
         count = len(fa.get(name).params)
         for dtype, width in WIDTHS.items():
@@ -119,16 +139,21 @@ def test_ptx(name):
 
 
 @needs_nvvm
-@pytest.mark.parametrize("activation", ["sigmoid", "identity", "relu", "gelu", "silu", "selu"])
-def test_ptx_of_gated_units(activation):
+@pytest.mark.parametrize(("activation", "dtype"), [
+    pytest.param(activation, dtype, marks=() if dtype == "float32" or activation == "silu" else pytest.mark.release)
+    for activation in ("sigmoid", "identity", "relu", "gelu", "silu", "selu") for dtype in WIDTHS
+])  # fmt: skip
+def test_ptx_of_gated_units(activation, dtype):
+    width = WIDTHS[dtype]
     for cc in ((9, 0), (8, 0)) if EVERY else ((9, 0),):
-        for dtype, width in WIDTHS.items():
-            check_text(made(activation, "gated", dtype, width, 2, (), (False, False)), cc, dtype)
-            check_text(made(activation, "gated_backward", dtype, width, 2, (), (False,) * 3), cc, dtype, spilled=64)
+        check_text(made(activation, "gated", dtype, width, 2, (), (False, False)), cc, dtype)
+        check_text(made(activation, "gated_backward", dtype, width, 2, (), (False,) * 3), cc, dtype, spilled=64)
 
 
 @needs_nvvm
-@pytest.mark.parametrize("op", rows.OPS)
+@pytest.mark.parametrize("op", [
+    pytest.param(op, marks=() if op in ("log_softmax", "softmax_backward") else pytest.mark.release) for op in rows.OPS
+])  # fmt: skip
 def test_ptx_of_rows(op):
     last = len(rows.OPS[op][0])
     stages = [(False, -1), (True, -1), *((True, stage) for stage in range(last + 1))]

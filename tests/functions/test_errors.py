@@ -1,10 +1,11 @@
 """Wrong arguments: which error, what it names, and that outputs stay untouched."""
 
 import inspect
+import itertools
 
 import numpy as np
 import pytest
-from helpers import CALLS, NAMES, WITH_PARAMS, arrays, assert_same_bits, function, results
+from helpers import NAMES, WITH_PARAMS, arrays, assert_same_bits, every_kind, function, results
 
 import fastact as fa
 
@@ -28,26 +29,25 @@ def title(name, kind):
     return f"fastact.{name}" if kind == "value" else f"fastact.{name}.{kind}"
 
 
-@pytest.mark.parametrize("kind_of_dtype", REFUSED)
-@pytest.mark.parametrize(("name", "kind"), CALLS)
-def test_refused_dtypes(name, kind, kind_of_dtype):
+@every_kind
+def test_refused_dtypes(name, kind):
     """TypeError naming the function and the dtype, for arrays, scalars and lists."""
-    bad = REFUSED[kind_of_dtype]
     call = function(name, kind)
     count = len(arrays(name, kind, np.ones(1)))
-    good = np.ones(bad.shape)
-    for which in range(count):
-        for value in (bad, bad[::1], bad.tolist() if bad.dtype.kind in "cUS" else bad, bad[0] if bad.dtype.kind != "O" else bad):
+    for case, bad in REFUSED.items():
+        good = np.ones(bad.shape)
+        values = bad, bad[::1], bad.tolist() if bad.dtype.kind in "cUS" else bad, bad[0] if bad.dtype.kind != "O" else bad
+        for which, value in itertools.product(range(count), values):
             given = [value if i == which else good for i in range(count)]
             with pytest.raises(TypeError) as caught:
                 call(*given)
-            assert title(name, kind) in str(caught.value)
+            assert title(name, kind) in str(caught.value), case
             dtype = np.asarray(value).dtype
-            assert str(dtype) in str(caught.value) or dtype.kind == "V"
-    out = tuple(np.full(bad.shape, 7.0) for _ in range(call.ufunc.nout))
-    with pytest.raises(TypeError):
-        call(*[bad] * count, out=out)
-    assert all(np.all(o == 7) for o in out)
+            assert str(dtype) in str(caught.value) or dtype.kind == "V", case
+        out = tuple(np.full(bad.shape, 7.0) for _ in range(call.ufunc.nout))
+        with pytest.raises(TypeError):
+            call(*[bad] * count, out=out)
+        assert all(np.all(o == 7) for o in out), case
 
 
 @pytest.mark.parametrize("kind", ["value", "derivative", "value_and_derivative", "backward"])
@@ -64,7 +64,7 @@ def test_refused_parameters(name, kind):
             assert param in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "kind"), CALLS)
+@every_kind
 def test_argument_lists(name, kind):
     """Missing, too many, unknown and doubled arguments: TypeError naming function and argument."""
     call = function(name, kind)
@@ -85,7 +85,7 @@ def test_argument_lists(name, kind):
     assert all(np.all(g == a) for g, a in zip(given, arrays(name, kind, np.ones(3)), strict=True))
 
 
-@pytest.mark.parametrize(("name", "kind"), CALLS)
+@every_kind
 def test_wrong_out(name, kind):
     """NumPy's own errors, the same class as np.exp raises, and nothing written."""
     call = function(name, kind)

@@ -17,6 +17,11 @@ from fastact.functions.gated import FUNCTIONS
 
 UNITS = {"glu": "sigmoid", "bilinear": "identity", "reglu": "relu", "geglu": "gelu", "swiglu": "silu", "seglu": "selu"}
 NAMES = [f.__name__ for f in FUNCTIONS]
+SHAPES = st.lists(st.sampled_from([2, 4, 6, 34, 70]), min_size=1, max_size=3)
+LAYOUTS = {
+    "C": lambda x, axis: x, "Fortran": lambda x, axis: np.asfortranarray(x), "reversed": lambda x, axis: x[::-1],
+    "repeated": lambda x, axis: np.repeat(x, 2, axis), "byte-swapped": lambda x, axis: x.astype(x.dtype.newbyteorder()),
+}  # fmt: skip
 
 
 def test_complete():
@@ -56,11 +61,11 @@ def test_values_and_gradients(name, dtype):
 @given(st.data())
 def test_any_shape_and_layout(name, data):
     """Both forms are the product of the elementwise functions, bit for bit."""
-    shape = data.draw(st.lists(st.sampled_from([2, 4, 6, 34, 70]), min_size=1, max_size=3))
+    shape = data.draw(SHAPES)
     axis = data.draw(st.integers(-len(shape), len(shape) - 1))
     dtype = data.draw(st.sampled_from(DTYPES))
     x = np.random.default_rng(sum(shape)).normal(size=shape).astype(dtype)
-    x = data.draw(st.sampled_from([x, np.asfortranarray(x), x[::-1], np.repeat(x, 2, axis), x.astype(x.dtype.newbyteorder())]))
+    x = LAYOUTS[data.draw(st.sampled_from(list(LAYOUTS)))](x, axis)
     a, b = np.split(x, 2, axis)
     function = getattr(fa, name)
     gate, other = ordered(name, a, b)

@@ -10,7 +10,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import CALLS, KINDS, NAMES, PACKAGE, WITH_PARAMS, arrays, function, results, run_python
+from helpers import KINDS, NAMES, PACKAGE, WITH_PARAMS, arrays, every_kind, function, results, run_python
 from reference import REFERENCE
 
 import fastact as fa
@@ -102,7 +102,7 @@ def test_metadata(name):
     assert re.search(rf"^def {name}\(", (PACKAGE / "activations" / f"{activation.family}.py").read_text("utf-8"), re.MULTILINE)
 
 
-@pytest.mark.parametrize(("name", "kind"), CALLS)
+@every_kind
 def test_docs(name, kind):
     """numpydoc sections, the signature, parameters with defaults, and an example that runs."""
     call, activation = function(name, kind), fa.get(name)
@@ -186,7 +186,7 @@ def test_activations_is_a_fresh_sorted_list():
     assert fa.activations() == sorted(fa.activations())
 
 
-@pytest.mark.parametrize(("name", "kind"), CALLS)
+@every_kind
 def test_copies_are_the_same_object(name, kind):
     """pickle, copy and deepcopy of a function lead back to it."""
     call = function(name, kind)

@@ -8,7 +8,7 @@ import scipy.special
 from helpers import DTYPES, assert_same_bits, run_python
 from hypothesis import given, seed
 from hypothesis import strategies as st
-from reference_rows import ROWS
+from reference_rows import ROWS, errors
 
 import fastact as fa
 from fastact.cpu import levels
@@ -38,20 +38,19 @@ def check(name, got, x, dtype, temperature=1.0, bound=2.0):
     """Each row of got against the reference."""
     eps, tiny = float(np.finfo(dtype).eps), float(np.finfo(dtype).tiny)
     for row, values in zip(x, got, strict=True):
-        for value, want in zip(np.atleast_1d(values), ROWS[name]([float(v) for v in row], temperature), strict=False):
-            nearest = float(want)
-            if math.isnan(nearest) or math.isinf(nearest):
-                assert value == nearest or (math.isnan(nearest) and math.isnan(value)), (name, value, nearest)
-                continue
-            if name in ABSOLUTE:
-                slack = ABSOLUTE[name] * eps
-            elif name == "logsumexp":
-                slack = 2 * eps * max(abs(nearest), float(np.abs(row[np.isfinite(row)]).max()) / temperature)
-            elif abs(nearest) < tiny:
-                slack = 2 * tiny * eps
-            else:
-                slack = bound * float(np.spacing(dtype(abs(nearest))))
-            assert abs(float(value) - want) <= slack, (name, dtype, float(value), nearest, row.tolist()[:20])
+        values = np.atleast_1d(values)
+        nearest, error = errors(name, values, row, temperature)
+        finite = np.isfinite(nearest)
+        np.testing.assert_array_equal(values[~finite], nearest[~finite], err_msg=f"{name} {row.tolist()[:20]}")
+        if name in ABSOLUTE:
+            slack = np.full(nearest.shape, ABSOLUTE[name] * eps)
+        elif name == "logsumexp":
+            slack = 2 * eps * np.maximum(np.abs(nearest), np.abs(row[np.isfinite(row)]).max(initial=0.0) / temperature)
+        else:
+            ulp = np.spacing(np.abs(nearest).astype(dtype)).astype(np.float64)
+            slack = np.where(np.abs(nearest) < tiny, 2 * tiny * eps, bound * ulp)
+        for i in np.flatnonzero(finite & ~(error <= slack)):
+            raise AssertionError((name, dtype, float(values[i]), nearest[i], row.tolist()[:20]))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -132,7 +131,17 @@ def test_rows_of_all_kinds_side_by_side(name, dtype, n, threads):
         y = x.copy()
         assert_same_bits(function(y, out=y), want)
     plain = rows_of(dtype, n)
+    plain = plain if n < 1000 else plain[[6 * (n % 2)]]  # the others: below
     check(name, function(plain), plain, dtype, bound=2.5)
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("n", [1000, 2048, 2049, 4096, 4097])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+def test_long_rows_of_all_kinds(name, dtype, n):
+    plain = rows_of(dtype, n)
+    check(name, getattr(fa, name)(plain), plain, dtype, bound=2.5)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -171,7 +180,7 @@ def test_temperature(name, temperature):
 def test_float32_against_float64(name, shape, axis):
     """2 ULP on long rows too; row sums within 2 ULP log2(n) of 1."""
     rng = np.random.default_rng(1)
-    for scale in (0.01, 1, 3, 10, 10, 10, 30, 100, 100):
+    for scale in (0.01, 1, 3, 10, 30, 100):
         x = (scale * rng.normal(size=shape)).astype(np.float32)
         got, want = getattr(fa, name)(x, axis), getattr(fa, name)(x.astype(np.float64), axis)
         normal = np.abs(want) >= np.finfo(np.float32).tiny
@@ -376,7 +385,7 @@ print(levels.LEVEL)
 """
 
 
-@pytest.mark.parametrize("level", levels.usable_levels())
+@pytest.mark.parametrize("level", [level for level in levels.usable_levels() if level != levels.LEVEL])
 def test_levels(level):
     done = run_python(LEVEL_CODE, FASTACT_CPU=level if level != "generic" else "")
     assert done.stdout.strip() == level, done.stderr[-2000:]

@@ -1,10 +1,11 @@
 """The calls behave as a NumPy ufunc's: keywords, dtypes, scalars, parameters, subclasses, overrides."""
 
+import itertools
 import pickle
 
 import numpy as np
 import pytest
-from helpers import CALLS, DTYPES, NAMES, WITH_PARAMS, arrays, assert_same_bits, function, numbers, parameter_sets, results
+from helpers import DTYPES, NAMES, WITH_PARAMS, arrays, assert_same_bits, every_kind, function, numbers, parameter_sets, results
 
 import fastact as fa
 
@@ -39,7 +40,7 @@ class Convertible:
         return np.asarray(self.value, dtype)
 
 
-@pytest.mark.parametrize(("name", "kind"), CALLS)
+@every_kind
 def test_is_a_ufunc(name, kind):
     call = function(name, kind)
     ufunc = call.ufunc
@@ -54,7 +55,7 @@ def test_is_a_ufunc(name, kind):
         assert_same_bits(got, want)
 
 
-@pytest.mark.parametrize(("name", "kind"), CALLS)
+@every_kind
 def test_scalars_as_numpy(name, kind):
     """Type and dtype of the result for every sort of scalar are those of np.exp (np.multiply for two arrays)."""
     call = function(name, kind)
@@ -85,18 +86,16 @@ def test_weak_scalars(name, kind):
             assert_same_bits(got, want)
 
 
-@pytest.mark.parametrize("letter", INTEGERS)
-@pytest.mark.parametrize(("name", "kind"), CALLS)
-def test_integers_and_bools(name, kind, letter):
+@every_kind
+def test_integers_and_bools(name, kind):
     """They are computed in the dtype that np.exp picks, with parameters too."""
-    x = np.array([0, 1, 1, 0, 1], letter)
-    dtype = np.exp(x).dtype
     call = function(name, kind)
     count = len(arrays(name, kind, np.ones(1)))
-    for params in parameter_sets(name)[:2]:
-        want = results(call(*[x.astype(dtype)] * count, *params))
+    for letter, params in itertools.product(INTEGERS, parameter_sets(name)[:2]):
+        x = np.array([0, 1, 1, 0, 1], letter)
+        want = results(call(*[x.astype(np.exp(x).dtype)] * count, *params))
         for got, w in zip(results(call(*[x] * count, *params)), want, strict=True):
-            assert_same_bits(got, w, str(params))
+            assert_same_bits(got, w, f"{letter} {params}")
 
 
 @pytest.mark.parametrize("kind", ["value", "derivative", "value_and_derivative"])
@@ -122,7 +121,7 @@ def test_float16_backward(name):
     assert_same_bits(function(name, "backward")(grad, x), want)
 
 
-@pytest.mark.parametrize(("name", "kind"), CALLS)
+@every_kind
 def test_where(name, kind):
     """Elements that are not selected stay as they were."""
     call = function(name, kind)
@@ -211,7 +210,7 @@ def test_masked_arrays_and_subclasses(name, kind):
     assert type(call(np.asmatrix([[0.5, 1.0]]))) is np.matrix
 
 
-@pytest.mark.parametrize(("name", "kind"), CALLS)
+@every_kind
 def test_array_ufunc(name, kind):
     """An argument with __array_ufunc__ is asked, and sees the ufunc and all arguments."""
     call = function(name, kind)

@@ -1,10 +1,11 @@
 """Numba against the Cython kernels: two compilers, one formula, the same bits."""
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
-from helpers import CALLS, DTYPES, NAMES, arrays, assert_same_bits, function, parameter_sets, results
+from helpers import CALLS, NAMES, arrays, assert_same_bits, function, parameter_sets, results
 
 import fastact as fa
 from fastact.cpu import levels
@@ -18,6 +19,7 @@ from numba.core.registry import cpu_target  # noqa: E402
 
 from fastact.numba.compiler import computation, has_fma  # noqa: E402
 
+AVX = levels.LEVEL in ("x86-64-v3", "x86-64-v4")
 ENDS = [np.inf, -np.inf, np.nan, 0.0, -0.0]
 
 
@@ -31,9 +33,7 @@ def assert_agree(got, want, message):
     np.testing.assert_allclose(got[finite], want[finite], rtol=16 * eps, atol=max(tiny, 8 * eps), err_msg=message)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", NAMES)
-def test_same_bits(name, dtype):
+def same_bits(name, dtype):
     """Every kind with every set of parameters, at the inputs of accuracy.py and where formulas switch."""
     for params in parameter_sets(name):
         x = np.concatenate([accuracy.inputs(name, dtype, params), test_limits.awkward(dtype), np.array(ENDS, dtype)])
@@ -52,26 +52,73 @@ def compiled(monkeypatch):
         monkeypatch.setattr(module, "function", driver.function)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", NAMES)
-def test_accuracy_contract(name, dtype, compiled):
-    for params in parameter_sets(name)[:2]:
+def accuracy_contract(name, dtype):
+    for params in parameter_sets(name)[: 1 if driver.SAME else 2]:
         x = accuracy.inputs(name, dtype, params, 40)
         for kind in ("value", "derivative"):
             accuracy.check(name, kind, dtype, params, x[::3])
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", NAMES)
-def test_limits_contract(name, dtype, compiled):
+def limits_contract(name, dtype):
     test_limits.test_limits(name, dtype)
     test_limits.test_limits_agree_with_the_reference(name, dtype)
     test_limits.test_signed_zeros(name, dtype)
     test_limits.test_no_spurious_overflow(name, dtype)
     for kind in [k for n, k in CALLS if n == name]:
-        test_limits.test_nan(name, kind, dtype)
+        test_limits.check_nan(name, kind, dtype)
     if name in test_limits.NEGATIVE_ZERO_AT_MINUS_INFINITY:
         test_limits.test_gates_at_infinity(name, dtype)
+
+
+def run_of(name, dtype):
+    """The loop over all kinds, compiled."""
+    run = driver.driver(name, np.dtype(dtype).name)
+    if not run.signatures:
+        driver.compute(name, "value", np.zeros(3, dtype))
+    return run
+
+
+@cache
+def assembly_of(name, dtype):
+    (assembly,) = run_of(name, dtype).inspect_asm().values()
+    return assembly
+
+
+def no_library_call(name, dtype):
+    """All that compiled code calls belongs to Numba, Python or LLVM: no exp, tanh or fma of a mathematical library."""
+    (text,) = run_of(name, dtype).inspect_llvm().values()
+    declared = set(re.findall(r'declare [^@]*@"?([\w.]+)', text))
+    foreign = [d for d in declared if not d.startswith(("llvm.", "NRT_", "Py", "_Py", "numba_", "nrt_", "mem"))]
+    assert foreign == []
+    assert not re.search(r"\bfmaf?\b", assembly_of(name, dtype)) or not has_fma(cpu_target.target_context)
+
+
+def check_vectorised(assembly, letter, least):
+    packed = set(re.findall(rf"v\w+p{letter}\b[^\n]*%[yz]mm", assembly))
+    assert len(packed) >= least, (letter, packed)
+
+
+def vectorised(name, dtype):
+    """The loop over all kinds works on whole registers."""
+    if not AVX:
+        pytest.skip("looks for the registers of AVX")
+    check_vectorised(assembly_of(name, dtype), "s" if dtype == np.float32 else "d", 4)
+
+
+CLAIMS = [same_bits, accuracy_contract, limits_contract, no_library_call, vectorised]
+#: In float64 by default, beside all in float32: a loop takes a third of a second to compile.
+DOUBLES = {"prelu", "reflu", "snake", "log1mexp", "phish", *(case[0] for case in test_limits.RIGHT_VALUES)}
+CASES = [(name, np.float32) for name in NAMES] + [
+    pytest.param(name, np.float64, marks=() if name in DOUBLES else pytest.mark.release) for name in NAMES
+]
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.__name__)  # one after the other: the loop is compiled once
+@pytest.mark.parametrize(("name", "dtype"), CASES)
+def test_kernel(name, dtype, claim, request):
+    if claim in (accuracy_contract, limits_contract):
+        request.getfixturevalue("compiled")
+    claim(name, dtype)
 
 
 def test_right_values(compiled):
@@ -79,28 +126,12 @@ def test_right_values(compiled):
         test_limits.test_right_values(*case)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_no_library_call(name):
-    """All that compiled code calls belongs to Numba, Python or LLVM: no exp, tanh or fma of a mathematical library."""
-    for dtype in ("float32", "float64"):
-        run = driver.driver(name, dtype)
-        for signature in run.signatures or [compile_driver(name, dtype)]:
-            declared = set(re.findall(r'declare [^@]*@"?([\w.]+)', run.inspect_llvm(signature)))
-            foreign = [d for d in declared if not d.startswith(("llvm.", "NRT_", "Py", "_Py", "numba_", "nrt_", "mem"))]
-            assert foreign == []
-            assert not re.search(r"\bfmaf?\b", run.inspect_asm(signature)) or not has_fma(cpu_target.target_context)
-
-
-def compile_driver(name, dtype):
-    """Compile a driver that no other test has used yet; returns its signature."""
-    driver.compute(name, "value", np.zeros(3, dtype))
-    return driver.driver(name, dtype).signatures[0]
-
-
-@pytest.mark.skipif(levels.LEVEL not in ("x86-64-v3", "x86-64-v4"), reason="looks for the registers of AVX")
-@pytest.mark.parametrize("name", NAMES)
-def test_loops_are_vectorised(name):
-    """Loops over arrays of either dtype work on whole registers: the value in float32, the derivative in float64."""
+@pytest.mark.skipif(not AVX, reason="looks for the registers of AVX")
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in NAMES[::8] else pytest.mark.release) for name in NAMES]
+)
+def test_loops_of_one_kind_are_vectorised(name):
+    """Loops over arrays of either dtype: the value in float32, the derivative in float64."""
     value = computation(name, "value", numba.types.float32)
     derivative = computation(name, "derivative", numba.types.float64)
 
@@ -115,6 +146,5 @@ def test_loops_are_vectorised(name):
     run(np.zeros(3, np.float32), np.zeros(3), params, tuple(map(np.float32, params)))
     (assembly,) = run.inspect_asm().values()
     for letter in "sd":
-        packed = set(re.findall(rf"v\w+p{letter}\b[^\n]*%[yz]mm", assembly))
-        assert len(packed) >= (1 if name in ("identity", "step", "sign") else 4), letter
+        check_vectorised(assembly, letter, 1 if name in ("identity", "step", "sign") else 4)
     assert not re.search(r"\bcall\w*\s+[a-z]", assembly)
