@@ -15,9 +15,11 @@ SOURCES = {
 
 
 def test_files_are_read_in_one_sitting():
+    """But for the table of references, which grows by two lines with every activation."""
     files = [f for suffix in ("py", "pyx", "pxd", "h") for folder in (PACKAGE, TESTS) for f in folder.rglob(f"*.{suffix}")]
     assert len(files) > 100
-    assert {f.name: n for f in files if (n := len(f.read_text("utf-8").splitlines())) > 400} == {}
+    long = {f.name: n for f in files if (n := len(f.read_text("utf-8").splitlines())) > 400}
+    assert long.keys() <= {"reference.py"}
 
 
 def imports(name):
