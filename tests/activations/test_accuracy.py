@@ -1,10 +1,10 @@
-"""Every activation against the mpmath reference, within the contract of ../accuracy.py."""
+"""Every activation against the mpmath reference, within the contract of ../contract.py."""
 
 import math
 
 import numpy as np
 import pytest
-from accuracy import SAMPLES, absolute, bound, check, inputs, measure
+from contract import SAMPLES, absolute, bound, check, inputs, measure
 from helpers import DTYPES, NAMES, WITH_OUTPUT, WITH_PARAMS, assert_same_bits, parameter_sets
 from mpmath import mpf
 from reference import REFERENCE, rounded

@@ -5,7 +5,7 @@ import json
 import math
 import threading
 
-import accuracy
+import contract
 import numpy as np
 import pytest
 from helpers import NAMES, TESTS
@@ -204,7 +204,7 @@ def test_refusals(arguments, words, capsys):
 def test_switch_points_are_those_of_the_accuracy_tests():
     for name in NAMES:
         params = tuple(REGISTRY[name].params.values())
-        assert verify.switch_points(name) == sorted(set(map(float, accuracy.switch_points(name, params))))
+        assert verify.switch_points(name) == sorted(set(map(float, contract.switch_points(name, params))))
 
 
 def test_resume(tmp_path, capsys):

@@ -20,7 +20,7 @@ import fastact as fa
 from fastact.cpu import levels
 from helpers import DTYPES, NAMES, parameter_sets
 from reference import samples
-from accuracy import bound, measure, switch_points
+from contract import bound, measure, switch_points
 
 missed = []
 for name in NAMES:

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from accuracy import absolute, bound
+from contract import absolute, bound
 from helpers import DTYPES, WITH_PARAMS, function
 from reference import evaluate, ulp_error
 

@@ -4,7 +4,7 @@ import math
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
-from accuracy import absolute, bound
+from contract import absolute, bound
 from helpers import CALLS, NAMES, WITH_PARAMS, assert_same_bits, function, results
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st

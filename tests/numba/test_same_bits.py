@@ -12,7 +12,7 @@ from fastact.cpu import levels
 
 numba = pytest.importorskip("numba")
 
-import accuracy  # noqa: E402
+import contract  # noqa: E402
 import numba_driver as driver  # noqa: E402
 import test_limits  # noqa: E402
 from numba.core.registry import cpu_target  # noqa: E402
@@ -34,9 +34,9 @@ def assert_agree(got, want, message):
 
 
 def same_bits(name, dtype):
-    """Every kind with every set of parameters, at the inputs of accuracy.py and where formulas switch."""
+    """Every kind with every set of parameters, at the inputs of contract.py and where formulas switch."""
     for params in parameter_sets(name):
-        x = np.concatenate([accuracy.inputs(name, dtype, params), test_limits.awkward(dtype), np.array(ENDS, dtype)])
+        x = np.concatenate([contract.inputs(name, dtype, params), test_limits.awkward(dtype), np.array(ENDS, dtype)])
         for kind in [k for n, k in CALLS if n == name]:
             given = arrays(name, kind, x)
             got, want = (results(f(name, kind)(*given, *params)) for f in (driver.function, function))
@@ -47,16 +47,16 @@ def same_bits(name, dtype):
 @pytest.fixture
 def compiled(monkeypatch):
     """The tests of the Cython kernels, turned to what Numba compiles."""
-    for module in (accuracy, test_limits):
+    for module in (contract, test_limits):
         monkeypatch.setattr(module, "fa", driver.package)
         monkeypatch.setattr(module, "function", driver.function)
 
 
 def accuracy_contract(name, dtype):
     for params in parameter_sets(name)[: 1 if driver.SAME else 2]:
-        x = accuracy.inputs(name, dtype, params, 40)
+        x = contract.inputs(name, dtype, params, 40)
         for kind in ("value", "derivative"):
-            accuracy.check(name, kind, dtype, params, x[::3])
+            contract.check(name, kind, dtype, params, x[::3])
 
 
 def limits_contract(name, dtype):
