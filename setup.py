@@ -85,14 +85,14 @@ class BuildExt(build_ext):
     """Prints the kernels, runs Cython and the compiler on all cores, with OpenMP where the compiler has it."""
 
     def build_extensions(self) -> None:
-        """Build; without OpenMP say so and build serial."""
+        """Build; without OpenMP say so, and the pool is the one threading layer."""
         if self.compiler.compiler_type == "msvc":
             raise SystemExit("fastact: MSVC is not supported; build with clang-cl or GCC")
         self.parallel = self.parallel or os.cpu_count()
         self.translate()
         openmp = self.openmp_flags()
         if openmp is None:
-            print("fastact: the compiler has no OpenMP; building serial kernels", file=sys.stderr)
+            print("fastact: the compiler has no OpenMP; threads are those of fastact's own pool", file=sys.stderr)
         gcc = self.compiles([*GCC, *MIXED, *UNROLLED, "-Werror"])  # a compiler that does not know them warns
         for extension in self.extensions:
             kind = extension.name.rpartition(".")[2]

@@ -19,7 +19,7 @@ from typing import Any as _Any
 from . import cpu, cuda, dispatch, functions  # noqa: F401
 from ._config import show_config
 from .cpu.buffers import clear_cache, set_cache_limit
-from .cpu.threads import get_num_threads, num_threads, set_num_threads
+from .cpu.threads import get_num_threads, num_threads, set_num_threads, set_threading_layer
 from .dispatch import device, last_target
 from .functions import BY_NAME as _FUNCTIONS
 from .functions import Activation, activations, get
@@ -27,7 +27,7 @@ from .functions import Activation, activations, get
 __version__ = "0.1.0"
 __all__ = [
     "Activation", "activations", "clear_cache", "device", "get", "get_num_threads", "last_target", "num_threads",
-    "set_cache_limit", "set_num_threads", "show_config", *_FUNCTIONS,
+    "set_cache_limit", "set_num_threads", "set_threading_layer", "show_config", *_FUNCTIONS,
 ]  # fmt: skip
 
 globals().update(_FUNCTIONS)
@@ -35,7 +35,7 @@ globals().update(_FUNCTIONS)
 # Where users, and pickles, find them.
 for _public in (
     Activation, activations, clear_cache, device, get, get_num_threads, last_target, num_threads, set_cache_limit,
-    set_num_threads, show_config,
+    set_num_threads, set_threading_layer, show_config,
 ):  # fmt: skip
     _public.__module__ = __name__
 

@@ -1,6 +1,6 @@
 """Types of the public names; written by tools/generate.py, do not edit."""
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -90,6 +90,7 @@ class num_threads:
 
 def set_cache_limit(limit: int) -> None: ...
 def set_num_threads(n: int) -> None: ...
+def set_threading_layer(layer: Literal["pool", "openmp"]) -> None: ...
 def show_config() -> None: ...
 
 arctan: Activation

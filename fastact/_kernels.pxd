@@ -4,6 +4,8 @@ cdef enum:
     BLOCK = 1024      # elements of a cache-resident block
     STREAMED = 256    # elements computed before they are written past the caches, while the next ones are computed
     PART = 64         # blocks that a thread takes at a time where memory is the limit
+    SHARES = 4        # parts for each thread where it is not
+    MOST_PARTS = 1 << 15
     GROUP = 16        # blocks run over multiples of this (fastact/cpu/printer.py)
     MAX_PARAMS = 4
     MAX_OUT = 2
@@ -32,6 +34,9 @@ cdef struct Job:
     Operand grad
     Operand out[MAX_OUT]
     Operand params[MAX_PARAMS]
+
+# One part of a job, on the thread `worker`.
+ctypedef void (*part_fn)(const void* job, Py_ssize_t part, int worker) noexcept nogil
 
 # What moves elements between arrays and buffers, and folds accumulators, at the level of the kernels (moves.h).
 ctypedef void (*gather_fn)(
@@ -64,9 +69,7 @@ cdef class Kernel:
     cdef object _keep           # the bytes that the ufunc points to
     cdef make_ufunc(self, tuple loops)
 
-cdef enum:
-    SCRATCH = (1 + MAX_OUT + 1 + MAX_PARAMS) * BLOCK * 8 + 64
-
 cdef void run(Job* job) noexcept nogil
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil
 cdef bint worth_streaming(Py_ssize_t size) noexcept nogil
+cdef void parallel(part_fn part, const void* job, Py_ssize_t parts, int threads) noexcept nogil

@@ -10,10 +10,10 @@ cache-resident buffer. It knows no formula.
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc
 from libc.string cimport memset
-from cython.parallel cimport prange
+from cython.parallel cimport prange, threadid
 cimport numpy as cnp
 import numpy as np
-from fastact.cpu.threads cimport acquire_team, release_team
+from fastact.cpu.threads cimport acquire_team, processors, release_team, uses_openmp
 # Pickles of 0.1 look for these here.
 from fastact.cpu.threads import get_num_threads, set_num_threads  # no-cython-lint
 
@@ -25,6 +25,13 @@ cdef extern from "runtime.h" nogil:
     int fa_openmp()
     const char* fa_compiler()
 
+cdef extern from "pool.h" nogil:
+    void fa_parallel(part_fn part, const void* job, Py_ssize_t parts, int threads, int processors)
+    void fa_watch_pool()
+
+cdef extern from "scratch.h" nogil:
+    char* fa_scratch()
+
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
     void fa_stream_end()
@@ -34,6 +41,8 @@ cdef extern from "numpy/ufuncobject.h":
     object PyUFunc_FromFuncAndData(PyUFuncGenericFunction*, void**, char*, int, int, int, int, char*, char*, int)
 
 cdef Py_ssize_t stream_above = 32 << 20     # bytes of output
+
+fa_watch_pool()
 
 
 def set_moves(table):
@@ -121,6 +130,23 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
 
 
 # ---------------------------------------------------------------------------------------------------
+# Threads
+# ---------------------------------------------------------------------------------------------------
+
+cdef void parallel(part_fn part, const void* job, Py_ssize_t parts, int threads) noexcept nogil:
+    """Compute all parts of a job on so many threads, which acquire_team() has given: the one place where threads are used.
+
+    A part is computed by whatever thread takes it; `worker` numbers the threads from 0. At most MOST_PARTS.
+    """
+    cdef Py_ssize_t t
+    if not uses_openmp:
+        fa_parallel(part, job, parts, threads, processors())
+        return
+    for t in prange(parts, num_threads=threads, schedule="dynamic", chunksize=1):
+        part(job, t, threadid())
+
+
+# ---------------------------------------------------------------------------------------------------
 # A whole loop
 # ---------------------------------------------------------------------------------------------------
 
@@ -145,8 +171,7 @@ cdef bint in_place(const Job* job, bint varying) noexcept nogil:
 
 
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil:
-    cdef char memory[SCRATCH]
-    cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef char* scratch = fa_scratch()
     cdef Py_ssize_t most = STREAMED if stream else BLOCK if buffered or not in_place(job, varying) else stop - start, m
     while start < stop:
         m = min(most, stop - start)
@@ -173,13 +198,31 @@ cdef inline int meets(const Operand* a, const Operand* b, Py_ssize_t n, int size
     return 2 if lowest(a, n) < beyond(b, n, size) and lowest(b, n) < beyond(a, n, size) else 0
 
 
+cdef struct Work:
+    const Job* job
+    Py_ssize_t blocks
+    Py_ssize_t parts
+    bint varying
+    bint buffered
+    bint stream
+
+
+cdef void run_part(const void* given, Py_ssize_t part, int worker) noexcept nogil:
+    """One of the parts that a job is cut into."""
+    cdef const Work* w = <const Work*> given
+    cdef Py_ssize_t start = w.blocks * part // w.parts * BLOCK, stop = w.blocks * (part + 1) // w.parts * BLOCK
+    run_range(w.job, start, min(stop, w.job.n), w.varying, w.buffered, w.stream)
+    if w.stream:
+        fa_stream_end()
+
+
 cdef void run(Job* job) noexcept nogil:
     """Compute a job, on several threads where it is large enough to pay."""
     cdef const Op* op = job.op
-    cdef int j, k, t, threads, parts, shared = 0
+    cdef int j, k, threads, shared = 0
+    cdef Work work
     cdef bint varying = op.uniform == NULL, buffered, stream, large = worth_streaming(job.n * op.size)
     cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
-    cdef double work = job.n * op.cost
     for j in range(op.nparams):
         varying |= job.params[j].stride != 0 and job.n > 1
     # Kernels need outputs that are no input. An output may be exactly an input, or, since NumPy knows that
@@ -195,17 +238,13 @@ cdef void run(Job* job) noexcept nogil:
     for k in range(op.nout):
         stream &= job.out[k].stride == op.size and job.out[k].type == 0
     buffered |= stream
-    threads = acquire_team(work, blocks) if shared < 2 else 1
-    if threads > 1 and large:  # whoever is done takes another part: threads hardly ever get the same share of the memory
-        parts = <int> (blocks // PART)
-        for t in prange(parts, num_threads=threads, schedule="dynamic", chunksize=1):
-            run_range(job, blocks * t // parts * BLOCK, min(blocks * (t + 1) // parts * BLOCK, job.n), varying, buffered, stream)
-            if stream:
-                fa_stream_end()
-        release_team()
-    elif threads > 1:  # the same parts in each call, which the threads' caches may still hold
-        for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            run_range(job, blocks * t // threads * BLOCK, min(blocks * (t + 1) // threads * BLOCK, job.n), varying, buffered, False)
+    work.job = job
+    work.blocks = blocks
+    work.varying, work.buffered, work.stream = varying, buffered, stream
+    threads = acquire_team(job.n * op.cost, blocks) if shared < 2 else 1
+    if threads > 1:
+        work.parts = min(blocks // PART, <Py_ssize_t> MOST_PARTS) if large else min(blocks, <Py_ssize_t> SHARES * threads)
+        parallel(run_part, &work, work.parts, threads)
         release_team()
     else:
         run_range(job, 0, job.n, varying, buffered, stream)

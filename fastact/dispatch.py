@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from enum import Enum
 from typing import Any
 
@@ -21,7 +21,7 @@ from .cuda.availability import on_gpu, why_unavailable
 # Where a call runs
 # ---------------------------------------------------------------------------------------------------
 
-_CHOSEN: ContextVar[str | None] = ContextVar("fastact.device", default=None)
+_CHOSEN: ContextVar[Any] = ContextVar("fastact.device", default=None)  # (name, what it was before) within a block
 
 
 class device:
@@ -47,16 +47,16 @@ class device:
 
     def __init__(self, name: str) -> None:
         self.name = _checked(name, "fastact.device: name")
-        self._tokens: list[Token[str | None]] = []
 
     def __enter__(self) -> device:
-        self._tokens.append(_CHOSEN.set(self.name))
+        _CHOSEN.set((self.name, _CHOSEN.get()))
         redirect(1)
         return self
 
     def __exit__(self, *_: Any) -> None:
         redirect(-1)
-        _CHOSEN.reset(self._tokens.pop())
+        here = _CHOSEN.get()
+        _CHOSEN.set(here[1] if here else None)
 
 
 def _checked(name: Any, what: str) -> str:
@@ -64,6 +64,12 @@ def _checked(name: Any, what: str) -> str:
     if name not in ("cpu", "cuda"):
         raise ValueError(f"{what} is {name!r}; expected 'cpu' or 'cuda'")
     return name
+
+
+def _block() -> str | None:
+    """The device of the innermost block around a call; None without one."""
+    here = _CHOSEN.get()
+    return here[0] if here else None
 
 
 class Place(Enum):
@@ -86,7 +92,7 @@ def place_of(title: str, given: Any, values: tuple[Any, ...]) -> Place:
     values : tuple
         Its arrays, and what else may be one.
     """
-    chosen = _CHOSEN.get() if given is None else _checked(given, f"{title}: device")
+    chosen = _block() if given is None else _checked(given, f"{title}: device")
     there = any(map(on_gpu, values))
     if not there and chosen != "cuda":
         ran_on_cpu()

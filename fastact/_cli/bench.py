@@ -21,7 +21,7 @@ import fastact as fa
 
 from .. import _config
 from ..cpu import levels
-from . import bench_cuda
+from . import bench_cuda, bench_threads
 from .common import CommandError, Progress, positive, replacing
 from .measure import FUNCTIONS, Worker, checked_cells, measure
 from .peers import PEERS, choose
@@ -41,7 +41,8 @@ not installed are left out."""
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.epilog = _EPILOG
-    parser.add_argument("names", metavar="NAME", nargs="*", help=f"time only these functions (default: {', '.join(FUNCTIONS)})")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"time only these functions (default: {', '.join(FUNCTIONS)}); "
+                        "threads: all threads against one, after a rest and beside busy neighbours too")  # fmt: skip
     parser.add_argument("--peers", nargs="?", const="all", default="", metavar="LIBRARY[,LIBRARY]",
                         help=f"compare with these (alone: all of {', '.join(PEERS)}; on a GPU torch, cupy, jax, "
                              "triton)")  # fmt: skip
@@ -62,6 +63,8 @@ def run(args: argparse.Namespace) -> int:
     CommandError
         For names, libraries or sizes that do not exist, a file that cannot be written, a library that dies.
     """
+    if args.names == ["threads"]:
+        return bench_threads.run(args)
     if args.device == "cuda":
         return bench_cuda.run(args)
     if args.plot and importlib.util.find_spec("matplotlib") is None:

@@ -8,12 +8,14 @@ a row is gathered.
 
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
-from cython.parallel cimport prange
 cimport numpy as cnp
-from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, block_fn, movers, worth_streaming
+from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, MOST_PARTS, PART, SHARES, block_fn, movers, parallel, worth_streaming
 from fastact.cpu.threads cimport acquire_team, release_team
 
 cnp.import_array()
+
+cdef extern from "scratch.h" nogil:
+    char* fa_scratch()
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
@@ -39,6 +41,8 @@ cdef struct Job:
     Rows grad
     Rows out                    # of backward: the gradient by the gate's input
     Rows out_linear
+    Py_ssize_t blocks
+    Py_ssize_t parts
     double params[MAX_PARAMS]
 
 
@@ -132,8 +136,7 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch) n
 
 
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
-    cdef char memory[8 * BLOCK * 8 + 64]
-    cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef char* scratch = fa_scratch()
     cdef Py_ssize_t m, left
     while start < stop:
         m = min(<Py_ssize_t> BLOCK, stop - start)
@@ -146,6 +149,11 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
         start += m
     if job.stream:
         fa_stream_end()
+
+
+cdef void run_part(const void* given, Py_ssize_t part, int worker) noexcept nogil:
+    cdef const Job* job = <const Job*> given
+    run_range(job, job.blocks * part // job.parts * BLOCK, min(job.blocks * (part + 1) // job.parts * BLOCK, job.n))
 
 
 cdef class Gate:
@@ -185,7 +193,7 @@ cdef class Gate:
         """
         cdef Job job = self.jobs[gate.itemsize == 8]
         cdef Py_ssize_t rows = gate.shape[0], blocks
-        cdef int t, threads
+        cdef int threads
         cdef cnp.ndarray array
         job.run = gate.shape[1]
         job.n = rows * job.run
@@ -207,8 +215,9 @@ cdef class Gate:
         with nogil:
             threads = acquire_team(job.n * self.cost * (job.size // 4) * (2 if job.back else 1), blocks)
             if threads > 1:
-                for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-                    run_range(&job, blocks * t // threads * BLOCK, min(blocks * (t + 1) // threads * BLOCK, job.n))
+                job.blocks = blocks
+                job.parts = min(blocks // PART, <Py_ssize_t> MOST_PARTS) if job.stream else min(blocks, <Py_ssize_t> SHARES * threads)
+                parallel(run_part, &job, job.parts, threads)
                 release_team()
             else:
                 run_range(&job, 0, job.n)

@@ -7,14 +7,16 @@ _kernels.pyx as they are, and of short ones as many as fill a block are gathered
 Where one array runs along the rows and another across them, tiles of both directions are taken, transposed in the caches.
 """
 
-from libc.stdint cimport uintptr_t
 from libc.stdlib cimport llabs
-from cython.parallel cimport prange
 cimport numpy as cnp
 from fastact._kernels cimport (
-    BLOCK, MAX_OUT, MAX_PARAMS, Job, Kernel, Moves, Op, Operand, movers, run_range, worth_streaming,
+    BLOCK, MAX_OUT, MAX_PARAMS, SHARES, Job, Kernel, Moves, Op, Operand, movers, parallel, run_range,
+    worth_streaming,
 )
 from fastact.cpu.threads cimport acquire_team, release_team
+
+cdef extern from "scratch.h" nogil:
+    char* fa_scratch()
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
@@ -26,7 +28,6 @@ cdef enum:
     LONG = 256          # elements of a row that need no gathering
     SIDE = 32           # elements of a tile's side, if there are as many
     OPERANDS = 2 + MAX_PARAMS + MAX_OUT
-    ROOM = OPERANDS * BLOCK * 8 + 64
 
 #: What an array may hold, by NumPy's letter; memory.h has the numbers.
 TYPES = {"e": 1, "b": 2, "?": 3, "B": 3, "h": 4, "H": 5, "i": 6, "I": 7, "f": 10, "d": 11}
@@ -150,10 +151,22 @@ cdef inline void swap(Py_ssize_t* a, Py_ssize_t* b) noexcept nogil:
     a[0], b[0] = b[0], a[0]
 
 
+cdef struct Work:
+    const Grid* g
+    Py_ssize_t units
+    Py_ssize_t parts
+
+
+cdef void run_part(const void* given, Py_ssize_t part, int worker) noexcept nogil:
+    cdef const Work* w = <const Work*> given
+    run_units(w.g, w.units * part // w.parts, w.units * (part + 1) // w.parts)
+
+
 cdef void divide(const Grid* g) noexcept nogil:
     """Cut the rows into pieces for the threads."""
     cdef Py_ssize_t total = g.rows * g.length, units = (total + BLOCK - 1) // BLOCK
-    cdef int t, threads
+    cdef int threads
+    cdef Work work
     if g.height:
         units = g.rows // g.shape[g.ndim - 1] * strips(g) * tiles(g)
     elif g.length >= LONG:
@@ -161,8 +174,10 @@ cdef void divide(const Grid* g) noexcept nogil:
     # What is gathered costs about a nanosecond more.
     threads = acquire_team(total * (g.job.op.cost + 1.0), units)
     if threads > 1:
-        for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-            run_units(g, units * t // threads, units * (t + 1) // threads)
+        work.g = g
+        work.units = units
+        work.parts = min(units, <Py_ssize_t> SHARES * threads)
+        parallel(run_part, &work, work.parts, threads)
         release_team()
     else:
         run_units(g, 0, units)
@@ -243,9 +258,9 @@ cdef inline void place(const Grid* g, Job* job, char** data) noexcept nogil:
         job.out[j].data = data[k + j]
 
 
-cdef Job buffers_of(const Grid* g, char* memory, char** buffers) noexcept nogil:
+cdef Job buffers_of(const Grid* g, char** buffers) noexcept nogil:
     """A job whose operands are buffers of a block each."""
-    cdef char* scratch = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef char* scratch = fa_scratch()
     cdef int k, size = g.job.op.size
     cdef Job job = g.job
     for k in range(g.count):
@@ -261,10 +276,9 @@ cdef Job buffers_of(const Grid* g, char* memory, char** buffers) noexcept nogil:
 
 cdef void run_blocks(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:
     """Short rows, gathered until they fill a block."""
-    cdef char memory[ROOM]
     cdef char* buffers[OPERANDS]
     cdef int k, size = g.job.op.size, inputs = g.count - g.job.op.nout
-    cdef Job job = buffers_of(g, memory, buffers)
+    cdef Job job = buffers_of(g, buffers)
     cdef Py_ssize_t m
     while start < stop:
         m = min(<Py_ssize_t> BLOCK, stop - start)
@@ -293,13 +307,12 @@ cdef inline Py_ssize_t strips(const Grid* g) noexcept nogil:
 
 cdef void run_tiles(const Grid* g, Py_ssize_t unit, Py_ssize_t stop) noexcept nogil:
     """Tiles of two dimensions, whatever lies across the rows transposed."""
-    cdef char memory[ROOM]
     cdef char* buffers[OPERANDS]
     cdef char* data[OPERANDS]
     cdef Py_ssize_t at[MAX_DIMS]
     cdef Py_ssize_t start, first, width, height, columns = tiles(g), around = strips(g), rows = g.shape[g.ndim - 1]
     cdef int k, inputs = g.count - g.job.op.nout
-    cdef Job job = buffers_of(g, memory, buffers)
+    cdef Job job = buffers_of(g, buffers)
     for unit in range(unit, stop):
         start = unit % columns * g.width
         first = unit // columns % around * g.height

@@ -1,7 +1,16 @@
-/* What the kernels' driver needs of the platform: CPU level, compiler, OpenMP. */
+/* What the kernels' driver needs of the platform: CPU level, processors, compiler, OpenMP. */
 #ifndef FASTACT_RUNTIME_H
 #define FASTACT_RUNTIME_H
 
+#if defined(_WIN32)
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
+#include <unistd.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #if defined(__x86_64__) || defined(_M_X64)
 #define FA_X86_64 1
 #endif
@@ -21,6 +30,23 @@ static inline int fa_cpu_level(void)
     return 3;
 #else
     return 0;
+#endif
+}
+
+/* The processors that this process may run on. */
+static inline int fa_processors(void)
+{
+#if defined(_WIN32)
+    SYSTEM_INFO info;
+    GetSystemInfo(&info);
+    return (int)info.dwNumberOfProcessors;
+#else
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof(set), &set) == 0)
+        return CPU_COUNT(&set);
+#endif
+    return (int)sysconf(_SC_NPROCESSORS_ONLN);
 #endif
 }
 

@@ -1,7 +1,8 @@
-/* Threads: OpenMP, one team at a time, and what becomes of it in a forked child. */
+/* Who has the team of threads, and how many OpenMP would use. */
 #ifndef FASTACT_THREADS_H
 #define FASTACT_THREADS_H
 
+#include <stdatomic.h>
 #include "runtime.h"
 
 #ifdef _OPENMP
@@ -12,40 +13,39 @@
 #define FA_PTHREAD 1
 #endif
 
-static inline int fa_max_threads(void)
+/* As OMP_NUM_THREADS and threadpoolctl have it at the time of a call; 0: there is no OpenMP to ask. */
+static inline int fa_openmp_threads(void)
 {
 #ifdef _OPENMP
     return omp_get_max_threads();
 #else
-    return 1;
+    return 0;
 #endif
 }
 
-/* The number of threads that calls from this thread use; 0: what holds for the process. */
-static _Thread_local int fa_own_threads = 0;
+/* One team of threads at a time: a second Python thread that comes meanwhile computes alone, which is no slower than two teams
+ * on the same processors; and none within another's parallel region. In a forked child the pool makes threads of its own, while
+ * those of OpenMP are gone for good. */
+static atomic_int fa_team_busy = 0, fa_forked = 0;
 
-/* One team of threads at a time: a second Python thread that comes meanwhile computes alone, which
- * is no slower than two teams on the same cores. In a forked child the team's threads do not exist,
- * so the flag stays taken there for good. */
-static int fa_team_busy = 0;
-
-#if defined(__GNUC__) || defined(__clang__)
-static int fa_team_acquire(void)
+static inline int fa_team_acquire(int openmp)
 {
     int idle = 0;
 #ifdef _OPENMP
     if (omp_in_parallel())
         return 0;
 #endif
-    return __atomic_compare_exchange_n(&fa_team_busy, &idle, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+    if (openmp && fa_forked)
+        return 0;
+    return atomic_compare_exchange_strong_explicit(&fa_team_busy, &idle, 1, memory_order_acquire, memory_order_relaxed);
 }
-static void fa_team_release(void) { __atomic_store_n(&fa_team_busy, 0, __ATOMIC_RELEASE); }
-#else
-static int fa_team_acquire(void) { return 0; }
-static void fa_team_release(void) {}
-#endif
+static inline void fa_team_release(void) { atomic_store_explicit(&fa_team_busy, 0, memory_order_release); }
 
-static void fa_after_fork(void) { fa_team_busy = 1; }
+static void fa_after_fork(void)
+{
+    fa_forked = 1;
+    fa_team_busy = 0;
+}
 static void fa_watch_fork(void)
 {
 #ifdef FA_PTHREAD

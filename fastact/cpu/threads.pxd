@@ -1,5 +1,8 @@
 # What other Cython modules of the package take from threads.pyx.
 
+cdef bint uses_openmp               # the threading layer; else the pool
+
 cdef int threads_now() noexcept nogil
+cdef int processors() noexcept nogil
 cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil
 cdef void release_team() noexcept nogil

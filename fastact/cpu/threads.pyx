@@ -2,23 +2,34 @@
 """How many threads a call is worth, and who has the team: the settings of the process, of a thread, of the control group."""
 
 import os
+from contextvars import ContextVar
 from operator import index
 
 cdef extern from "threads.h" nogil:
-    int fa_own_threads
     int fa_openmp()
-    int fa_max_threads()
-    bint fa_team_acquire()
+    int fa_openmp_threads()
+    bint fa_team_acquire(bint openmp)
     void fa_team_release()
     void fa_watch_fork()
 
+cdef extern from "runtime.h" nogil:
+    int fa_processors()
+
 fa_watch_fork()
 
-cdef int most_threads = 4096        # that the CPUs allow this process
+cdef enum:
+    MOST = 1024                     # threads, at most
+
+cdef int most_threads = MOST        # that the CPUs and the environment allow this process
 cdef int chosen_threads = 0         # by set_num_threads; 0: as OpenMP says at the time of a call
-# A second thread pays when it takes over more work than a fork-join of the team costs.
+# A second thread pays when it takes over more work than it costs to tell it so.
 cdef double serial_below = 4000.0           # nanoseconds of work
 cdef double share = 2000.0                  # nanoseconds of work that a thread must get
+
+cdef int cpus = fa_processors()
+
+_OWN = ContextVar("fastact.num_threads", default=None)  # (number, what it was before) within a block
+cdef int blocks = 0                 # that somebody is in
 
 
 def set_num_threads(n):
@@ -30,7 +41,7 @@ def set_num_threads(n):
     Parameters
     ----------
     n : int
-        At least 1. Without OpenMP everything runs on one thread.
+        At least 1; more than 1024 are taken as 1024.
 
     Raises
     ------
@@ -50,25 +61,64 @@ def get_num_threads():
     return threads_now()
 
 
-def own_threads(int n):
-    """Set the number for this thread alone, 0 for none of its own, and return what it was."""
-    cdef int before = fa_own_threads
-    global fa_own_threads
-    fa_own_threads = n
-    return before
-
-
 def checked_threads(n, str function):
-    """A number of threads, at most 4096, 1 without OpenMP."""
+    """A number of threads."""
     if index(n) < 1:
         raise ValueError(f"fastact.{function}: n must be at least 1, got {n}")
-    return min(index(n), 4096) if fa_openmp() else 1
+    return min(index(n), MOST)
 
 
 cdef int threads_now() noexcept nogil:
-    if fa_own_threads:
-        return fa_own_threads
-    return chosen_threads if chosen_threads else min(most_threads, fa_max_threads())
+    cdef int own = own_threads() if blocks else 0, most
+    if own:
+        return own
+    if chosen_threads:
+        return chosen_threads
+    most = fa_openmp_threads()
+    return min(most_threads, most) if most else most_threads
+
+
+cdef int own_threads() noexcept with gil:
+    """The number of the innermost block around this call; 0: there is none."""
+    own = _OWN.get()
+    return 0 if own is None else own[0]
+
+
+cdef int processors() noexcept nogil:
+    """The processors that this process could run on when it imported the package."""
+    return cpus
+
+
+def threading_layer():
+    """Return what runs threads: "pool" or "openmp"."""
+    return "openmp" if uses_openmp else "pool"
+
+
+def set_threading_layer(layer):
+    """Choose what runs threads; ``FASTACT_THREADING`` in the environment does the same.
+
+    Parameters
+    ----------
+    layer : {"pool", "openmp"}
+        The pool is fastact's own: no call waits for a thread that has no processor, idle threads sleep, and forked children
+        have threads. OpenMP is for programs that are OpenMP themselves and want to share its threads.
+
+    Raises
+    ------
+    ValueError
+        For another name, or for OpenMP where the package was built without it.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.set_threading_layer("pool")
+    """
+    global uses_openmp
+    if layer not in ("pool", "openmp"):
+        raise ValueError(f"fastact.set_threading_layer: layer is {layer!r}; expected 'pool' or 'openmp'")
+    if layer == "openmp" and not fa_openmp():
+        raise ValueError("fastact.set_threading_layer: this build has no OpenMP; 'pool' is what it has")
+    uses_openmp = layer == "openmp"
 
 
 def set_thresholds(double serial, double each):
@@ -78,12 +128,12 @@ def set_thresholds(double serial, double each):
 
 
 class num_threads:
-    """Use so many threads within a ``with`` block, in the thread that entered it; others are not touched.
+    """Use so many threads within a ``with`` block, in the thread or task that entered it; others are not touched.
 
     Parameters
     ----------
     n : int
-        At least 1. Without OpenMP everything runs on one thread.
+        At least 1; more than 1024 are taken as 1024.
 
     Raises
     ------
@@ -104,14 +154,17 @@ class num_threads:
 
     def __init__(self, n):
         self._n = checked_threads(n, "num_threads")
-        self._before = []
 
     def __enter__(self):
-        self._before.append(own_threads(self._n))
+        global blocks
+        _OWN.set((self._n, _OWN.get()))
+        blocks += 1
         return self
 
     def __exit__(self, *_):
-        own_threads(self._before.pop())
+        global blocks
+        blocks -= 1
+        _OWN.set(_OWN.get()[1])
 
 
 cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
@@ -119,7 +172,7 @@ cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
     cdef int threads = 1
     if work > serial_below and units > 1:
         threads = <int> min(<double> min(<Py_ssize_t> threads_now(), units), work / share)
-    return threads if threads > 1 and fa_team_acquire() else 1
+    return threads if threads > 1 and fa_team_acquire(uses_openmp) else 1
 
 
 cdef void release_team() noexcept nogil:
@@ -140,12 +193,29 @@ def cgroup_cpus(file="/sys/fs/cgroup/cpu.max"):
     return None if quota == "max" else max(1, -(-int(quota) // int(period)))
 
 
+def asked_for():
+    """The number of threads that the environment asks for, None if it does not; a list is for nested regions."""
+    for name in ("FASTACT_NUM_THREADS", "OMP_NUM_THREADS"):
+        text = os.environ.get(name, "").partition(",")[0].strip()
+        if text.isdecimal() and int(text):
+            return int(text)
+        if text and name.startswith("FASTACT"):
+            raise ImportError(f"{name}: expected a number of threads, got {os.environ[name]!r}")
+    return None
+
+
 def limit_threads():
-    """Keep to the control group's limit, which OpenMP does not look at, unless OMP_NUM_THREADS says otherwise."""
-    global most_threads
-    cpus = cgroup_cpus()
-    if cpus is not None and "OMP_NUM_THREADS" not in os.environ:
-        most_threads = cpus
+    """Keep to what the environment asks for, else to the processors and the control group's limit."""
+    global most_threads, chosen_threads
+    asked = asked_for()
+    most_threads = min(MOST, asked or min(cpus, cgroup_cpus() or MOST))
+    if "FASTACT_NUM_THREADS" in os.environ:
+        chosen_threads = most_threads
 
 
 limit_threads()
+if os.environ.get("FASTACT_THREADING"):
+    try:
+        set_threading_layer(os.environ["FASTACT_THREADING"])
+    except ValueError as error:
+        raise ImportError(f"FASTACT_THREADING: {error}") from None

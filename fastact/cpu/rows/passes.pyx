@@ -12,11 +12,13 @@ shorter than WIDTH, go through a cache-resident one. Only exponentials that are 
 from libc.math cimport INFINITY
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
-from cython.parallel cimport prange
-from fastact._kernels cimport BLOCK, movers
+from fastact._kernels cimport BLOCK, movers, parallel
 from fastact.cpu.rows.accumulators cimport fold_row, settle
 from fastact.cpu.rows.table cimport Kernel, across_fn, along_fn, kernels, wholes
 from fastact.cpu.rows.view cimport NSCALARS, SEGMENT, WIDTH, Array, Job, View, padded, segments, slot
+
+cdef extern from "scratch.h" nogil:
+    char* fa_scratch()
 
 cdef extern from "memory.h" nogil:
     void fa_stream_end()
@@ -135,6 +137,22 @@ cdef void along(const View* v, const Run* p, const char* a, const char* b, char*
         out += m * size
 
 
+cdef struct Share:
+    const View* v
+    const Run* p
+    const char* a
+    const char* b
+    char* out
+
+
+cdef void segment_part(const void* given, Py_ssize_t part, int worker) noexcept nogil:
+    """A segment of a long row."""
+    cdef const Share* s = <const Share*> given
+    along(s.v, s.p, s.a, s.b, s.out, 0, <int> part)
+    if s.p.stream:
+        fa_stream_end()
+
+
 cdef void lengthwise(const View* v, Run* p) noexcept nogil:
     """A pass over each row in turn."""
     cdef Py_ssize_t row
@@ -144,12 +162,11 @@ cdef void lengthwise(const View* v, Run* p) noexcept nogil:
     # By the pass that computes most: the one before the last, in backward the last.
     cdef Py_ssize_t ahead = v.ahead if (p.k.nstate > 1) == (p.k.ninputs == 1) else 0
     cdef char* out = p.out.data
+    cdef Share share
     for row in range(v.w):
         if v.threads > 1:
-            for t in prange(count, num_threads=v.threads, schedule="static"):
-                along(v, p, a, b, out, 0, t)
-                if p.stream:
-                    fa_stream_end()
+            share = Share(v, p, a, b, out)
+            parallel(segment_part, &share, count, v.threads)
         else:
             for t in range(count):
                 along(v, p, a, b, out, ahead, t)
@@ -164,8 +181,7 @@ cdef void lengthwise(const View* v, Run* p) noexcept nogil:
 
 cdef void across(const View* v, const Run* p) noexcept nogil:
     """A pass over a tile or panel; a width that is no multiple of GROUP is copied into one that is."""
-    cdef char memory[3 * BLOCK * 8 + 64]
-    cdef char* buffer = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef char* buffer = fa_scratch()
     cdef int size = v.job.size, i
     cdef Py_ssize_t wide = padded(v.w), rows = v.n, done = 0, m, j
     cdef Py_ssize_t left = v.rest * (v.w // v.copies) * size    # bytes of the last positions

@@ -14,9 +14,8 @@ An array comes as (outer, n, inner), the function working along n:
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
-from cython.parallel cimport prange, threadid
 cimport numpy as cnp
-from fastact._kernels cimport BLOCK, GROUP, movers, transpose_fn, worth_streaming
+from fastact._kernels cimport BLOCK, GROUP, MOST_PARTS, movers, parallel, transpose_fn, worth_streaming
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.rows.accumulators cimport winners
 from fastact.cpu.rows.functions cimport *
@@ -148,8 +147,22 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
         fa_stream_end()
 
 
+cdef struct Share:
+    const Grid* g
+    char* memory
+    Py_ssize_t units
+    Py_ssize_t parts
+
+
+cdef void work_part(const void* given, Py_ssize_t part, int worker) noexcept nogil:
+    """Some of the units; each thread has memory of its own."""
+    cdef const Share* s = <const Share*> given
+    work(s.g, s.units * part // s.parts, s.units * (part + 1) // s.parts, 1, s.memory + worker * s.g.memory)
+
+
 cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
-    cdef int t, parts, threads = 1
+    cdef int threads = 1
+    cdef Share share
     cdef bint long_row = g.inner == 1 and g.n > SEGMENT and units < 8
     cdef char* memory
     cdef char* first
@@ -159,13 +172,11 @@ cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
         first = <char*> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
         if long_row or threads == 1:
             work(g, 0, units, threads, first)
-        elif (g.job.stream or g.whole) and units > UNITS * threads:  # as in _kernels.run
-            parts = <int> (units // UNITS)
-            for t in prange(parts, num_threads=threads, schedule="dynamic", chunksize=1):
-                work(g, units * t // parts, units * (t + 1) // parts, 1, first + threadid() * g.memory)
-        else:
-            for t in prange(threads, num_threads=threads, schedule="static", chunksize=1):
-                work(g, units * t // threads, units * (t + 1) // threads, 1, first + t * g.memory)
+        else:  # as in _kernels.run
+            share = Share(g, first, units, min(units, <Py_ssize_t> SHARES * threads))
+            if (g.job.stream or g.whole) and units > UNITS * threads:
+                share.parts = min(units // UNITS, <Py_ssize_t> MOST_PARTS)
+            parallel(work_part, &share, share.parts, threads)
     if threads > 1:
         release_team()
     free(memory)

@@ -1,0 +1,113 @@
+"""What `bench threads` does: several threads against one, in fresh processes, after a rest, beside busy neighbours.
+
+A quotient is the time on all threads over that on one, in the same process and by turns: above 1 a second thread has cost more
+than it gave. Each process is new, because what a process meets when it starts (where its threads are put) stays with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+import fastact as fa
+
+from .common import CommandError, Progress, replacing
+
+FUNCTIONS = ("relu", "gelu")
+SIZE = 100_000
+PROCESSES = 24
+REST = 0.03  # seconds
+SITUATIONS = {"steady": 0, "after a rest": 0, "beside one": 1, "beside two": 2}  # with so many busy processes
+BUSY = "while True: pass"
+
+
+def quotients(function: str, situation: str) -> dict[str, float]:
+    """Measure one situation in this process: mean, median and 90th percentile of all threads over one."""
+    call, rest = getattr(fa, function), REST if situation == "after a rest" else 0.0
+    x = np.random.default_rng(0).normal(size=SIZE).astype(np.float32)
+    out = np.empty_like(x)
+    times: dict[int, list[int]] = {1: [], fa.get_num_threads(): []}
+    for _ in range(20):
+        for threads, taken in times.items():
+            with fa.num_threads(threads):
+                for _ in range(3 if rest else 100):
+                    time.sleep(rest)
+                    start = time.perf_counter_ns()
+                    call(x, out=out)
+                    taken.append(time.perf_counter_ns() - start)
+    one, many = (np.array(taken[len(taken) // 10 :]) for taken in (times[1], times[fa.get_num_threads()]))
+    return {
+        "mean": float(many.mean() / one.mean()), "median": float(np.median(many) / np.median(one)),
+        "p90": float(np.quantile(many, 0.9) / np.median(one)),
+    }  # fmt: skip
+
+
+@contextlib.contextmanager
+def neighbours(count: int) -> Iterator[None]:
+    """Keep so many processors busy."""
+    started = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure every situation with both threading layers, print the table, and return the exit status.
+
+    Raises
+    ------
+    CommandError
+        On one thread; for a file that cannot be written, or a process that dies.
+    """
+    if fa.get_num_threads() < 2:
+        raise CommandError("threads: there is one thread alone to measure")
+    results: list[dict[str, Any]] = []
+    with contextlib.ExitStack() as stack:
+        target = stack.enter_context(replacing(args.json)) if args.json else None
+        progress = stack.enter_context(Progress(2 * len(FUNCTIONS) * len(SITUATIONS) * PROCESSES, "processes"))
+        print(f"{fa.get_num_threads()} threads over one, {SIZE:,} float32 elements, {PROCESSES} processes each\n")
+        print(f"{'layer':<8}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
+        for layer in ("pool", "openmp"):
+            for function in FUNCTIONS:
+                for situation, busy in SITUATIONS.items():
+                    with neighbours(busy):
+                        found = [_measured(layer, function, situation, progress) for _ in range(PROCESSES)]
+                    results.append({"layer": layer, "function": function, "situation": situation, "processes": found})
+                    means = [f["mean"] for f in found]
+                    progress.write(
+                        f"{layer:<8}{function:<10}{situation:<14}{statistics.fmean(means):>8.2f}{max(means):>8.2f}"
+                        f"{statistics.median(f['median'] for f in found):>8.2f}{statistics.median(f['p90'] for f in found):>8.2f}"
+                    )
+        if target:
+            with open(target, "w", encoding="utf-8") as file:
+                json.dump(results, file, indent=1)
+                file.write("\n")
+    return 0
+
+
+def _measured(layer: str, function: str, situation: str, progress: Progress) -> dict[str, float]:
+    """The quotients of one situation in a process of its own."""
+    command = [sys.executable, "-m", __name__, layer, function, situation]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandError(f"threads: {done.stderr.strip().splitlines()[-1] if done.stderr else 'a process died'}")
+    progress.update(1, f"{layer} {function} {situation}")
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+if __name__ == "__main__":
+    fa.set_threading_layer(sys.argv[1])
+    print(json.dumps(quotients(*sys.argv[2:4])))
