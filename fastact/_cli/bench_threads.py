@@ -24,7 +24,6 @@ from .common import CommandError, Progress, replacing
 
 FUNCTIONS = ("relu", "gelu")
 SIZE = 100_000
-PROCESSES = 24
 REST = 0.03  # seconds
 SITUATIONS = {"steady": 0, "after a rest": 0, "beside one": 1, "beside two": 2}  # with so many busy processes
 BUSY = "while True: pass"
@@ -76,14 +75,14 @@ def run(args: argparse.Namespace) -> int:
     results: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
-        progress = stack.enter_context(Progress(2 * len(FUNCTIONS) * len(SITUATIONS) * PROCESSES, "processes"))
-        print(f"{fa.get_num_threads()} threads over one, {SIZE:,} float32 elements, {PROCESSES} processes each\n")
+        progress = stack.enter_context(Progress(2 * len(FUNCTIONS) * len(SITUATIONS) * args.rounds, "processes"))
+        print(f"{fa.get_num_threads()} threads over one, {SIZE:,} float32 elements, {args.rounds} processes each\n")
         print(f"{'layer':<8}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
         for layer in ("pool", "openmp"):
             for function in FUNCTIONS:
                 for situation, busy in SITUATIONS.items():
                     with neighbours(busy):
-                        found = [_measured(layer, function, situation, progress) for _ in range(PROCESSES)]
+                        found = [_measured(layer, function, situation, progress) for _ in range(args.rounds)]
                     results.append({"layer": layer, "function": function, "situation": situation, "processes": found})
                     means = [f["mean"] for f in found]
                     progress.write(
