@@ -20,6 +20,7 @@ import numpy as np
 
 import fastact as fa
 
+from .._kernels import build_info
 from .common import CommandError, Progress, replacing
 
 FUNCTIONS = ("relu", "gelu")
@@ -39,7 +40,8 @@ def quotients(function: str, situation: str) -> dict[str, float]:
         for threads, taken in times.items():
             with fa.num_threads(threads):
                 for _ in range(3 if rest else 100):
-                    time.sleep(rest)
+                    if rest:
+                        time.sleep(rest)
                     start = time.perf_counter_ns()
                     call(x, out=out)
                     taken.append(time.perf_counter_ns() - start)
@@ -48,6 +50,11 @@ def quotients(function: str, situation: str) -> dict[str, float]:
         "mean": float(many.mean() / one.mean()), "median": float(np.median(many) / np.median(one)),
         "p90": float(np.quantile(many, 0.9) / np.median(one)),
     }  # fmt: skip
+
+
+def layers() -> list[str]:
+    """The threading layers of this build."""
+    return ["pool", "openmp"] if build_info()["openmp"] else ["pool"]
 
 
 @contextlib.contextmanager
@@ -75,10 +82,10 @@ def run(args: argparse.Namespace) -> int:
     results: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
-        progress = stack.enter_context(Progress(2 * len(FUNCTIONS) * len(SITUATIONS) * args.rounds, "processes"))
+        progress = stack.enter_context(Progress(len(layers()) * len(FUNCTIONS) * len(SITUATIONS) * args.rounds, "processes"))
         print(f"{fa.get_num_threads()} threads over one, {SIZE:,} float32 elements, {args.rounds} processes each\n")
         print(f"{'layer':<8}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
-        for layer in ("pool", "openmp"):
+        for layer in layers():
             for function in FUNCTIONS:
                 for situation, busy in SITUATIONS.items():
                     with neighbours(busy):
@@ -108,5 +115,6 @@ def _measured(layer: str, function: str, situation: str, progress: Progress) -> 
 
 
 if __name__ == "__main__":
-    fa.set_threading_layer(sys.argv[1])
+    chosen: Any = sys.argv[1]
+    fa.set_threading_layer(chosen)
     print(json.dumps(quotients(*sys.argv[2:4])))

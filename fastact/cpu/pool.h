@@ -22,6 +22,8 @@ enum {
     FA_WAIT = 20000,            /* and the caller for the last part */
     FA_RETRY = 1000,            /* calls after which a thread that could not be created is asked for again */
     FA_VAIN = 6,                /* at most 2^6 - 1 calls wake nobody, after as many wakings in vain */
+    FA_STREAM = 100000,         /* nanoseconds between calls that follow each other */
+    FA_LONG = 40000,            /* and of a call that is worth waking somebody for, whether others follow or not */
     FA_ALONE = 63               /* calls without helpers, after one that had to sleep until a helper was done */
 };
 
@@ -37,6 +39,7 @@ static struct {
     _Atomic int threads;                /* that may take part, the caller among them */
     int helpers, refused;               /* threads that there are; calls until another is asked for */
     int missed, asleep, alone;          /* wakings in a row that were in vain; calls until the next; calls without helpers */
+    int64_t ended, took;                /* when the last call ended, and how long it took */
     atomic_int spins;                   /* whether anybody spins: not where threads share processors */
 } fa_pool;
 
@@ -116,10 +119,11 @@ static void fa_have_helpers(int wanted)
     }
 }
 
-/* Wake helpers, unless they came too late for the last jobs: a waking is a system call, and on a busy machine in vain. */
-static int fa_wake_helpers(void)
+/* Wake helpers, unless they would come too late: a waking is a system call, and it takes until a thread has a processor. So a
+ * short call wakes nobody unless others have just preceded it; and where wakings were in vain, they become rare. */
+static int fa_wake_helpers(int64_t start)
 {
-    if (atomic_load(&fa_pool.sleepers) == 0)
+    if (atomic_load(&fa_pool.sleepers) == 0 || (fa_pool.took < FA_LONG && start - fa_pool.ended > FA_STREAM))
         return 0;
     if (fa_pool.asleep > 0) {
         fa_pool.asleep--;
@@ -144,16 +148,23 @@ static int fa_all_done(uint32_t parts)
     return 0;
 }
 
+static void fa_call_ends(int64_t start)
+{
+    fa_pool.ended = fa_now();
+    fa_pool.took = fa_pool.ended - start;
+}
+
 /* Compute all parts of a job on up to so many threads; one caller at a time (threads.h). */
 static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int threads, int processors)
 {
     uint32_t number = (uint32_t)(atomic_load_explicit(&fa_pool.left, memory_order_relaxed) >> 32) + 1, mine = 0, done;
-    int64_t taken;
+    int64_t taken, start = fa_now();
     int woken;
     if (fa_pool.alone > 0) {
         fa_pool.alone--;
         for (taken = 0; taken < parts; taken++)
             part(job, taken, 0);
+        fa_call_ends(start);
         return;
     }
     fa_have_helpers(threads - 1);
@@ -164,7 +175,7 @@ static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int thr
     atomic_store_explicit(&fa_pool.done, 0, memory_order_relaxed);
     atomic_store(&fa_pool.left, (uint64_t)number << 32 | (uint64_t)parts);
     atomic_fetch_add(&fa_pool.news, 1);
-    woken = fa_wake_helpers();
+    woken = fa_wake_helpers(start);
     while ((taken = fa_take(number, 0)) >= 0) {
         part(job, taken, 0);
         mine++;
@@ -175,13 +186,14 @@ static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int thr
         fa_pool.missed += fa_pool.missed < FA_VAIN;
         fa_pool.asleep = (1 << fa_pool.missed) - 1;
     }
-    if (fa_all_done((uint32_t)parts - mine))
-        return;
-    fa_pool.alone = FA_ALONE;
-    atomic_store(&fa_pool.waiting, 1);
-    while ((done = atomic_load(&fa_pool.done)) + mine != (uint32_t)parts)
-        fa_sleep(&fa_pool.done, done);
-    atomic_store(&fa_pool.waiting, 0);
+    if (!fa_all_done((uint32_t)parts - mine)) {
+        fa_pool.alone = FA_ALONE;
+        atomic_store(&fa_pool.waiting, 1);
+        while ((done = atomic_load(&fa_pool.done)) + mine != (uint32_t)parts)
+            fa_sleep(&fa_pool.done, done);
+        atomic_store(&fa_pool.waiting, 0);
+    }
+    fa_call_ends(start);
 }
 
 /* In a forked child there are no helpers; it makes its own when it first needs them. */
