@@ -5,7 +5,6 @@ cdef enum:
     STREAMED = 256    # elements computed before they are written past the caches, while the next ones are computed
     PART = 64         # blocks that a thread takes at a time where memory is the limit
     SHARES = 4        # parts for each thread where it is not
-    MOST_PARTS = 1 << 15
     GROUP = 16        # blocks run over multiples of this (fastact/cpu/printer.py)
     MAX_PARAMS = 4
     MAX_OUT = 2

@@ -136,7 +136,7 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
 cdef void parallel(part_fn part, const void* job, Py_ssize_t parts, int threads) noexcept nogil:
     """Compute all parts of a job on so many threads, which acquire_team() has given: the one place where threads are used.
 
-    A part is computed by whatever thread takes it; `worker` numbers the threads from 0. At most MOST_PARTS.
+    A part is computed by whatever thread takes it; `worker` numbers the threads from 0.
     """
     cdef Py_ssize_t t
     if not uses_openmp:
@@ -243,7 +243,7 @@ cdef void run(Job* job) noexcept nogil:
     work.varying, work.buffered, work.stream = varying, buffered, stream
     threads = acquire_team(job.n * op.cost, blocks) if shared < 2 else 1
     if threads > 1:
-        work.parts = min(blocks // PART, <Py_ssize_t> MOST_PARTS) if large else min(blocks, <Py_ssize_t> SHARES * threads)
+        work.parts = blocks // PART if large else min(blocks, <Py_ssize_t> SHARES * threads)
         parallel(run_part, &work, work.parts, threads)
         release_team()
     else:

@@ -9,7 +9,7 @@ a row is gathered.
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
-from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, MOST_PARTS, PART, SHARES, block_fn, movers, parallel, worth_streaming
+from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, PART, SHARES, block_fn, movers, parallel, worth_streaming
 from fastact.cpu.threads cimport acquire_team, release_team
 
 cnp.import_array()
@@ -216,7 +216,7 @@ cdef class Gate:
             threads = acquire_team(job.n * self.cost * (job.size // 4) * (2 if job.back else 1), blocks)
             if threads > 1:
                 job.blocks = blocks
-                job.parts = min(blocks // PART, <Py_ssize_t> MOST_PARTS) if job.stream else min(blocks, <Py_ssize_t> SHARES * threads)
+                job.parts = blocks // PART if job.stream else min(blocks, <Py_ssize_t> SHARES * threads)
                 parallel(run_part, &job, job.parts, threads)
                 release_team()
             else:

@@ -16,7 +16,7 @@
 typedef void (*fa_part_fn)(const void *job, int64_t part, int worker);
 
 enum {
-    FA_MOST_PARTS = 1 << 15,    /* of a job */
+    FA_BATCH = 1 << 15,         /* parts that are given out at a time */
     FA_MOST_HELPERS = 1023,
     FA_IDLE = 50000,            /* nanoseconds that a helper looks for another job */
     FA_WAIT = 20000,            /* and the caller for the last part */
@@ -36,6 +36,7 @@ static struct {
     _Atomic int32_t sleepers;
     _Alignas(64) _Atomic(fa_part_fn) part;
     _Atomic(const void *) job;
+    _Atomic int64_t first;              /* of the parts that are given out */
     _Atomic int threads;                /* that may take part, the caller among them */
     int helpers, refused;               /* threads that there are; calls until another is asked for */
     int missed, asleep, alone;          /* wakings in a row that were in vain; calls until the next; calls without helpers */
@@ -95,7 +96,8 @@ static void fa_help(int worker)
             continue;
         while ((part = fa_take(number, 1)) >= 0) {
             fa_part_fn compute = atomic_load_explicit(&fa_pool.part, memory_order_relaxed);
-            compute(atomic_load_explicit(&fa_pool.job, memory_order_relaxed), part, worker);
+            int64_t first = atomic_load_explicit(&fa_pool.first, memory_order_relaxed);
+            compute(atomic_load_explicit(&fa_pool.job, memory_order_relaxed), first + part, worker);
             atomic_fetch_add(&fa_pool.done, 1);
             if (atomic_load(&fa_pool.waiting))
                 fa_wake(&fa_pool.done);
@@ -154,8 +156,8 @@ static void fa_call_ends(int64_t start)
     fa_pool.took = fa_pool.ended - start;
 }
 
-/* Compute all parts of a job on up to so many threads; one caller at a time (threads.h). */
-static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int threads, int processors)
+/* Compute so many parts, at most FA_BATCH, from one on. */
+static void fa_batch(fa_part_fn part, const void *job, int64_t first, int64_t parts, int threads, int processors)
 {
     uint32_t number = (uint32_t)(atomic_load_explicit(&fa_pool.left, memory_order_relaxed) >> 32) + 1, mine = 0, done;
     int64_t taken, start = fa_now();
@@ -163,7 +165,7 @@ static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int thr
     if (fa_pool.alone > 0) {
         fa_pool.alone--;
         for (taken = 0; taken < parts; taken++)
-            part(job, taken, 0);
+            part(job, first + taken, 0);
         fa_call_ends(start);
         return;
     }
@@ -171,13 +173,14 @@ static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int thr
     atomic_store_explicit(&fa_pool.spins, threads <= processors, memory_order_relaxed);
     atomic_store_explicit(&fa_pool.part, part, memory_order_relaxed);
     atomic_store_explicit(&fa_pool.job, job, memory_order_relaxed);
+    atomic_store_explicit(&fa_pool.first, first, memory_order_relaxed);
     atomic_store_explicit(&fa_pool.threads, threads, memory_order_relaxed);
     atomic_store_explicit(&fa_pool.done, 0, memory_order_relaxed);
     atomic_store(&fa_pool.left, (uint64_t)number << 32 | (uint64_t)parts);
     atomic_fetch_add(&fa_pool.news, 1);
     woken = fa_wake_helpers(start);
     while ((taken = fa_take(number, 0)) >= 0) {
-        part(job, taken, 0);
+        part(job, first + taken, 0);
         mine++;
     }
     if (mine != (uint32_t)parts)
@@ -194,6 +197,13 @@ static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int thr
         atomic_store(&fa_pool.waiting, 0);
     }
     fa_call_ends(start);
+}
+
+/* Compute all parts of a job on up to so many threads; one caller at a time (threads.h). */
+static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int threads, int processors)
+{
+    for (int64_t first = 0; first < parts; first += FA_BATCH)
+        fa_batch(part, job, first, parts - first < FA_BATCH ? parts - first : FA_BATCH, threads, processors);
 }
 
 /* In a forked child there are no helpers; it makes its own when it first needs them. */

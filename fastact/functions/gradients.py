@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels import Kernel
-from ..arguments import broadcast_shape
+from ..arguments import broadcast_shape, work_dtype
 from ..cpu import levels
 from ..dispatch import require_cpu
 
@@ -42,7 +42,7 @@ def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -
             raise TypeError(f"{title}: {name} has dtype {operand.dtype}; expected a real dtype up to float64")
     strong = [a for n, a in operands.items() if n in ("grad", "x") or not isinstance(values[names.index(n)], float | int)]
     dtype = np.result_type(*strong, np.float16)
-    work = np.promote_types(dtype, np.float32)
+    work = work_dtype(dtype)
     shape = broadcast_shape(title, operands)
     arrays = [np.broadcast_to(a.astype(work, copy=False), shape) for a in operands.values()]
     result = {}

@@ -15,7 +15,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 cimport numpy as cnp
-from fastact._kernels cimport BLOCK, GROUP, MOST_PARTS, movers, parallel, transpose_fn, worth_streaming
+from fastact._kernels cimport BLOCK, GROUP, movers, parallel, transpose_fn, worth_streaming
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.rows.accumulators cimport winners
 from fastact.cpu.rows.functions cimport *
@@ -175,7 +175,7 @@ cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
         else:  # as in _kernels.run
             share = Share(g, first, units, min(units, <Py_ssize_t> SHARES * threads))
             if (g.job.stream or g.whole) and units > UNITS * threads:
-                share.parts = min(units // UNITS, <Py_ssize_t> MOST_PARTS)
+                share.parts = units // UNITS
             parallel(work_part, &share, share.parts, threads)
     if threads > 1:
         release_team()
