@@ -13,7 +13,7 @@ from libc.string cimport memset
 from cython.parallel cimport prange, threadid
 cimport numpy as cnp
 import numpy as np
-from fastact.cpu.threads cimport acquire_team, processors, release_team, uses_openmp
+from fastact.cpu.threads cimport acquire_team, processors, release_team, team_work, uses_openmp
 # Pickles of 0.1 look for these here.
 from fastact.cpu.threads import get_num_threads, set_num_threads  # no-cython-lint
 
@@ -26,7 +26,7 @@ cdef extern from "runtime.h" nogil:
     const char* fa_compiler()
 
 cdef extern from "pool.h" nogil:
-    void fa_parallel(part_fn part, const void* job, Py_ssize_t parts, int threads, int processors)
+    void fa_parallel(part_fn part, const void* job, Py_ssize_t parts, int threads, int processors, double work)
     void fa_watch_pool()
 
 cdef extern from "scratch.h" nogil:
@@ -140,7 +140,7 @@ cdef void parallel(part_fn part, const void* job, Py_ssize_t parts, int threads)
     """
     cdef Py_ssize_t t
     if not uses_openmp:
-        fa_parallel(part, job, parts, threads, processors())
+        fa_parallel(part, job, parts, threads, processors(), team_work)
         return
     for t in prange(parts, num_threads=threads, schedule="dynamic", chunksize=1):
         part(job, t, threadid())

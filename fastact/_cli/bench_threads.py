@@ -48,7 +48,7 @@ def quotients(function: str, situation: str) -> dict[str, float]:
     one, many = (np.array(taken[len(taken) // 10 :]) for taken in (times[1], times[fa.get_num_threads()]))
     return {
         "mean": float(many.mean() / one.mean()), "median": float(np.median(many) / np.median(one)),
-        "p90": float(np.quantile(many, 0.9) / np.median(one)),
+        "p90": float(np.quantile(many, 0.9) / np.quantile(one, 0.9)),
     }  # fmt: skip
 
 

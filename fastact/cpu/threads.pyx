@@ -169,10 +169,14 @@ class num_threads:
 
 cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
     """The threads that `work` nanoseconds in so many pieces are worth; more than 1: release_team() afterwards."""
+    global team_work
     cdef int threads = 1
     if work > serial_below and units > 1:
         threads = <int> min(<double> min(<Py_ssize_t> threads_now(), units), work / share)
-    return threads if threads > 1 and fa_team_acquire(uses_openmp) else 1
+    if threads < 2 or not fa_team_acquire(uses_openmp):
+        return 1
+    team_work = work
+    return threads
 
 
 cdef void release_team() noexcept nogil:
