@@ -1,19 +1,21 @@
 """What `bench threads` does: several threads against one, in fresh processes, after a rest, beside busy neighbours.
 
-A quotient is the time on all threads over that on one, in the same process and by turns: above 1 a second thread has cost more
-than it gave. Each process is new, because what a process meets when it starts (where its threads are put) stays with it.
+A quotient is the time on all threads over that on one, in the same process and by turns, mean by mean, median by median, 90th
+percentile by 90th percentile: above 1 a second thread has cost more than it gave. Each process is new, because what a process meets when it starts (where its threads are put) stays with it.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import importlib.util
 import json
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,6 +24,7 @@ import fastact as fa
 
 from .._kernels import build_info
 from .common import CommandError, Progress, replacing
+from .peers import onnxruntime
 
 FUNCTIONS = ("relu", "gelu")
 SIZE = 100_000
@@ -30,31 +33,43 @@ SITUATIONS = {"steady": 0, "after a rest": 0, "beside one": 1, "beside two": 2} 
 BUSY = "while True: pass"
 
 
-def quotients(function: str, situation: str) -> dict[str, float]:
-    """Measure one situation in this process: mean, median and 90th percentile of all threads over one."""
-    call, rest = getattr(fa, function), REST if situation == "after a rest" else 0.0
+def calls_of(layer: str, function: str) -> list[tuple[contextlib.AbstractContextManager[Any], Callable[[], Any]]]:
+    """What is called on one thread and on all, each with what is entered before."""
     x = np.random.default_rng(0).normal(size=SIZE).astype(np.float32)
-    out = np.empty_like(x)
-    times: dict[int, list[int]] = {1: [], fa.get_num_threads(): []}
+    counts = 1, fa.get_num_threads()
+    if layer == "onnxruntime":
+        forward = [onnxruntime(threads).forward[function] for threads in counts]
+        return [(contextlib.nullcontext(), functools.partial(f, x)) for f in forward]
+    fa.set_threading_layer(layer)  # type: ignore[arg-type]
+    call = functools.partial(getattr(fa, function), x, out=np.empty_like(x))
+    return [(fa.num_threads(threads), call) for threads in counts]
+
+
+def quotients(layer: str, function: str, situation: str) -> dict[str, float]:
+    """Measure one situation in this process: mean, median and 90th percentile on all threads over those on one."""
+    rest = REST if situation == "after a rest" else 0.0
+    calls = calls_of(layer, function)
+    times: list[list[int]] = [[], []]
     for _ in range(20):
-        for threads, taken in times.items():
-            with fa.num_threads(threads):
+        for taken, (entered, call) in zip(times, calls, strict=True):
+            with entered:
                 for _ in range(3 if rest else 100):
                     if rest:
                         time.sleep(rest)
                     start = time.perf_counter_ns()
-                    call(x, out=out)
+                    call()
                     taken.append(time.perf_counter_ns() - start)
-    one, many = (np.array(taken[len(taken) // 10 :]) for taken in (times[1], times[fa.get_num_threads()]))
-    return {
-        "mean": float(many.mean() / one.mean()), "median": float(np.median(many) / np.median(one)),
-        "p90": float(np.quantile(many, 0.9) / np.quantile(one, 0.9)),
-    }  # fmt: skip
+    one, many = (np.array(taken[len(taken) // 10 :]) for taken in times)
+    figures = {"mean": np.mean, "median": np.median, "p90": functools.partial(np.quantile, q=0.9)}
+    return {name: float(figure(many) / figure(one)) for name, figure in figures.items()}
 
 
-def layers() -> list[str]:
-    """The threading layers of this build."""
-    return ["pool", "openmp"] if build_info()["openmp"] else ["pool"]
+def layers(peers: str) -> list[str]:
+    """The threading layers of this build, and ONNX Runtime, which has a pool of its own too."""
+    found = ["pool", "openmp"] if build_info()["openmp"] else ["pool"]
+    if peers in ("all", "onnxruntime") and importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
+        found.append("onnxruntime")
+    return found
 
 
 @contextlib.contextmanager
@@ -82,10 +97,10 @@ def run(args: argparse.Namespace) -> int:
     results: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
-        progress = stack.enter_context(Progress(len(layers()) * len(FUNCTIONS) * len(SITUATIONS) * args.rounds, "processes"))
+        progress = stack.enter_context(Progress(len(layers(args.peers)) * len(FUNCTIONS) * len(SITUATIONS) * args.rounds, "processes"))
         print(f"{fa.get_num_threads()} threads over one, {SIZE:,} float32 elements, {args.rounds} processes each\n")
-        print(f"{'layer':<8}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
-        for layer in layers():
+        print(f"{'layer':<13}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
+        for layer in layers(args.peers):
             for function in FUNCTIONS:
                 for situation, busy in SITUATIONS.items():
                     with neighbours(busy):
@@ -93,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
                     results.append({"layer": layer, "function": function, "situation": situation, "processes": found})
                     means = [f["mean"] for f in found]
                     progress.write(
-                        f"{layer:<8}{function:<10}{situation:<14}{statistics.fmean(means):>8.2f}{max(means):>8.2f}"
+                        f"{layer:<13}{function:<10}{situation:<14}{statistics.fmean(means):>8.2f}{max(means):>8.2f}"
                         f"{statistics.median(f['median'] for f in found):>8.2f}{statistics.median(f['p90'] for f in found):>8.2f}"
                     )
         if target:
@@ -115,6 +130,4 @@ def _measured(layer: str, function: str, situation: str, progress: Progress) -> 
 
 
 if __name__ == "__main__":
-    chosen: Any = sys.argv[1]
-    fa.set_threading_layer(chosen)
-    print(json.dumps(quotients(*sys.argv[2:4])))
+    print(json.dumps(quotients(*sys.argv[1:4])))

@@ -169,12 +169,14 @@ def jax(platform: str = "cpu") -> Peer:
     return Peer(f"JAX {jax.__version__}", forward, backward, jnp.asarray, wait=lambda y: y.block_until_ready())
 
 
-def onnxruntime() -> Peer:
-    """ONNX Runtime: one session per function and dtype."""
+def onnxruntime(threads: int = 0) -> Peer:
+    """ONNX Runtime: one session per function and dtype, on so many threads (0: as many as it likes)."""
     runtime: Any = importlib.import_module("onnxruntime")
     helper: Any = importlib.import_module("onnx.helper")
     types: Any = importlib.import_module("onnx").TensorProto
     runtime.set_default_logger_severity(4)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
     operators: dict[str, tuple[str, dict[str, Any]]] = {
         "relu": ("Relu", {}), "leaky_relu": ("LeakyRelu", {"alpha": 0.01}), "elu": ("Elu", {}), "selu": ("Selu", {}),
         "celu": ("Celu", {}), "sigmoid": ("Sigmoid", {}), "hard_sigmoid": ("HardSigmoid", {"alpha": 1 / 6}),
@@ -195,7 +197,7 @@ def onnxruntime() -> Peer:
             ends = [helper.make_tensor_value_info(end, kind, shape) for end in "xy"]
             graph = helper.make_graph([helper.make_node(operator, ["x"], ["y"], **attributes)], name, ends[:1], ends[1:])
             model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-            sessions[key] = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+            sessions[key] = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         return sessions[key]
 
     def caller(name: str) -> Call:

@@ -22,9 +22,10 @@ cdef enum:
 
 cdef int most_threads = MOST        # that the CPUs and the environment allow this process
 cdef int chosen_threads = 0         # by set_num_threads; 0: as OpenMP says at the time of a call
-# A second thread pays when it takes over more work than it costs to tell it so.
-cdef double serial_below = 4000.0           # nanoseconds of work
-cdef double share = 2000.0                  # nanoseconds of work that a thread must get
+# A second thread pays when it takes over more work than it costs to tell it so (tools/calibrate.py).
+cdef double serial_below                    # nanoseconds of work
+cdef double share                           # nanoseconds of work that a thread must get
+THRESHOLDS = {"pool": (2500.0, 1250.0), "openmp": (4000.0, 2000.0)}
 
 cdef int cpus = fa_processors()
 
@@ -119,6 +120,7 @@ def set_threading_layer(layer):
     if layer == "openmp" and not fa_openmp():
         raise ValueError("fastact.set_threading_layer: this build has no OpenMP; 'pool' is what it has")
     uses_openmp = layer == "openmp"
+    set_thresholds(*THRESHOLDS[layer])
 
 
 def set_thresholds(double serial, double each):
@@ -218,8 +220,7 @@ def limit_threads():
 
 
 limit_threads()
-if os.environ.get("FASTACT_THREADING"):
-    try:
-        set_threading_layer(os.environ["FASTACT_THREADING"])
-    except ValueError as error:
-        raise ImportError(f"FASTACT_THREADING: {error}") from None
+try:
+    set_threading_layer(os.environ.get("FASTACT_THREADING") or "pool")
+except ValueError as error:
+    raise ImportError(f"FASTACT_THREADING: {error}") from None
