@@ -1,7 +1,8 @@
 """What `bench threads` does: several threads against one, in fresh processes, after a rest, beside busy neighbours.
 
 A quotient is the time on all threads over that on one, in the same process and by turns, mean by mean, median by median, 90th
-percentile by 90th percentile: above 1 a second thread has cost more than it gave. Each process is new, because what a process meets when it starts (where its threads are put) stays with it.
+percentile by 90th percentile: above 1 a second thread has cost more than it gave. Each process is new, because what a process
+meets when it starts (where its threads are put) stays with it.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ def quotients(layer: str, function: str, situation: str) -> dict[str, float]:
                     call()
                     taken.append(time.perf_counter_ns() - start)
     one, many = (np.array(taken[len(taken) // 10 :]) for taken in times)
-    figures = {"mean": np.mean, "median": np.median, "p90": functools.partial(np.quantile, q=0.9)}
-    return {name: float(figure(many) / figure(one)) for name, figure in figures.items()}
+    (low, high), (median, p90) = (np.quantile(taken, (0.5, 0.9)) for taken in (one, many))
+    return {"mean": float(many.mean() / one.mean()), "median": float(median / low), "p90": float(p90 / high)}
 
 
 def layers(peers: str) -> list[str]:
@@ -97,10 +98,11 @@ def run(args: argparse.Namespace) -> int:
     results: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
-        progress = stack.enter_context(Progress(len(layers(args.peers)) * len(FUNCTIONS) * len(SITUATIONS) * args.rounds, "processes"))
+        chosen = layers(args.peers)
+        progress = stack.enter_context(Progress(len(chosen) * len(FUNCTIONS) * len(SITUATIONS) * args.rounds, "processes"))
         print(f"{fa.get_num_threads()} threads over one, {SIZE:,} float32 elements, {args.rounds} processes each\n")
         print(f"{'layer':<13}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
-        for layer in layers(args.peers):
+        for layer in chosen:
             for function in FUNCTIONS:
                 for situation, busy in SITUATIONS.items():
                     with neighbours(busy):
