@@ -18,6 +18,7 @@ from typing import Any as _Any
 
 from . import cpu, cuda, dispatch, functions  # noqa: F401
 from ._config import show_config
+from .cpu import threadpool as _threadpool  # noqa: F401
 from .cpu.buffers import clear_cache, set_cache_limit
 from .cpu.threads import get_num_threads, num_threads, set_num_threads, set_threading_layer
 from .dispatch import device, last_target

@@ -106,8 +106,11 @@ gaussian: Activation
 rbf: Activation
 gaussian_activation: Activation
 gelu: Activation
+gelu_python: Activation
 gelu_tanh: Activation
 gelu_new: Activation
+gelu_pytorch_tanh: Activation
+gelu_fast: Activation
 hard_elish: Activation
 hard_shrink: Activation
 hard_threshold: Activation
@@ -159,7 +162,6 @@ sparse_sigmoid: Activation
 squared_relu: Activation
 relu2: Activation
 relu_squared: Activation
-srelu: Activation
 squareplus: Activation
 star_relu: Activation
 step: Activation

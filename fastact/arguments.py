@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from operator import index
 from typing import Any
 
@@ -26,8 +26,24 @@ def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.promote_types(dtype, np.float32)
 
 
+def taken(value: Any) -> Any:
+    """What is computed with: NumPy's own and Python's numbers and what overrides ufuncs as they are, the rest as arrays."""
+    if isinstance(value, np.ndarray | np.generic | int | float) or hasattr(value, "__array_ufunc__"):
+        return value
+    return as_array(value)
+
+
+def as_array(value: Any) -> np.ndarray:
+    """An argument as an array: what NumPy takes, or what has DLPack alone."""
+    if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
+        return np.from_dlpack(value)
+    return np.asarray(value)
+
+
 def axes_of(title: str, axis: Any, ndim: int) -> tuple[int, ...]:
-    """The axes as a sorted tuple of distinct numbers from 0."""
+    """The axes as a sorted tuple of distinct numbers from 0; None: all. A number may have 0 and -1, as in SciPy."""
+    if axis is None:
+        return tuple(range(ndim))
     given = axis if isinstance(axis, tuple | list) else (axis,)
     found = []
     for a in given:
@@ -35,6 +51,8 @@ def axes_of(title: str, axis: Any, ndim: int) -> tuple[int, ...]:
             number = index(a)
         except TypeError:
             raise TypeError(f"{title}: axis is {axis!r}; expected an integer or a tuple of integers") from None
+        if ndim == 0 and number in (0, -1):
+            return ()
         if not -ndim <= number < ndim:
             raise np.exceptions.AxisError(f"{title}: axis {number} is out of bounds for x of {ndim} dimensions")
         found.append(number % ndim)
@@ -53,6 +71,8 @@ def one_axis(title: str, axis: Any, ndim: int) -> int:
 
 def temperature_of(title: str, temperature: Any, name: str = "temperature") -> float:
     """The temperature as a number in the range where its inverse and products with it are exact enough."""
+    if isinstance(temperature, np.ndarray) and temperature.ndim == 0:
+        temperature = temperature[()]
     if isinstance(temperature, bool) or not isinstance(temperature, int | float | np.floating | np.integer):
         raise TypeError(f"{title}: {name} is {temperature!r}; expected a positive number")
     if not 1e-30 <= temperature <= 1e30:
@@ -96,7 +116,17 @@ def broadcast_shape(title: str, arrays: Mapping[str, Any]) -> tuple[int, ...]:
         return np.broadcast_shapes(*(a.shape for a in arrays.values()))
     except ValueError:
         shapes = ", ".join(f"{n} {a.shape}" for n, a in arrays.items())
-        raise ValueError(f"{title}: shapes do not broadcast: {shapes}") from None
+        raise ValueError(f"{title}: shapes do not broadcast: {shapes}{_per_channel(arrays)}") from None
+
+
+def _per_channel(arrays: Mapping[str, Any]) -> str:
+    """The hint for a parameter that has an element for each channel, where these are the second axis of x, as in torch."""
+    x = next((a for n, a in arrays.items() if n in ("x", "y")), None)
+    for name, array in arrays.items():
+        if x is not None and x.ndim > 2 and array.shape == x.shape[1:2] and array is not x:
+            shape = (-1, *[1] * (x.ndim - 2))
+            return f"; for a {name} per channel along axis 1: {name}.reshape{shape}"
+    return ""
 
 
 def check_out(title: str, out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
@@ -112,6 +142,22 @@ def check_out(title: str, out: Any, shape: tuple[int, ...], dtype: np.dtype) -> 
     if not out.flags.writeable:
         raise ValueError(f"{title}: out is read-only")
     return out
+
+
+#: What other libraries call a keyword, and what it is here.
+ELSEWHERE = {
+    "dim": "axis", "dims": "axis", "keepdim": "keepdims", "inplace": "out=x", "in_place": "out=x", "mask": "where",
+    "input": "x",
+}  # fmt: skip
+
+
+def unknown_keyword(title: str, name: str, known: Iterable[str]) -> TypeError:
+    """The error for a keyword that a call does not have; it names ours where other libraries have another word."""
+    known = list(known)
+    ours = ELSEWHERE.get(name, "")
+    near = [ours] if ours.partition("=")[0] in known else difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return TypeError(f"{title}: unexpected keyword {name!r}{hint}; known are {', '.join(known)}")
 
 
 def folded(name: str) -> str:

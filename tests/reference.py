@@ -41,6 +41,7 @@ class Reference:
 
 
 REFERENCE: dict[str, Reference] = {}
+DTYPE = np.dtype(np.float64)  # what `evaluate` is asked for, for kinks that are rounded
 
 
 def _guarded(function, defaults, small, large, guard):
@@ -161,9 +162,18 @@ def hard_elish_slope(x):
 def sparse_sigmoid(x):
     return min(max((x + 1) / 2, 0), 1)
 
+def hard_sigmoid(x, slope, offset):
+    """Its kinks are where they are rounded to."""
+    u = slope * x + offset
+    if slope and x == rounded(-offset / slope, DTYPE):
+        return mpf(0)
+    if slope and x == rounded((1 - offset) / slope, DTYPE):
+        return mpf(1)
+    return min(max(u, 0), 1)
+
 def clamp_partials(choose):
     """A parameter's partial of hard_sigmoid: `choose` on the open interval, 0 outside."""
-    return lambda x, slope, offset: choose(x, slope) if 0 < slope * x + offset < 1 else 0
+    return lambda x, slope, offset: choose(x, slope) if 0 < hard_sigmoid(x, slope, offset) < 1 else 0
 
 def isru_by_alpha(x, alpha):
     return -(x**3) / (2 * sqrt(1 + alpha * x**2) ** 3)
@@ -204,7 +214,7 @@ _define("celu", lambda x, a: x if x > 0 else a * expm1(x / a),
 _define("sigmoid", sig, dsig, from_output=lambda y: y * (1 - y))
 _define("log_sigmoid", lambda x: -log1p(exp(-x)), lambda x: sig(-x),
         from_output=lambda y: -expm1(y))
-_define("hard_sigmoid", lambda x, a, b: min(max(a * x + b, 0), 1), clamp_partials(lambda x, a: a),
+_define("hard_sigmoid", hard_sigmoid, clamp_partials(lambda x, a: a),
         clamp_partials(lambda x, a: x), clamp_partials(lambda x, a: 1),
         params={"slope": 1 / 6, "offset": 0.5}, from_output=lambda y, a, b: a if 0 < y < 1 else 0,
         small=1, large=1)
@@ -249,8 +259,8 @@ _define("snake", lambda x, a: x + sin(a * x) ** 2 / a, lambda x, a: 1 + sin(2 * 
 _define("bent_identity", lambda x: (sqrt(x**2 + 1) - 1) / 2 + x,
         lambda x: x / (2 * sqrt(x**2 + 1)) + 1, small=1)
 _define("gaussian", lambda x: exp(-(x**2)), lambda x: -2 * x * exp(-(x**2)))
-_define("soft_shrink", lambda x, t: x - t if x > t else x + t if x < -t else 0,
-        lambda x, t: abs(x) > t, lambda x, t: -1 if x > t else 1 if x < -t else 0,
+_define("soft_shrink", lambda x, t: mp.sign(x) * max(abs(x) - t, 0),
+        lambda x, t: x != 0 and abs(x) > t, lambda x, t: -mp.sign(x) if abs(x) > t else 0,
         params={"lambd": 0.5})
 _define("hard_shrink", lambda x, t: x if abs(x) > t else 0, lambda x, t: abs(x) > t,
         lambda x, t: 0, params={"lambd": 0.5})
@@ -310,7 +320,8 @@ def evaluate(name, kind, x, params=None, dtype=np.float64):
     list of mpf.  At +-inf stand the limits.  The sign of a zero means something at +-inf, and in
     the values of sign, relu and identity; elsewhere an exact zero is simply +0.0.
     """
-    dtype = np.dtype(dtype)
+    global DTYPE
+    DTYPE = dtype = np.dtype(dtype)
     reference = REFERENCE[name]
     partial = kind.startswith("partial")
     function = reference.partials[int(kind[7:])] if partial else getattr(reference, kind)

@@ -85,6 +85,23 @@ def neighbours(count: int) -> Iterator[None]:
             process.wait()
 
 
+def measured(layer: str, function: str, situation: str, processes: int) -> Iterator[dict[str, float]]:
+    """Yield the quotients of one situation, from so many processes, each of its own.
+
+    Raises
+    ------
+    CommandError
+        If a process dies.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", __name__, layer, function, situation]
+    with neighbours(SITUATIONS[situation]):
+        for _ in range(processes):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise CommandError(f"threads: {done.stderr.strip().splitlines()[-1] if done.stderr else 'a process died'}")
+            yield json.loads(done.stdout)
+
+
 def run(args: argparse.Namespace) -> int:
     """Measure every situation with both threading layers, print the table, and return the exit status.
 
@@ -104,9 +121,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"{'layer':<13}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
         for layer in chosen:
             for function in FUNCTIONS:
-                for situation, busy in SITUATIONS.items():
-                    with neighbours(busy):
-                        found = [_measured(layer, function, situation, progress) for _ in range(args.rounds)]
+                for situation in SITUATIONS:
+                    found = []
+                    for figures in measured(layer, function, situation, args.rounds):
+                        progress.update(1, f"{layer} {function} {situation}")
+                        found.append(figures)
                     results.append({"layer": layer, "function": function, "situation": situation, "processes": found})
                     means = [f["mean"] for f in found]
                     progress.write(
@@ -118,17 +137,6 @@ def run(args: argparse.Namespace) -> int:
                 json.dump(results, file, indent=1)
                 file.write("\n")
     return 0
-
-
-def _measured(layer: str, function: str, situation: str, progress: Progress) -> dict[str, float]:
-    """The quotients of one situation in a process of its own."""
-    command = [sys.executable, "-m", __name__, layer, function, situation]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise CommandError(f"threads: {done.stderr.strip().splitlines()[-1] if done.stderr else 'a process died'}")
-    progress.update(1, f"{layer} {function} {situation}")
-    found: dict[str, float] = json.loads(done.stdout)
-    return found
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ def exponential_from_output(y):
 @activation(
     latex=r"f(x) = x \text{ if } x > 0 \text{ else } \alpha (e^x - 1)", params={"alpha": 1.0}, range=("-alpha", "inf"),
     limits=("-alpha", "inf"), slopes=("0", "1"), kinks=("0 unless alpha = 1",), saturates=("soft", "no"), smoothness="C1",
-    notes="The derivative at 0 is alpha.",
+    notes="The derivative at 0 is alpha.", output_needs={"alpha": 0.0},
     reference="Clevert, Unterthiner and Hochreiter 2015, Fast and accurate deep network learning by ELUs, arXiv:1511.07289.",
 )  # fmt: skip
 def elu(x, alpha):
@@ -47,7 +47,8 @@ def elu(x, alpha):
 
 @elu.from_output
 def elu_from_output(y, alpha):
-    return select(y > 0.0, 1.0, y + alpha)
+    # sqrt makes the NaN where either branch may have given y
+    return select(alpha < 0.0, sqrt(alpha), select(y > 0.0, 1.0, y + alpha))
 
 
 @activation(

@@ -69,8 +69,8 @@ def quick_gelu(x):
 
 
 @activation(
-    latex=r"f(x) = x \Phi(x)", range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
-    saturates=("soft", "no"), variants={"approximate": {"none": "gelu", "tanh": "gelu_tanh"}},
+    latex=r"f(x) = x \Phi(x)", alias=("gelu_python",), range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
+    monotonic=False, saturates=("soft", "no"), variants={"approximate": {"none": "gelu", "tanh": "gelu_tanh"}},
     notes="The exact form, torch's default; jax's default is the tanh approximation, here gelu_tanh or approximate='tanh'.",
     bound=4.0, slope_root="-0.75179152469356445746",
     reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
@@ -90,8 +90,9 @@ def gelu(x):
 
 
 @activation(
-    latex=r"f(x) = \tfrac{1}{2} x \left(1 + \tanh\left(\sqrt{2/\pi} (x + 0.044715 x^3)\right)\right)", alias=("gelu_new",),
-    range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
+    latex=r"f(x) = \tfrac{1}{2} x \left(1 + \tanh\left(\sqrt{2/\pi} (x + 0.044715 x^3)\right)\right)",
+    alias=("gelu_new", "gelu_pytorch_tanh", "gelu_fast"), range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
+    monotonic=False, saturates=("soft", "no"),
     bound=4.0, slope_root="-0.75246142207101625849",
     reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
 )  # fmt: skip

@@ -76,6 +76,7 @@ def relu6_from_output(y):
 
 @activation(
     latex=r"f(x) = x \text{ if } x > 0 \text{ else } s x", params={"negative_slope": 0.01}, alias=("lrelu",),
+    output_needs={"negative_slope": 0.0},
     range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("negative_slope", "1"), kinks=(0.0,), smoothness="C0",
     notes="The default slope is torch's (keras 0.2 or 0.3). The derivative at 0 is the negative slope, as in torch; jax takes 1.",
     reference="Maas, Hannun and Ng 2013, Rectifier nonlinearities improve neural network acoustic models.",
@@ -91,7 +92,8 @@ def leaky_relu(x, negative_slope):
 
 @leaky_relu.from_output
 def leaky_relu_from_output(y, negative_slope):
-    return select(y > 0.0, 1.0, keep_nan(negative_slope, y))
+    # sqrt makes the NaN where either branch may have given y
+    return select(negative_slope < 0.0, sqrt(negative_slope), select(y > 0.0, 1.0, keep_nan(negative_slope, y)))
 
 
 @activation(
@@ -136,7 +138,7 @@ def thresholded_relu(x, alpha):
 
 
 @activation(
-    latex=r"f(x) = \max(x, 0)^2", alias=("relu2", "relu_squared", "srelu"), range=("0", "inf"), limits=("0", "inf"),
+    latex=r"f(x) = \max(x, 0)^2", alias=("relu2", "relu_squared"), range=("0", "inf"), limits=("0", "inf"),
     slopes=("0", "inf"), saturates=("hard", "no"), smoothness="C1",
     reference="So et al. 2021, Primer: searching for efficient transformers, arXiv:2109.08668.",
 )  # fmt: skip
@@ -258,13 +260,15 @@ def hard_tanh_from_output(y, min_val, max_val):
 )  # fmt: skip
 def hard_sigmoid(x, slope, offset):
     """Hard sigmoid: slope * x + offset clamped to [0, 1]."""
-    u = fma(slope, x, offset)  # rounded once: the sum vanishes at the lower kink
+    u = fma(slope, x, offset)  # rounded once
+    lower = -offset / slope  # kinks are where they are rounded to
+    upper = (1.0 - offset) / slope
     # Below 1, though it may round to 1: offset - 1 in two parts.
     rest, rest_low = two_sum(offset, -1.0)
-    inside = (u > 0.0) & (fma(slope, x, rest) < -rest_low)
+    inside = (u > 0.0) & (fma(slope, x, rest) < -rest_low) & (x != lower) & (x != upper)
     zero = keep_nan(0.0, x)
     return (
-        select(u <= 0.0, 0.0, select(u >= 1.0, 1.0, u)),
+        select((u <= 0.0) | (x == lower), 0.0, select((u >= 1.0) | (x == upper), 1.0, u)),
         select(inside, slope, zero),
         select(inside, x, zero),
         select(inside, 1.0, zero),
@@ -304,8 +308,9 @@ def sparse_sigmoid_from_output(y):
 def soft_shrink(x, lambd):
     """Soft shrinkage: x moved towards zero by lambd."""
     zero = keep_nan(0.0, x)
-    right = x > lambd
-    left = x < -lambd
+    least = select(lambd < 0.0, 0.0, lambd)
+    right = x > least
+    left = x < -least
     return (
         select(right, x - lambd, select(left, x + lambd, zero)),
         select(right | left, 1.0, zero),

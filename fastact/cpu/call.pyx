@@ -51,6 +51,8 @@ cdef class Call:
         Their default values.
     general : callable
         ``general(call, args, kwargs)``, for whatever is not plain.
+    least : tuple of float
+        What the parameters must not be below; -inf: anything.
     """
 
     cdef readonly Kernel kernel
@@ -61,8 +63,9 @@ cdef class Call:
     cdef int nparams
     cdef float f32[MAX_PARAMS]
     cdef double f64[MAX_PARAMS]
+    cdef double least[MAX_PARAMS]
 
-    def __init__(self, Kernel kernel, tuple names, tuple defaults, general):
+    def __init__(self, Kernel kernel, tuple names, tuple defaults, general, tuple least):
         cdef int j
         self.kernel = kernel
         self.general = general
@@ -72,6 +75,7 @@ cdef class Call:
         self.nparams = len(names)
         for j in range(self.nparams):
             self.f32[j] = self.f64[j] = defaults[j]
+            self.least[j] = least[j]
 
     @property
     def ufunc(self):
@@ -129,7 +133,7 @@ cdef class Call:
         if self.nin == 2 and not alike(first, args[1]):
             return None
         for j in range(self.nin, given):
-            if not PyFloat_CheckExact(args[j]):
+            if not PyFloat_CheckExact(args[j]) or PyFloat_AS_DOUBLE(args[j]) < self.least[j - self.nin]:
                 return None
         if given < self.nin + self.nparams:
             args = args + self.defaults[given - self.nin:]
@@ -167,6 +171,8 @@ cdef class Call:
                     return None
                 f64[j] = PyFloat_AS_DOUBLE(args[self.nin + j])
                 f32[j] = <float> f64[j]
+                if f64[j] < self.least[j]:
+                    return None
             if single:
                 job.params[j].data = <char*> &f32[j]
             else:
@@ -186,6 +192,8 @@ cdef class Call:
                     return None  # given twice
                 f64[j] = PyFloat_AS_DOUBLE(value)
                 f32[j] = <float> f64[j]
+                if f64[j] < self.least[j]:
+                    return None
             else:
                 return None
         if target is None:

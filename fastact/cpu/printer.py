@@ -179,8 +179,8 @@ class Printer:
         entry = f"<size_t> &{name}, {self.cost(body, results)}"
         self.table.append(f'    table["{key}", "{kind}", {vary}] = ({entry})')
 
-    def activation(self, spec: Spec, inverse: bool = False) -> None:
-        """Print the kernels of an activation; `inverse`: with that of the derivative from the output, which nothing calls."""
+    def activation(self, spec: Spec) -> None:
+        """Print the kernels of an activation."""
         text = Text.of(spec.formula)
         params = list(spec.params)
         wanted = 2 + len(params)
@@ -192,8 +192,6 @@ class Printer:
             self.block(spec.name, text, [value], params, "value", vary)
             self.block(spec.name, text, [derivative], params, "derivative", vary)
             self.block(spec.name, text, [value, derivative], params, "both", vary)
-            for other in map(Text.of, spec.inverse if inverse else ()):
-                self.block(spec.name, other, other.results, params, "from_output", vary)
         for j, partial in enumerate(partials):
             self.block(spec.name, text, [partial], params, f"partial{j}", True)
 
@@ -236,7 +234,7 @@ def module_text(precision: str, specs: Sequence[Spec]) -> str:
 
 
 def digest(spec: Spec, precision: str) -> str:
-    """A mark of an activation's kernels and all that they call: as long as it stays, so do results at one ISA level."""
+    """A mark of what values and derivatives are made of: as long as it stays, so do they at one ISA level."""
     printer = Printer(precision)
-    printer.activation(spec, inverse=True)
+    printer.activation(spec)
     return hashlib.sha256("\n".join(printer.lines).encode()).hexdigest()[:12]

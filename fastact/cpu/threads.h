@@ -13,6 +13,14 @@
 #define FA_PTHREAD 1
 #endif
 
+/* By which threadpoolctl knows this library (threadpool.py). */
+#if defined(_WIN32)
+__declspec(dllexport)
+#else
+__attribute__((visibility("default")))
+#endif
+int fastact_threads = 1;
+
 /* As OMP_NUM_THREADS and threadpoolctl have it at the time of a call; 0: there is no OpenMP to ask. */
 static inline int fa_openmp_threads(void)
 {

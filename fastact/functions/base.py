@@ -6,13 +6,28 @@ decided by ``fastact.dispatch``, what its arguments may be by ``fastact.argument
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 
-from ..arguments import LOOPS
+from ..arguments import LOOPS, as_array, unknown_keyword
 from ..dispatch import require_cpu
 from .docstrings import numpydoc, paragraphs
+
+
+class _Required:
+    """Stands for an argument that is missing."""
+
+
+REQUIRED = _Required()
+
+
+def _public(given: inspect.Signature) -> inspect.Signature:
+    """A signature without `_unknown`, which takes the keywords that there are not, and without REQUIRED."""
+    found = [p for p in given.parameters.values() if p.name != "_unknown"]
+    found = [p.replace(default=p.empty) if p.default is REQUIRED else p for p in found]
+    return given.replace(parameters=found)
 
 
 class Documentation:
@@ -47,6 +62,10 @@ class Function:
     parameters = returns = raises = example = ""
 
     def __init_subclass__(cls) -> None:
+        for method in cls.__dict__.values():
+            if inspect.isfunction(method) and "_unknown" in method.__code__.co_varnames:
+                method.__signature__ = _public(inspect.signature(method))  # type: ignore[attr-defined]
+                method.__qualname__ = f"fastact, {cls.word}"
         cls.__doc__ = Documentation(cls.__dict__.get("__doc__") or "")  # type: ignore[assignment]
 
     def __init__(
@@ -68,6 +87,15 @@ class Function:
         """What messages call it, or a method of it."""
         return f"fastact.{self.__name__}.{method}" if method else f"fastact.{self.__name__}"
 
+    def _check(self, method: str, unknown: dict[str, Any], **required: Any) -> None:
+        """Refuse what is missing, and keywords that there are not."""
+        title = self._title("" if method == "__call__" else method)
+        for name, value in required.items():
+            if value is REQUIRED:
+                raise TypeError(f"{title}: missing argument {name!r}")
+        for name in unknown:
+            raise unknown_keyword(title, name, list(inspect.signature(getattr(type(self), method)).parameters)[1:])
+
     def _docstring(self) -> str:
         return numpydoc(
             self.summary, self._parameters(), self.returns, self.raises, paragraphs([*self._notes(), *self._also()]),
@@ -87,7 +115,7 @@ class Function:
 def real_array(title: str, name: str, value: Any) -> np.ndarray:
     """The argument as an array, refused if its dtype is not real, or if it is on a GPU."""
     require_cpu(title, name, value)
-    array = np.asarray(value)
+    array = as_array(value)
     if array.dtype.char not in LOOPS:
         raise TypeError(f"{title}: {name} has dtype {array.dtype}; expected float16, float32, float64, an integer or bool dtype")
     return array

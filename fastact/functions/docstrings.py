@@ -57,6 +57,10 @@ def of_kind(spec: Spec, kind: str) -> str:
     notes = [f"Formula: :math:`{spec.latex}`", spec.notes]
     if kind == "backward_from_output":
         notes.append(_SATURATED)
+    raises = "TypeError\n    For complex, object, string, structured or extended-precision input."
+    if kind == "backward_from_output" and spec.output_needs:
+        needs = ", ".join(f"{n} less than {least:g}" for n, least in spec.output_needs.items())
+        raises += f"\nValueError\n    For {needs}: then y does not determine the derivative. In an array, such elements give NaN."
     if spec.kinks:
         notes.append("Kinks: " + ", ".join(f"x = {k}" for k in spec.kinks) + ".")
     notes.append(
@@ -79,7 +83,7 @@ def of_kind(spec: Spec, kind: str) -> str:
         first,
         parameters + "out, where, casting, order, dtype, subok\n    As for any NumPy ufunc.\n",
         f"{result} : ndarray or scalar\n    {meaning}",
-        "TypeError\n    For complex, object, string, structured or extended-precision input.",
+        raises,
         paragraphs(notes),
         spec.reference,
         ">>> import numpy as np\n>>> import fastact as fa\n>>> x = np.linspace(-2.0, 2.0, 5)\n"

@@ -6,6 +6,7 @@ Plain arrays take the fast path of ``cpu/call.pyx``, whatever else NumPy accepts
 from __future__ import annotations
 
 import inspect
+import math
 from typing import Any
 
 from .. import activations as _formulas  # noqa: F401  (fills the registry)
@@ -29,7 +30,10 @@ class _Kind(Call):
     """A kind of an activation with what `help`, `repr` and `inspect` want; made when it is asked for."""
 
     def __init__(self, spec: Spec, kernel: Kernel) -> None:
-        super().__init__(kernel, tuple(spec.params), tuple(spec.params.values()), general)
+        least = spec.output_needs if kernel.kind == "backward_from_output" else {}
+        super().__init__(
+            kernel, tuple(spec.params), tuple(spec.params.values()), general, tuple(least.get(p, -math.inf) for p in spec.params)
+        )
         self.spec = spec
         self.kind = kernel.kind
         self.arrays = ARRAYS[kernel.kind]
@@ -155,7 +159,8 @@ def signature(spec: Spec, arrays: tuple[str, ...]) -> inspect.Signature:
     """The signature of a kind: arrays, parameters, and the keywords of a ufunc."""
     keywords = [("out", None), ("where", True), ("casting", "same_kind"), ("order", "K"), ("dtype", None), ("subok", True)]
     of = inspect.Parameter
-    found = [of(a, of.POSITIONAL_ONLY) for a in arrays]
+    keywords += [("device", None), *((k, next(iter(choices))) for k, choices in spec.variants.items())]
+    found = [of(a, of.POSITIONAL_OR_KEYWORD) for a in arrays]
     found += [of(n, of.POSITIONAL_OR_KEYWORD, default=d) for n, d in spec.params.items()]
     found += [of(n, of.KEYWORD_ONLY, default=d) for n, d in keywords]
     return inspect.Signature(found)

@@ -6,6 +6,7 @@ elementwise activations, strung together by ``cpu/gated.pyx``.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from ..cpu.gated import Gate
 from ..cpu.rows.layout import Layout, layout_of, overlap
 from ..dispatch import Place, gpu, place_of
 from ..language.registry import REGISTRY
-from .base import Function, real_array
+from .base import REQUIRED, Function, real_array
+from .containers import Masked, contained, elsewhere, mask_of, masked
 from .registry import register
 
 _RAISES = """\
@@ -75,8 +77,14 @@ True
         formula, notes = super()._notes()
         return [formula, f"The gate is {order}, as in the reference.", notes]
 
-    def __call__(self, a: Any, b: Any = None, /, *, axis: Any = None, out: Any = None, device: Any = None) -> Any:
+    def __call__(
+        self, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, out: Any = None, device: Any = None, **_unknown: Any
+    ) -> Any:
+        self._check("__call__", _unknown, a=a)
         title = self._title()
+        if contained(a, b):
+            call = partial(self, axis=axis, out=out, device=device)
+            return self._in_container(title, call, [], [a] if b is None else [a, b], axis)
         place = place_of(title, device, (a, b, out))
         if place is Place.THERE:
             with gpu(place) as there:
@@ -101,7 +109,9 @@ True
             np.copyto(out, result, casting="same_kind")
         return out
 
-    def backward(self, grad: Any, a: Any, b: Any = None, /, *, axis: Any = None, device: Any = None) -> Any:
+    def backward(
+        self, grad: Any = REQUIRED, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, device: Any = None, **_unknown: Any
+    ) -> Any:
         """Gradients by the input or by both inputs, fused.
 
         Parameters
@@ -117,7 +127,11 @@ True
             The gradient by x for ``backward(grad, x)``; those by a and by b, each of the broadcast shape, for
             ``backward(grad, a, b)``.
         """
+        self._check("backward", _unknown, grad=grad, a=a)
         title = self._title("backward")
+        if contained(grad, a, b):
+            call = partial(self.backward, axis=axis, device=device)
+            return self._in_container(title, call, [grad], [a] if b is None else [a, b], axis)
         place = place_of(title, device, (grad, a, b))
         if place is Place.THERE:
             with gpu(place) as there:
@@ -149,12 +163,26 @@ True
             return tuple(r.astype(dtype, copy=False) for r in result)
         return result.astype(dtype, copy=False)
 
+    def _in_container(self, title: str, call: Any, grad: list[Any], arrays: list[Any], axis: Any) -> Any:
+        """The result for what is more than an array: masked where either half, or the gradient, is."""
+        values = [*grad, *arrays]
+        if not any(isinstance(v, Masked) for v in values):
+            return elsewhere(title, call, values)
+        result = call(*map(np.asarray, values))
+        if len(arrays) == 2:
+            return masked(result, mask_of(*values))
+        along = -1 if axis is None else axis
+        mask = np.logical_or(*np.split(np.ma.getmaskarray(arrays[0]), 2, axis=along)) | mask_of(*grad)
+        return masked(result, np.concatenate([mask, mask], axis=along) if grad else mask)
+
     def _halves(self, title: str, a: Any, b: Any, axis: Any) -> tuple[Any, Any, np.dtype, Any, Layout]:
         """Both halves in the working dtype, the dtype of the result, the array that was split, and the layout."""
         first = real_array(title, "x" if b is None else "a", a)
         if b is not None:
             if axis is not None:
                 raise TypeError(f"{title}: axis goes with one array, which it splits; there are two")
+            if isinstance(b, int | np.integer):
+                raise TypeError(f"{title}: b is {b!r}; expected an array; axis={b} is what splits one array along that axis")
             second = real_array(title, "b", b)
             dtype = dtype_of(first, second)
             work = work_dtype(dtype)

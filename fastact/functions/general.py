@@ -7,11 +7,12 @@ either a GPU, all threads (large arrays of any layout) or the ufunc computes. No
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ..arguments import LOOPS
+from ..arguments import LOOPS, broadcast_shape, taken, unknown_keyword
 from ..cpu.buffers import keeping
 from ..cpu.call import SPREAD_FROM, is_redirected
 from ..cpu.layouts import spread
@@ -32,9 +33,11 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kwargs = dict(kwargs)
         device = kwargs.pop("device")
     nin = call.ufunc.nin - len(spec.params)
-    if len(args) < nin:
-        names = call.arrays
-        raise TypeError(f"{call.title}: missing argument {names[len(args)]!r}; expected {', '.join(names)}")
+    for name in call.arrays[len(args) :]:
+        if name not in kwargs:
+            raise TypeError(f"{call.title}: missing argument {name!r}; expected {', '.join(call.arrays)}")
+        args = (*args, kwargs[name])
+        kwargs = {k: v for k, v in kwargs.items() if k != name}
     arrays, params = args[:nin], args[nin:]
     named = {k: kwargs.pop(k) for k in [k for k in kwargs if k not in _UFUNC_KEYWORDS]}
     values = bind(call, params, named)
@@ -43,37 +46,76 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return _on_gpu(call, place, arrays, values, kwargs)
     if is_redirected() and (found := call.direct(args, {**kwargs, **named})) is not None:
         return found
-    dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], [*arrays, *values], strict=True)]
-    ufunc = call.ufunc
-    plain = all(d is not None for d in dtypes)
-    if plain and not kwargs.keys() - {"out"} and (found := _spread(call, [*arrays, *values], dtypes, kwargs.get("out"))):
-        return found[0] if ufunc.nout == 1 else found
-    if values and plain and all(map(_weak, values)) and not {"dtype", "signature"} & kwargs.keys():
-        # Python scalars have no say in the dtype; float16 arrays take them as float32.
-        loop = _loop(arrays, dtypes)
-        param = "f" if loop == "e" else loop
-        kwargs["signature"] = loop * nin + param * len(values) + "->" + loop * ufunc.nout
-        ufunc = call.mixed_ufunc if loop == "e" else ufunc
-    return keeping(ufunc, *arrays, *values, **kwargs)
+    operands = [taken(a) for a in (*arrays, *values)]
+    dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], operands, strict=True)]
+    if call.kind == "backward_from_output":
+        _require_output(call, dict(zip(spec.params, operands[nin:], strict=True)))
+    return _on_cpu(call, operands, dtypes, kwargs)
 
 
-def _spread(call: Any, arrays: list[Any], dtypes: list[Any], out: Any) -> tuple[Any, ...] | None:
+def _require_output(call: Any, params: dict[str, Any]) -> None:
+    """Refuse a parameter with which the output does not determine the derivative; elements of an array give NaN."""
+    for name, least in call.spec.output_needs.items():
+        value = params[name]
+        if (_weak(value) or (isinstance(value, np.ndarray | np.generic) and value.ndim == 0)) and value < least:
+            raise ValueError(
+                f"{call.title}: {name} is {value!r}; expected at least {least:g}: below, the output does not "
+                "determine the derivative, so use backward"
+            )
+
+
+def _on_cpu(call: Any, operands: list[Any], dtypes: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Compute by all threads or by the ufunc, in the loop that `_loop` says, for any size."""
+    ufunc, nin, nout = call.ufunc, call.ufunc.nin - len(call.spec.params), call.ufunc.nout
+    plain = all(type(a) is np.ndarray or isinstance(a, np.generic) or _weak(a) for a in operands)
+    if plain and not kwargs.keys() - {"out"} and (found := _spread(operands, dtypes, nin, call, kwargs.get("out"))):
+        return found[0] if nout == 1 else found
+    overridden = None in dtypes
+    settled = len(operands) == nin and not (plain and nin > 1 and any(map(_weak, operands)))  # by the ufunc, as here
+    if settled or "signature" in kwargs or (overridden and "dtype" in kwargs):
+        return _by_ufunc(call, ufunc, operands, kwargs)
+    loop = _chosen(kwargs) or _loop(operands, [*map(_own_dtype, operands, dtypes)], nin)
+    if loop is None:
+        return _by_ufunc(call, ufunc, operands, kwargs)
+    # Parameters of float16 arrays are float32.
+    param = "f" if loop == "e" else loop
+    if loop == "e" and len(operands) > nin:
+        ufunc = call.mixed_ufunc
+    if overridden:  # a container may turn numbers into arrays, which then have a say in the dtype
+        operands[nin:] = [np.dtype(param).type(a) if _weak(a) else a for a in operands[nin:]]
+    else:
+        kwargs = {k: v for k, v in kwargs.items() if k != "dtype"}
+        kwargs["signature"] = loop * nin + param * (len(operands) - nin) + "->" + loop * nout
+    return _by_ufunc(call, ufunc, operands, kwargs)
+
+
+def _by_ufunc(call: Any, ufunc: np.ufunc, operands: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Compute by the ufunc; shapes that do not broadcast are named."""
+    try:
+        return keeping(ufunc, *operands, **kwargs)
+    except ValueError:
+        if not all(isinstance(a, np.ndarray | np.generic | int | float) for a in operands):
+            raise
+        broadcast_shape(call.title, {n: np.asarray(a) for n, a in zip([*call.arrays, *call.spec.params], operands, strict=True)})
+        raise
+
+
+def _spread(arrays: list[Any], dtypes: list[Any], nin: int, call: Any, out: Any) -> tuple[Any, ...] | None:
     """Compute a large result on all threads whatever the layouts and dtypes; None for what is left to the ufunc."""
     if math.prod(getattr(a, "size", 1) for a in arrays) < SPREAD_FROM:
         return None
     nout = call.ufunc.nout
     outputs = [None] * nout if out is None else list(out) if isinstance(out, tuple) else [out]
     given = [a for a in [*arrays, *outputs] if a is not None and not _weak(a)]
+    if not all(isinstance(a, np.generic) or (type(a) is np.ndarray and a.dtype.isnative and a.flags.aligned) for a in given):
+        return None
     try:
         if np.broadcast(*given).size < SPREAD_FROM or len(outputs) != nout:
             return None
     except ValueError:  # which the ufunc says better
         return None
-    if not all(type(a) is np.ndarray and a.dtype.isnative and a.flags.aligned for a in given):
-        return None
-    weak = [_weak(a) for a in arrays[call.ufunc.nin - len(call.spec.params) :]]
-    dtype = np.dtype(_loop(tuple(arrays), dtypes))
-    if any(o is not None and o.dtype != dtype for o in outputs) or (dtype == "e" and any(weak) and not all(weak)):
+    dtype = np.dtype(_loop(arrays, dtypes, nin))
+    if any(o is not None and o.dtype != dtype for o in outputs):
         return None
     flags = [["readonly", "overlap_assume_elementwise"]] * len(arrays)
     flags += [["writeonly", "allocate", "no_broadcast", "overlap_assume_elementwise"]] * nout
@@ -86,9 +128,35 @@ def _spread(call: Any, arrays: list[Any], dtypes: list[Any], out: Any) -> tuple[
         return tuple(made if o is None else o for made, o in zip(visit.operands[-nout:], outputs, strict=True))
 
 
-def _loop(arrays: tuple[Any, ...], dtypes: list[Any]) -> str:
-    """The type character of the loop for arrays of these dtypes."""
-    return LOOPS[np.result_type(*(a if _weak(a) else d for a, d in zip(arrays, dtypes, strict=False))).char]
+def _loop(operands: Sequence[Any], dtypes: Sequence[Any], nin: int) -> Any:
+    """The type character of the loop for operands, arrays first; Python numbers have no say if there is anything else.
+
+    None where a dtype is unknown.
+    """
+    strong = [d for a, d in zip(operands, dtypes, strict=True) if not _weak(a)]
+    if None in strong:
+        return None
+    if strong:
+        return np.result_type(*(np.dtype(LOOPS[d.char]) for d in strong)).char
+    return LOOPS[np.result_type(*operands[:nin]).char]
+
+
+def _chosen(kwargs: dict[str, Any]) -> str | None:
+    """The loop that ``dtype=`` asks for, if it is one of the kernels'."""
+    if kwargs.get("dtype") is None:
+        return None
+    char = np.dtype(kwargs["dtype"]).char
+    return char if char in "efd" else None
+
+
+def _own_dtype(value: Any, dtype: Any) -> Any:
+    """The dtype of an operand, or of a container that overrides ufuncs; None if it is none of the kernels'."""
+    if dtype is None:
+        try:
+            dtype = np.result_type(*value.dtypes) if not hasattr(value, "dtype") else np.dtype(value.dtype)
+        except (AttributeError, TypeError, ValueError):
+            return None
+    return dtype if dtype.char in LOOPS else None
 
 
 def _outputs(kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -103,6 +171,7 @@ def _on_gpu(call: Any, place: Place, arrays: tuple[Any, ...], values: list[Any],
     if place is Place.THERE:
         with gpu(place) as there:
             return there.elementwise(*common, arrays, values, kwargs)
+    arrays, values = tuple(map(taken, arrays)), list(map(taken, values))
     given = [*arrays, *(v for v in values if not _weak(v))]
     names = [*call.arrays, *(n for n, v in zip(call.spec.params, values, strict=True) if not _weak(v))]
     dtypes = [_dtype(call, name, a) for name, a in zip(names, given, strict=True)]
@@ -111,7 +180,8 @@ def _on_gpu(call: Any, place: Place, arrays: tuple[Any, ...], values: list[Any],
             found = type(value).__name__
             raise TypeError(f"{call.title}: {name} is {found}; device='cuda' takes plain NumPy arrays and numbers")
     with gpu(place) as host:
-        return host.elementwise(*common, list(arrays), values, np.dtype(_loop(tuple(given), dtypes)), kwargs)
+        dtype = np.dtype(_loop(given, dtypes, len(arrays)))
+        return host.elementwise(*common, list(arrays), values, dtype, kwargs)
 
 
 def _weak(value: Any) -> bool:
@@ -141,10 +211,10 @@ def bind(call: Any, params: tuple[Any, ...], named: dict[str, Any]) -> list[Any]
         raise TypeError(f"{call.title}: too many arguments; expected {expected}")
     values = dict(zip(defaults, params, strict=False))
     for name, value in named.items():
-        if name not in defaults:
-            known = ", ".join([*defaults, *sorted(_UFUNC_KEYWORDS)])
-            raise TypeError(f"{call.title}: unexpected keyword {name!r}; known are {known}")
-        if name in values:
+        if name not in defaults and name not in call.arrays:
+            known = [*call.arrays, *defaults, *call.spec.variants, "device", *sorted(_UFUNC_KEYWORDS)]
+            raise unknown_keyword(call.title, name, known)
+        if name in values or name in call.arrays:
             raise TypeError(f"{call.title}: {name!r} is given twice, by position and by name")
         values[name] = value
     return [values.get(name, default) for name, default in defaults.items()]

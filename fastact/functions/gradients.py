@@ -16,6 +16,7 @@ from .._kernels import Kernel
 from ..arguments import broadcast_shape, work_dtype
 from ..cpu import levels
 from ..dispatch import require_cpu
+from .containers import Masked, mask_of
 
 #: Elements per block of the sum: the temporaries stay in the second-level cache.
 BLOCK = 1 << 16
@@ -36,6 +37,11 @@ def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -
         raise TypeError(f"{title}: {activation.__name__} has no parameters")
     for name, value in zip(("grad", "x", *names), (grad, x, *values), strict=True):
         require_cpu(title, name, value)
+    if any(isinstance(v, Masked) for v in (grad, x, *values)):  # what is masked has no part in the sums
+        mask = mask_of(grad, x, *values)
+        shape = np.broadcast_shapes(*(np.shape(v) for v in (grad, x, *values)))
+        grad = np.where(np.broadcast_to(mask, shape), np.asarray(grad).dtype.type(0), np.asarray(grad))
+        x, *values = (v.filled(1) if isinstance(v, Masked) else v for v in (x, *values))
     operands = {"grad": np.asarray(grad), "x": np.asarray(x), **{n: np.asarray(v) for n, v in zip(names, values, strict=True)}}
     for name, operand in operands.items():
         if operand.dtype.kind not in "buif" or operand.dtype.char == "g":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from operator import index
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from ..arguments import broadcast_grad, check_out, dtype_of, one_axis, work_dtype
 from ..cpu.buffers import keeping
 from ..cpu.rows.layout import maximum_of
-from .base import Function, real_array
+from .base import REQUIRED, Function, real_array
+from .containers import Masked, bare, contained, elementwise, elsewhere, mask_of, masked
 from .elementwise import ACTIVATIONS
 from .registry import register
 
@@ -60,8 +62,18 @@ TypeError, ValueError
 ([3.0, 5.0], [1, 0])
 """
 
-    def __call__(self, x: Any, pieces: Any, axis: Any = -1, *, return_index: bool = False, out: Any = None) -> Any:
+    def __call__(
+        self, x: Any = REQUIRED, pieces: Any = REQUIRED, axis: Any = -1, *, return_index: bool = False, out: Any = None,
+        **_unknown: Any,
+    ) -> Any:  # fmt: skip
+        self._check("__call__", _unknown, x=x, pieces=pieces)
         title = self._title()
+        if contained(x):
+            call = partial(self, pieces=pieces, axis=axis, return_index=return_index, out=out)
+            if not isinstance(x, Masked):
+                return elsewhere(title, call, [x])
+            # An element that is masked is never the greatest; a group of such alone is masked.
+            return masked(call(bare(title, "x", x, -np.inf)), np.asarray(self(~mask_of(x), pieces, axis)) == 0)
         given = real_array(title, "x", x)
         number = one_axis(title, axis, given.ndim)
         k = _pieces(title, pieces)
@@ -76,7 +88,9 @@ TypeError, ValueError
         best = maximum_of(grouped, number + 1, dtype, target, winner)
         return (best, winner) if return_index else best
 
-    def backward(self, grad: Any, index: Any, pieces: Any, axis: Any = -1) -> np.ndarray:
+    def backward(
+        self, grad: Any = REQUIRED, index: Any = REQUIRED, pieces: Any = REQUIRED, axis: Any = -1, **_unknown: Any
+    ) -> np.ndarray:
         """Gradient by x: grad at the winners, 0 elsewhere.
 
         Parameters
@@ -93,7 +107,11 @@ TypeError, ValueError
         numpy.ndarray
             Of the shape of x.
         """
+        self._check("backward", _unknown, grad=grad, index=index, pieces=pieces)
         title = self._title("backward")
+        if contained(grad):
+            call = partial(self.backward, index=index, pieces=pieces, axis=axis)
+            return call(bare(title, "grad", grad, 0.0)) if isinstance(grad, Masked) else elsewhere(title, call, [grad])
         incoming, winner = real_array(title, "grad", grad), np.asarray(index)
         k, number = _pieces(title, pieces), one_axis(title, axis, winner.ndim)
         _check_winner(title, winner, k)
@@ -155,8 +173,14 @@ TypeError, ValueError
 [2.0, 3.0]
 """
 
-    def __call__(self, x: Any, weight: Any, bias: Any, *, return_index: bool = False, out: Any = None) -> Any:
+    def __call__(
+        self, x: Any = REQUIRED, weight: Any = REQUIRED, bias: Any = REQUIRED, *, return_index: bool = False, out: Any = None,
+        **_unknown: Any,
+    ) -> Any:  # fmt: skip
+        self._check("__call__", _unknown, x=x, weight=weight, bias=bias)
         title = self._title()
+        if contained(x):
+            return elementwise(title, partial(self, weight=weight, bias=bias, return_index=return_index, out=out), [x])
         given, w, b, dtype, shape = self._arguments(title, x, weight, bias)
         if out is not None:
             out = check_out(title, out, shape, dtype)
@@ -180,7 +204,9 @@ TypeError, ValueError
         given, w, b = (a.astype(work, copy=False) for a in (given, w, b))
         return given, w, b, dtype, shape
 
-    def backward(self, grad: Any, x: Any, weight: Any, bias: Any) -> dict[str, np.ndarray]:
+    def backward(
+        self, grad: Any = REQUIRED, x: Any = REQUIRED, weight: Any = REQUIRED, bias: Any = REQUIRED, **_unknown: Any
+    ) -> dict[str, np.ndarray]:
         """Gradients by x, weight and bias: only the winning line has a part in them.
 
         Parameters
@@ -195,7 +221,12 @@ TypeError, ValueError
         dict of str to numpy.ndarray
             ``{"x": ..., "weight": ..., "bias": ...}``, each of the shape of its argument; sums are in float64.
         """
+        self._check("backward", _unknown, grad=grad, x=x, weight=weight, bias=bias)
         title = self._title("backward")
+        if isinstance(grad, Masked) or isinstance(x, Masked):
+            there = ~np.broadcast_to(mask_of(grad, x), np.broadcast_shapes(np.shape(grad), np.shape(x)))
+            found = self.backward(np.where(there, bare(title, "grad", grad, 0.0), 0.0), bare(title, "x", x, 0.0), weight, bias)
+            return {**found, "x": masked(found["x"], mask_of(x))}
         given, w, b, dtype, shape = self._arguments(title, x, weight, bias)
         _, winner = self(x, weight, bias, return_index=True)
         incoming = np.broadcast_to(real_array(title, "grad", grad), shape).astype(np.float64, copy=False)
@@ -244,8 +275,14 @@ TypeError, ValueError
 [0.0, 3.0, 2.0, 0.0]
 """
 
-    def __call__(self, x: Any, axis: Any = -1, *, out: Any = None) -> np.ndarray:
+    def __call__(self, x: Any = REQUIRED, axis: Any = -1, *, out: Any = None, **_unknown: Any) -> np.ndarray:
+        self._check("__call__", _unknown, x=x)
         title = self._title()
+        if contained(x):
+            call = partial(self, axis=axis, out=out)
+            if not isinstance(x, Masked):
+                return elsewhere(title, call, [x])
+            return masked(call(np.asarray(x)), np.concatenate([mask_of(x)] * 2, axis=axis))
         given = real_array(title, "x", x)
         number = one_axis(title, axis, given.ndim)
         dtype = dtype_of(given)
@@ -255,11 +292,12 @@ TypeError, ValueError
             given = given.copy()
         positive, negative = np.split(target, 2, axis=number)
         ACTIVATIONS["relu"](given, out=positive, casting="same_kind")
-        np.negative(given, out=negative, dtype=dtype, casting="unsafe")
+        # not np.negative into `negative`: NumPy 2.4.6's is wrong where both are strided by four float32
+        np.multiply(given, dtype.type(-1), out=negative, dtype=dtype, casting="unsafe")
         ACTIVATIONS["relu"](negative, out=negative)
         return target
 
-    def backward(self, grad: Any, x: Any, axis: Any = -1) -> np.ndarray:
+    def backward(self, grad: Any = REQUIRED, x: Any = REQUIRED, axis: Any = -1, **_unknown: Any) -> np.ndarray:
         """Gradient by x.
 
         Parameters
@@ -274,7 +312,13 @@ TypeError, ValueError
         numpy.ndarray
             The first half of grad where x > 0, minus the second half where x < 0, 0 at 0.
         """
+        self._check("backward", _unknown, grad=grad, x=x)
         title = self._title("backward")
+        if contained(grad, x):
+            call = partial(self.backward, axis=axis)
+            if not isinstance(grad, Masked) and not isinstance(x, Masked):
+                return elsewhere(title, call, [grad, x])
+            return masked(call(bare(title, "grad", grad, 0.0), np.asarray(x)), mask_of(x))
         given, incoming = real_array(title, "x", x), real_array(title, "grad", grad)
         number = one_axis(title, axis, given.ndim)
         shape = tuple(2 * n if a == number else n for a, n in enumerate(given.shape))

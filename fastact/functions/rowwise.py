@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ from ..cpu.rows.functions import OPS
 from ..cpu.rows.layout import compute
 from ..cpu.rows.ways import plain
 from ..dispatch import Place, gpu, place_of, require_cpu_device
-from .base import Function, real_array
+from .base import REQUIRED, Function, real_array
+from .containers import Masked, bare, contained, elsewhere, mask_of, masked
 from .registry import register
 
 _ROWS = (
@@ -51,6 +53,7 @@ class RowFunction(Function):
     word, call = "row-wise function", "(x, axis=-1)"
     empty = "zeros"
     masked = " and give 0"
+    absent = 0.0  # the result for elements that do not count
     plain = True  # has passes of its own, and the result the shape of x
     more_parameters = ""
     returns = "y : numpy.ndarray\n    Of the shape of x; float16, float32 or float64."
@@ -78,13 +81,17 @@ class RowFunction(Function):
     # -- forward -----------------------------------------------------------------------------------
 
     def __call__(
-        self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, device: Any = None
-    ) -> Any:  # documented by _docstring
-        if self._is_plain(temperature, device) and where is None:
+        self, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None,
+        device: Any = None, **_unknown: Any,
+    ) -> Any:  # documented by _docstring  # fmt: skip
+        if self._is_plain(temperature, device) and where is None and not _unknown:
             result = plain(OPS[self.op], x, None, axis, self.sign, out)
             if result is not None:
                 return result
+        self._check("__call__", _unknown, x=x)
         title = self._title()
+        if contained(x):
+            return self._in_container(x, axis, where, temperature=temperature, out=out, device=device)
         if self.on_gpu:
             place = place_of(title, device, (x, where, out))
             if place is Place.THERE and where is not None:
@@ -99,7 +106,20 @@ class RowFunction(Function):
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         if out is not None:
             out = check_out(title, out, given.shape, dtype)
-        return self._forward(given, axes, out, dtype, scale)
+        result = self._forward(given, axes, out, dtype, scale)
+        return result if out is not None or given.ndim else result[()]
+
+    def _in_container(self, x: Any, axis: Any, where: Any, **keywords: Any) -> Any:
+        """The result for what is more than an array."""
+        axes = axes_of(self._title(), axis, x.ndim)
+        if not isinstance(x, Masked):
+            return elsewhere(self._title(), partial(self, axis=axis, where=where, **keywords), [x], axes)
+        mask = mask_of(x)
+        keep = ~mask if where is None else broadcast_mask(self._title(), where, x.shape) & ~mask
+        return masked(self(np.asarray(x), axis, where=keep, **keywords), self._result_mask(mask, axes, keywords))
+
+    def _result_mask(self, mask: Any, axes: tuple[int, ...], keywords: dict[str, Any]) -> Any:
+        return mask
 
     def _is_plain(self, temperature: Any, device: Any) -> bool:
         """Whether a call may be one for the fast path, which knows no temperature and no device."""
@@ -123,8 +143,9 @@ class RowFunction(Function):
     # -- backward ----------------------------------------------------------------------------------
 
     def backward(
-        self, grad: Any, y: Any, axis: Any = -1, *, temperature: Any = 1.0, out: Any = None, device: Any = None
-    ) -> np.ndarray:
+        self, grad: Any = REQUIRED, y: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, out: Any = None,
+        device: Any = None, **_unknown: Any,
+    ) -> np.ndarray:  # fmt: skip
         """Gradient by x, from the output y.
 
         Parameters
@@ -146,11 +167,17 @@ class RowFunction(Function):
             Of the shape of y. Elements that were masked get 0. The differences from which it is made cancel where the
             gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
         """
-        if self._is_plain(temperature, device):
+        if self._is_plain(temperature, device) and not _unknown:
             result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign, out)
             if result is not None:
                 return result
+        self._check("backward", _unknown, grad=grad, y=y)
         title = self._title("backward")
+        if contained(grad, y):
+            call = partial(self.backward, axis=axis, temperature=temperature, out=out, device=device)
+            if not isinstance(grad, Masked) and not isinstance(y, Masked):
+                return elsewhere(title, call, [grad, y])
+            return masked(call(bare(title, "grad", grad, 0.0), bare(title, "y", y, self.absent)), mask_of(grad, y))
         place = Place.CPU
         if self.on_gpu:
             place = place_of(title, device, (grad, y, out))
@@ -191,6 +218,7 @@ class RowFunction(Function):
 class LogRowFunction(RowFunction):
     empty = "-inf"
     masked = " and give -inf"
+    absent = -np.inf
 
 
 class LogSumExp(LogRowFunction):
@@ -200,10 +228,13 @@ class LogSumExp(LogRowFunction):
     returns = "y : numpy.ndarray\n    Of the shape of x without the axes of the row; a NumPy scalar for one row."
 
     def __call__(
-        self, x: Any, /, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None, device: Any = None,
-        keepdims: bool = False,
+        self, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None,
+        device: Any = None, keepdims: bool = False, **_unknown: Any,
     ) -> Any:  # documented by _docstring  # fmt: skip
+        self._check("__call__", _unknown, x=x)
         title = self._title()
+        if contained(x):
+            return self._in_container(x, axis, where, temperature=temperature, out=out, device=device, keepdims=keepdims)
         require_cpu_device(title, device)
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         _, shape = _reduced(given.shape, axes, keepdims)
@@ -219,9 +250,13 @@ class LogSumExp(LogRowFunction):
         np.copyto(out, result.reshape(shape), casting="same_kind")
         return out
 
+    def _result_mask(self, mask: Any, axes: tuple[int, ...], keywords: dict[str, Any]) -> Any:
+        return np.all(mask, axis=axes, keepdims=keywords["keepdims"])
+
     def backward(  # type: ignore[override]
-        self, grad: Any, x: Any, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, keepdims: bool = False
-    ) -> np.ndarray:
+        self, grad: Any = REQUIRED, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None,
+        keepdims: bool = False, **_unknown: Any,
+    ) -> np.ndarray:  # fmt: skip
         """Gradient by x: ``grad * softmax(x)``, from the input.
 
         Parameters
@@ -238,7 +273,13 @@ class LogSumExp(LogRowFunction):
         numpy.ndarray
             Of the shape of x.
         """
+        self._check("backward", _unknown, grad=grad, x=x)
         title = self._title("backward")
+        if contained(grad, x):
+            call = partial(self.backward, axis=axis, temperature=temperature, where=where, keepdims=keepdims)
+            if not isinstance(grad, Masked) and not isinstance(x, Masked):
+                return elsewhere(title, call, [grad, x])
+            return masked(call(bare(title, "grad", grad, 0.0), bare(title, "x", x, -np.inf)), mask_of(x))
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         weights = compute("softmax", [given], axes, None, dtype, self.sign, scale)
         incoming = real_array(title, "grad", grad)

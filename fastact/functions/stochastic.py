@@ -6,12 +6,14 @@ for any number of threads.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..arguments import dtype_of, one_axis, temperature_of, work_dtype
-from .base import Function, real_array
+from .base import REQUIRED, Function, real_array
+from .containers import Masked, bare, contained, elementwise, elsewhere, mask_of, masked
 from .elementwise import ACTIVATIONS
 from .registry import register
 from .rowwise import ROWWISE
@@ -69,9 +71,13 @@ TypeError, ValueError
 """
 
     def __call__(
-        self, x: Any, lower: Any = 1 / 8, upper: Any = 1 / 3, *, training: bool = False, rng: Any = None,
-        return_slopes: bool = False,
+        self, x: Any = REQUIRED, lower: Any = 1 / 8, upper: Any = 1 / 3, *, training: bool = False, rng: Any = None,
+        return_slopes: bool = False, **_unknown: Any
     ) -> Any:  # fmt: skip
+        self._check("__call__", _unknown, x=x)
+        if contained(x):
+            call = partial(self, lower=lower, upper=upper, training=training, rng=rng, return_slopes=return_slopes)
+            return elementwise(self._title(), call, [x])
         title = self._title()
         given = real_array(title, "x", x)
         low, high = self._bounds(title, lower, upper)
@@ -94,7 +100,9 @@ TypeError, ValueError
     def _prelu(self, x: np.ndarray, slopes: Any) -> Any:
         return ACTIVATIONS["prelu"](x.astype(_work(dtype_of(x)), copy=False), slopes).astype(dtype_of(x), copy=False)
 
-    def backward(self, grad: Any, x: Any, slopes: Any = (1 / 8 + 1 / 3) / 2) -> Any:
+    def backward(
+        self, grad: Any = REQUIRED, x: Any = REQUIRED, slopes: Any = (1 / 8 + 1 / 3) / 2, **_unknown: Any
+    ) -> Any:
         """Gradient by x.
 
         Parameters
@@ -111,6 +119,9 @@ TypeError, ValueError
         numpy.ndarray
             grad where x > 0, else grad times the slope.
         """
+        self._check("backward", _unknown, grad=grad, x=x)
+        if contained(grad, x, slopes):
+            return elementwise(self._title("backward"), self.backward, [grad, x, slopes])
         title = self._title("backward")
         given, incoming = real_array(title, "x", x), real_array(title, "grad", grad)
         dtype = dtype_of(given, incoming)
@@ -118,7 +129,10 @@ TypeError, ValueError
         slopes = real_array(title, "slopes", slopes).astype(work, copy=False)
         return ACTIVATIONS["prelu"].backward(incoming.astype(work), given.astype(work), slopes).astype(dtype, copy=False)
 
-    def parameter_gradients(self, grad: Any, x: Any, slopes: Any, lower: Any = 1 / 8, upper: Any = 1 / 3) -> dict[str, Any]:
+    def parameter_gradients(
+        self, grad: Any = REQUIRED, x: Any = REQUIRED, slopes: Any = REQUIRED, lower: Any = 1 / 8, upper: Any = 1 / 3,
+        **_unknown: Any
+    ) -> dict[str, Any]:
         """Gradients by lower and upper: the slope is lower + (upper - lower) u with a u that is given.
 
         Parameters
@@ -133,6 +147,10 @@ TypeError, ValueError
         dict of str to float
             Sums in float64, without losing digits.
         """
+        self._check("parameter_gradients", _unknown, grad=grad, x=x, slopes=slopes)
+        if isinstance(grad, Masked) or isinstance(x, Masked):
+            there = ~np.broadcast_to(mask_of(grad, x), np.broadcast_shapes(np.shape(grad), np.shape(x)))
+            return self.parameter_gradients(np.where(there, np.asarray(grad), 0.0), np.asarray(x), slopes, lower, upper)
         title = self._title("parameter_gradients")
         low, high = self._bounds(title, lower, upper)
         a = real_array(title, "slopes", slopes).astype(np.float64)
@@ -170,7 +188,13 @@ TypeError
 [0.0, 2.0]
 """
 
-    def __call__(self, x: Any, rng: Any = None, *, training: bool = True, return_noise: bool = False) -> Any:
+    def __call__(
+        self, x: Any = REQUIRED, rng: Any = None, *, training: bool = True, return_noise: bool = False, **_unknown: Any
+    ) -> Any:
+        self._check("__call__", _unknown, x=x)
+        if contained(x):
+            call = partial(self, rng=rng, training=training, return_noise=return_noise)
+            return elementwise(self._title(), call, [x])
         title = self._title()
         given = real_array(title, "x", x)
         dtype = dtype_of(given)
@@ -185,7 +209,7 @@ TypeError
         z = z * noise
         return z + x
 
-    def backward(self, grad: Any, x: Any, noise: Any) -> Any:
+    def backward(self, grad: Any = REQUIRED, x: Any = REQUIRED, noise: Any = REQUIRED, **_unknown: Any) -> Any:
         """Gradient by x, for the noise that was drawn.
 
         Parameters
@@ -202,6 +226,9 @@ TypeError
         numpy.ndarray
             Of the broadcast shape.
         """
+        self._check("backward", _unknown, grad=grad, x=x, noise=noise)
+        if contained(grad, x, noise):
+            return elementwise(self._title("backward"), self.backward, [grad, x, noise])
         title = self._title("backward")
         given, incoming, n = real_array(title, "x", x), real_array(title, "grad", grad), real_array(title, "noise", noise)
         dtype = dtype_of(given, incoming)
@@ -246,8 +273,15 @@ TypeError, ValueError
 """
 
     def __call__(
-        self, x: Any, tau: Any = 1.0, hard: bool = False, axis: Any = -1, *, rng: Any = None, return_soft: bool = False
+        self, x: Any = REQUIRED, tau: Any = 1.0, hard: bool = False, axis: Any = -1, *, rng: Any = None,
+        return_soft: bool = False, **_unknown: Any
     ) -> Any:
+        self._check("__call__", _unknown, x=x)
+        if contained(x):
+            call = partial(self, tau=tau, hard=hard, axis=axis, rng=rng, return_soft=return_soft)
+            if not isinstance(x, Masked):
+                return elsewhere(self._title(), call, [x])
+            return masked(call(bare(self._title(), "x", x, -np.inf)), mask_of(x))
         title = self._title()
         given = real_array(title, "x", x)
         number = one_axis(title, axis, given.ndim)
@@ -263,7 +297,9 @@ TypeError, ValueError
         y = (ROWWISE["hardmax"](noisy, number) if hard else soft).astype(dtype, copy=False)
         return (y, soft.astype(dtype, copy=False)) if return_soft else y
 
-    def backward(self, grad: Any, soft: Any, tau: Any = 1.0, axis: Any = -1) -> np.ndarray:
+    def backward(
+        self, grad: Any = REQUIRED, soft: Any = REQUIRED, tau: Any = 1.0, axis: Any = -1, **_unknown: Any
+    ) -> np.ndarray:
         """Gradient by x, from the soft sample, for the noise that was drawn.
 
         Parameters
@@ -280,6 +316,7 @@ TypeError, ValueError
         numpy.ndarray
             Of the shape of x.
         """
+        self._check("backward", _unknown, grad=grad, soft=soft)
         scale = temperature_of(self._title("backward"), tau, "tau")
         return ROWWISE["softmax"].backward(grad, soft, axis, temperature=scale)
 

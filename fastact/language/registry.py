@@ -49,6 +49,8 @@ class Spec:
     slope_absolute : str
         Where the derivative is the difference of larger terms, a condition on x: there its bound is absolute,
         as if it were at least 1/4. With a root the default is "abs(x - root) < 1".
+    output_needs : dict
+        The least values of parameters for which the derivative is a function of the output.
     reference : str
         The first paper.
     variants : dict
@@ -76,6 +78,7 @@ class Spec:
     reference: str
     family: str
     variants: dict[str, dict[str, str]] = field(default_factory=dict)
+    output_needs: dict[str, float] = field(default_factory=dict)
     inverse: list[Callable[..., Any]] = field(default_factory=list)
 
     def root(self, *params: float) -> float | None:
@@ -145,6 +148,7 @@ def activation(
     slope_root: str = "",
     slope_absolute: str = "",
     variants: dict[str, dict[str, str]] | None = None,
+    output_needs: dict[str, float] | None = None,
 ) -> Callable[[Callable[..., Any]], Spec]:
     """Register a formula as an activation; the fields are those of `Spec`."""
 
@@ -164,7 +168,7 @@ def activation(
             zero_centred=zero_centred, saturates=saturates, smoothness=smoothness,
             bound=bound, slope_root=slope_root, slope_absolute=slope_absolute or ("abs(x - root) < 1" if slope_root else ""),
             reference=reference, family=function.__module__.rpartition(".")[2],
-            variants=variants or {},
+            variants=variants or {}, output_needs=output_needs or {},
         )
         REGISTRY[name] = spec
         return spec

@@ -26,10 +26,16 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="docs/accuracy is in
 
 
 def recorded(dtype, level):
-    """The findings of a level, by function and kind."""
+    """The findings of a level that hold for the formulas as they are, by function and kind.
+
+    What was changed on a processor without AVX-512 has none of its own for x86-64-v4: there those of x86-64-v3 hold, which
+    has the fused multiply-add too and rounds alike.
+    """
     name = FILES[level] if dtype == "float32" else FILES[level].replace("exhaustive", "v4")
     findings = json.loads((FOLDER / f"{dtype}-{name}.json").read_text())
-    return {(f["function"], f["kind"]): f for f in findings if f["level"] == level}
+    current = [f for f in findings if f["level"] == level and f["formula"] == digest(REGISTRY[f["function"]], dtype)]
+    others = recorded(dtype, "x86-64-v3") if level == "x86-64-v4" else {}
+    return others | {(f["function"], f["kind"]): f for f in current}
 
 
 def bound(finding):
@@ -66,7 +72,7 @@ def missed(coarser, call=None, names=NAMES):
             for kind in ("value", "derivative"):
                 where = f"{dtype} {name} {kind}"
                 finding = findings.get((name, kind))
-                if finding is None or finding["formula"] != digest(REGISTRY[name], dtype):
+                if finding is None:
                     yield f"{where}: no finding of this formula; take it again as docs/accuracy.md says"
                     continue
                 task = verify.make_task(name, kind, dtype)

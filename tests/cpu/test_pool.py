@@ -1,9 +1,13 @@
 """The pool: the same bits on any number of threads and either layer, and no way to hang or to crash it."""
 
 import asyncio
+import multiprocessing
+import shutil
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,3 +241,37 @@ while time.monotonic() < end:
 print(len(got) > 10 and all(got))
 """
     assert run_python(code, timeout=TIMEOUT).stdout.strip() == "True"
+
+
+@LINUX
+@pytest.mark.release
+@pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
+def test_the_pool_alone(sanitizer, tmp_path):
+    """pool.h without Python, under a sanitizer: every part is computed once, and no two threads touch the same memory."""
+    compiler, program = shutil.which("gcc") or shutil.which("cc"), tmp_path / "stress"
+    source = Path(__file__).with_name("pool_stress.c")
+    headers = source.parents[2] / "fastact" / "cpu"
+    if compiler is None:
+        pytest.skip("no C compiler")
+    build = [compiler, "-O1", "-g", f"-fsanitize={sanitizer}", f"-I{headers}", source, "-o", program, "-pthread"]
+    built = subprocess.run(build, capture_output=True, text=True, check=False)
+    if built.returncode:
+        pytest.skip(f"the compiler has no such sanitizer: {built.stderr[-200:]}")
+    done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    assert (done.returncode, done.stdout) == (0, "right, with help\n"), done.stdout + done.stderr[-4000:]
+
+
+def test_spawned_processes():
+    """multiprocessing, with either start method, from a process that has threads."""
+    code = """
+import multiprocessing, sys, numpy as np, fastact as fa
+if __name__ == "__main__":
+    fa.set_num_threads(3)
+    x = np.linspace(-5, 5, 300_000, dtype="f4")
+    want = fa.mish(x)
+    with multiprocessing.get_context(sys.argv[1]).Pool(2) as pool:
+        print(all(np.array_equal(y, want) for y in pool.map(fa.mish, [x] * 6)))
+"""
+    for method in multiprocessing.get_all_start_methods():
+        done = run_python(code, method, timeout=TIMEOUT)
+        assert done.stdout.strip() == "True", done.stderr[-2000:]

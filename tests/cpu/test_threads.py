@@ -303,3 +303,21 @@ with threadpool_limits(1):
 """
     done = run_python(code, OMP_NUM_THREADS="3")
     assert done.stdout.split() == ["3", "1", "2"], done.stderr
+
+
+@pytest.mark.parametrize("first", ["fastact as fa", "threadpoolctl"])
+def test_threadpoolctl(first):
+    """It lists the threads and limits them, whichever is imported first."""
+    code = f"""
+import {first}
+import fastact as fa
+from threadpoolctl import threadpool_info, threadpool_limits
+own = [i for i in threadpool_info() if i["user_api"] == "fastact"]
+print([(i["num_threads"], i["threading_layer"], i["version"] == fa.__version__) for i in own])
+fa.set_num_threads(3)
+with threadpool_limits(1):
+    print(fa.get_num_threads())
+print(fa.get_num_threads())
+"""
+    done = run_python(code, FASTACT_NUM_THREADS="2", FASTACT_THREADING="pool")
+    assert done.stdout.splitlines() == ["[(2, 'pool', True)]", "1", "3"], done.stderr

@@ -25,7 +25,7 @@ def test_arguments(name):
     title = rf"fastact\.{name}: "
     refused(ValueError, title + r"axis 2 is out of bounds for x of 2 dimensions", function, X, 2)
     refused(IndexError, title + r"axis -3 is out of bounds", function, X, -3)
-    refused(ValueError, title + r"axis 0 is out of bounds for x of 0 dimensions", function, 1.0, 0)
+    refused(ValueError, title + r"axis 1 is out of bounds for x of 0 dimensions", function, 1.0, 1)
     refused(ValueError, title + r"axis is \(0, -2\); expected one or more different axes", function, X, (0, -2))
     refused(ValueError, title + r"axis is \(\); expected", function, X, ())
     refused(TypeError, title + r"axis is 1\.5; expected an integer", function, X, 1.5)

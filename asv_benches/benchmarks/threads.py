@@ -1,0 +1,39 @@
+"""What a second thread costs and gives where it could hurt: all threads over one, each process new; lower is better."""
+
+import statistics
+
+from .common import ALL, SMOKE, some
+
+try:
+    from fastact._cli import bench_threads
+except ImportError:
+    bench_threads = None
+
+PROCESSES = 1 if SMOKE else 5
+
+
+class Threads:
+    """100 000 float32 elements: steady, after 30 ms of rest, beside one and two busy processes."""
+
+    version = "1"
+    params = (some(["steady", "after a rest", "beside one", "beside two"]), some(["relu", "gelu"]))
+    param_names = ("situation", "function")
+    unit = "ratio"
+    timeout = 300
+
+    def setup(self, situation, function):
+        """Leave out what has no pool, and machines of one processor."""
+        if ALL < 2 or not hasattr(bench_threads, "measured"):
+            raise NotImplementedError
+
+    def found(self, situation, function, figure):
+        """One figure of every process."""
+        return [f[figure] for f in bench_threads.measured("pool", function, situation, PROCESSES)]
+
+    def track_mean(self, situation, function):
+        """The mean of the processes' means."""
+        return round(statistics.fmean(self.found(situation, function, "mean")), 4)
+
+    def track_p90(self, situation, function):
+        """The median of the processes' 90th percentiles."""
+        return round(statistics.median(self.found(situation, function, "p90")), 4)

@@ -1,0 +1,75 @@
+"""The dtype of a result: the same for every size and path, whatever the dtypes that meet."""
+
+import itertools
+
+import numpy as np
+import pytest
+from fastact.cpu.call import SPREAD_FROM
+from helpers import assert_same_bits
+
+import fastact as fa
+from fastact.arguments import LOOPS
+
+CHARS = "?bBhHiIlLqQefd"
+SIZES = [0, 1, 10, SPREAD_FROM - 1, SPREAD_FROM, SPREAD_FROM + 3]
+CALLS = [fa.tanh, fa.elu, fa.softplus.derivative, fa.hard_tanh]
+PAIRS = [fa.relu.backward, fa.tanh.backward, fa.elu.backward, fa.tanh.backward_from_output]
+
+
+def full(char, size, value=1):
+    return np.full(size, value, char)
+
+
+@pytest.mark.parametrize("char", CHARS)
+def test_one_array(char):
+    """As np.exp has it; parameters that are Python numbers have no say."""
+    for call, size in itertools.product(CALLS, SIZES):
+        x = full(char, size)
+        assert call(x).dtype == np.exp(x).dtype == np.dtype(LOOPS[np.dtype(char).char]), (call, size)
+        assert call(np.repeat(x, 2)[::2]).dtype == np.exp(x).dtype
+    for size in SIZES:
+        for alpha in (2, 0.5, True):
+            assert fa.elu(full(char, size), alpha).dtype == np.exp(full(char, 1)).dtype
+            assert fa.elu.backward(full(char, size), full(char, size), alpha).dtype == np.exp(full(char, 1)).dtype
+
+
+@pytest.mark.parametrize(("first", "second"), itertools.product(CHARS, CHARS))
+def test_two_arrays(first, second):
+    """The wider of what each has alone, at every size."""
+    expected = np.promote_types(np.exp(full(first, 1)).dtype, np.exp(full(second, 1)).dtype)
+    for call, size in itertools.product(PAIRS, SIZES):
+        assert call(full(first, size), full(second, size)).dtype == expected, (call, size)
+    for size in SIZES:
+        assert fa.elu(full(first, size), full(second, size)).dtype == expected, size
+        assert fa.elu(full(first, size), full(second, 1)).dtype == expected, size
+
+
+@pytest.mark.parametrize("char", CHARS)
+def test_a_number_beside_an_array(char):
+    for number, size in itertools.product((2.0, 1), SIZES):
+        assert fa.tanh.backward(full(char, size), number).dtype == np.exp(full(char, 1)).dtype
+        assert fa.tanh.backward(number, full(char, size)).dtype == np.exp(full(char, 1)).dtype
+
+
+def test_parameters_of_float16_arrays_are_not_rounded():
+    """A number is taken as float32, alone, beside an array, and with dtype=."""
+    x = np.linspace(-4, 4, 33).astype(np.float16)
+    low = np.full(33, -0.3, np.float16)
+    for size in (1, 1000):
+        a, b = np.tile(x, size), np.tile(low, size)
+        want = np.clip(a.astype(np.float32), b, np.float32(0.3001)).astype(np.float16)
+        assert_same_bits(fa.hard_tanh(a, b, 0.3001), want)
+        assert_same_bits(fa.hard_tanh(a, b, max_val=0.3001, dtype=np.float16), want)
+        assert_same_bits(fa.elu(a, 0.3001, dtype="e"), fa.elu(a.astype("f"), 0.3001).astype("e"))
+
+
+def test_dtype_of_the_call():
+    x = np.linspace(-4, 4, 33)
+    for size in (1, 1000):
+        a = np.tile(x, size)
+        assert_same_bits(fa.elu(a.astype("f"), 0.3, dtype="d"), fa.elu(a.astype("f").astype("d"), 0.3))
+        assert_same_bits(fa.tanh(a.astype("f"), dtype=np.float64), fa.tanh(a.astype("f").astype("d")))
+        with pytest.raises(TypeError):
+            fa.elu(a, 0.3, dtype=np.complex128)
+        with pytest.raises(TypeError):
+            fa.elu(a, 0.3, casting="safe", dtype=np.float32)
