@@ -121,10 +121,10 @@ def broadcast_shape(title: str, arrays: Mapping[str, Any]) -> tuple[int, ...]:
 
 def _per_channel(arrays: Mapping[str, Any]) -> str:
     """The hint for a parameter that has an element for each channel, where these are the second axis of x, as in torch."""
-    x = next((a for n, a in arrays.items() if n in ("x", "y")), None)
+    x = next((a.shape for n, a in arrays.items() if n in ("x", "y")), ())
     for name, array in arrays.items():
-        if x is not None and x.ndim > 2 and array.shape == x.shape[1:2] and array is not x:
-            shape = (-1, *[1] * (x.ndim - 2))
+        if len(x) > 2 and array.shape == x[1:2]:
+            shape = (-1, *[1] * (len(x) - 2))
             return f"; for a {name} per channel along axis 1: {name}.reshape{shape}"
     return ""
 

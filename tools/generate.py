@@ -5,6 +5,7 @@ The test suite fails while one of them is out of date.
 """
 
 import inspect
+from fractions import Fraction
 from pathlib import Path
 
 from fastact.functions.gated import FUNCTIONS as GATED
@@ -135,7 +136,13 @@ def by_family() -> dict[str, list[Spec]]:
 
 def signature(spec: Spec) -> str:
     """``elu(x, alpha=1.0)``."""
-    return f"{spec.name}({', '.join(['x', *(f'{n}={round(d, 6)!r}' for n, d in spec.params.items())])})"
+    return f"{spec.name}({', '.join(['x', *(f'{n}={exactly(d)}' for n, d in spec.params.items())])})"
+
+
+def exactly(number: float) -> str:
+    """A default, exactly, as a fraction where that is shorter."""
+    fraction = Fraction(number).limit_denominator(100)
+    return min(repr(number), str(fraction), key=len) if float(fraction) == number else repr(number)
 
 
 def readme_table() -> str:

@@ -70,11 +70,12 @@ def _on_cpu(call: Any, operands: list[Any], dtypes: list[Any], kwargs: dict[str,
     plain = all(type(a) is np.ndarray or isinstance(a, np.generic) or _weak(a) for a in operands)
     if plain and not kwargs.keys() - {"out"} and (found := _spread(operands, dtypes, nin, call, kwargs.get("out"))):
         return found[0] if nout == 1 else found
-    overridden = None in dtypes
+    overridden = any(d is None for d in dtypes)  # None equals float64
     settled = len(operands) == nin and not (plain and nin > 1 and any(map(_weak, operands)))  # by the ufunc, as here
-    if settled or "signature" in kwargs or (overridden and "dtype" in kwargs):
+    chosen = kwargs.get("dtype") is not None
+    if settled or "signature" in kwargs or (overridden and chosen):
         return _by_ufunc(call, ufunc, operands, kwargs)
-    loop = _chosen(kwargs) or _loop(operands, [*map(_own_dtype, operands, dtypes)], nin)
+    loop = _chosen(kwargs["dtype"]) if chosen else _loop(operands, [*map(_own_dtype, operands, dtypes)], nin)
     if loop is None:
         return _by_ufunc(call, ufunc, operands, kwargs)
     # Parameters of float16 arrays are float32.
@@ -134,18 +135,16 @@ def _loop(operands: Sequence[Any], dtypes: Sequence[Any], nin: int) -> Any:
     None where a dtype is unknown.
     """
     strong = [d for a, d in zip(operands, dtypes, strict=True) if not _weak(a)]
-    if None in strong:
+    if any(d is None for d in strong):
         return None
     if strong:
         return np.result_type(*(np.dtype(LOOPS[d.char]) for d in strong)).char
     return LOOPS[np.result_type(*operands[:nin]).char]
 
 
-def _chosen(kwargs: dict[str, Any]) -> str | None:
+def _chosen(dtype: Any) -> str | None:
     """The loop that ``dtype=`` asks for, if it is one of the kernels'."""
-    if kwargs.get("dtype") is None:
-        return None
-    char = np.dtype(kwargs["dtype"]).char
+    char = np.dtype(dtype).char
     return char if char in "efd" else None
 
 

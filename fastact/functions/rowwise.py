@@ -31,15 +31,19 @@ _ROWS = (
     "torch, jax and scipy."
 )
 _TEMPERATURE = "temperature : float, default 1.0\n    x is divided by it; between 1e-30 and 1e30.\n"
-_AXIS = "axis : int or tuple of int, default -1\n    Axes that make up a row.\n"
+_AXIS = "axis : int, tuple of int or None, default -1\n    Axes that make up a row; None: all.\n"
 _WHERE = "where : array_like of bool, optional\n    Broadcast to the shape of x; elements that are False do not count{masked}.\n"
 _OUT = "out : numpy.ndarray, optional\n    Where the result goes, of its shape; may be x.\n"
 _DEVICE = 'device : {"cpu", "cuda"}, optional\n    Where NumPy arrays are computed; see docs/cuda.md.\n'
 _NO_DEVICE = 'device : {"cpu"}, optional\n    There are no kernels for GPUs.\n'
-_X = "x : array_like\n    Input: float16 (computed in float32), float32, float64; integers and bools as for `numpy.exp`.\n"
+_X = (
+    "x : array_like\n    Input: float16 (computed in float32), float32, float64; integers and bools as for `numpy.exp`. Masked "
+    "elements of a\n    masked array do not count and stay masked; dask arrays are computed lazily.\n"
+)
 _RAISES = """\
 TypeError
-    For input that is not real, an axis that is no integer, a mask that is not bool, an unsuitable `out`.
+    For input that is not real, an axis that is no integer, a mask that is not bool, an unsuitable `out`; for containers
+    whose labels or chunks would be lost (the message says what to do).
 ValueError
     For an axis that x does not have or that is given twice, a mask that does not broadcast, a temperature out of its
     range, an `out` of another shape. Nothing has been written then.
@@ -55,6 +59,7 @@ class RowFunction(Function):
     masked = " and give 0"
     absent = 0.0  # the result for elements that do not count
     plain = True  # has passes of its own, and the result the shape of x
+    shaped = True  # the result has the shape of x
     more_parameters = ""
     returns = "y : numpy.ndarray\n    Of the shape of x; float16, float32 or float64."
     raises = _RAISES
@@ -113,7 +118,8 @@ class RowFunction(Function):
         """The result for what is more than an array."""
         axes = axes_of(self._title(), axis, x.ndim)
         if not isinstance(x, Masked):
-            return elsewhere(self._title(), partial(self, axis=axis, where=where, **keywords), [x], axes)
+            call = partial(self, axis=axis, where=where, **keywords)
+            return elsewhere(self._title(), call, [x], axes if self.shaped else None)
         mask = mask_of(x)
         keep = ~mask if where is None else broadcast_mask(self._title(), where, x.shape) & ~mask
         return masked(self(np.asarray(x), axis, where=keep, **keywords), self._result_mask(mask, axes, keywords))
@@ -223,7 +229,7 @@ class LogRowFunction(RowFunction):
 
 class LogSumExp(LogRowFunction):
     masked = ""
-    plain = False
+    plain = shaped = False
     more_parameters = "keepdims : bool, default False\n    Keep the axes of the row with length 1.\n"
     returns = "y : numpy.ndarray\n    Of the shape of x without the axes of the row; a NumPy scalar for one row."
 

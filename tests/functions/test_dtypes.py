@@ -33,7 +33,7 @@ def test_one_array(char):
             assert fa.elu.backward(full(char, size), full(char, size), alpha).dtype == np.exp(full(char, 1)).dtype
 
 
-@pytest.mark.parametrize(("first", "second"), itertools.product(CHARS, CHARS))
+@pytest.mark.parametrize(("first", "second"), list(itertools.product(CHARS, CHARS)))
 def test_two_arrays(first, second):
     """The wider of what each has alone, at every size."""
     expected = np.promote_types(np.exp(full(first, 1)).dtype, np.exp(full(second, 1)).dtype)

@@ -29,7 +29,6 @@ def test_arguments(name):
     refused(ValueError, title + r"axis is \(0, -2\); expected one or more different axes", function, X, (0, -2))
     refused(ValueError, title + r"axis is \(\); expected", function, X, ())
     refused(TypeError, title + r"axis is 1\.5; expected an integer", function, X, 1.5)
-    refused(TypeError, title + r"axis is None; expected an integer", function, X, None)
     refused(ValueError, title + r"where has shape \(2,\), which does not broadcast to \(2, 3\)", function, X, where=[True, False])
     refused(ValueError, title + r"where has shape \(2, 2, 3\)", function, X, where=np.ones((2, 2, 3), bool))
     refused(TypeError, title + r"where has dtype float64; expected bool", function, X, where=np.ones(3))
