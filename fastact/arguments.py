@@ -40,6 +40,22 @@ def as_array(value: Any) -> np.ndarray:
     return np.asarray(value)
 
 
+def narrowed(result: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+    """A result in its dtype; what float16 cannot hold is infinite without a warning, as in elementwise kernels."""
+    if result.dtype == dtype:
+        return result
+    with np.errstate(over="ignore"):
+        return result.astype(dtype)
+
+
+def stored(out: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """The output array, with a result in it."""
+    if result is not out:
+        with np.errstate(over="ignore"):
+            np.copyto(out, result, casting="same_kind")
+    return out
+
+
 def axes_of(title: str, axis: Any, ndim: int) -> tuple[int, ...]:
     """The axes as a sorted tuple of distinct numbers from 0; None: all. A number may have 0 and -1, as in SciPy."""
     if axis is None:

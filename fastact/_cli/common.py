@@ -53,9 +53,12 @@ def find(name: str) -> fa.Activation:
         If there is none; the message suggests near names.
     """
     try:
-        return fa.get(name)
+        found = fa.get(name)
     except ValueError as error:
         raise CommandError(str(error).removeprefix("fastact.get: ")) from None
+    if not isinstance(found, fa.Activation):
+        raise CommandError(f"{found.__name__} is a {found.word}; this command knows elementwise activations alone")
+    return found
 
 
 def load(path: str, function: str) -> npt.NDArray[Any]:

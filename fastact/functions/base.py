@@ -22,6 +22,9 @@ class _Required:
 
 REQUIRED = _Required()
 
+#: For functions that compute with NumPy: no warnings about infinities and NaN, as elementwise kernels give none.
+QUIET = np.errstate(all="ignore")
+
 
 def _public(given: inspect.Signature) -> inspect.Signature:
     """A signature without `_unknown`, which takes the keywords that there are not, and without REQUIRED."""
@@ -63,9 +66,9 @@ class Function:
 
     def __init_subclass__(cls) -> None:
         for method in cls.__dict__.values():
-            if inspect.isfunction(method) and "_unknown" in method.__code__.co_varnames:
-                method.__signature__ = _public(inspect.signature(method))  # type: ignore[attr-defined]
-                method.__qualname__ = f"fastact, {cls.word}"
+            if inspect.isfunction(method) and "_unknown" in (found := inspect.signature(method)).parameters:
+                method.__signature__ = _public(found)  # type: ignore[attr-defined]
+                inspect.unwrap(method).__qualname__ = f"fastact's {cls.word}"
         cls.__doc__ = Documentation(cls.__dict__.get("__doc__") or "")  # type: ignore[assignment]
 
     def __init__(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import activations as _formulas  # noqa: F401  (fills the registry)
-from ..arguments import broadcast_grad, check_out, dtype_of, one_axis, work_dtype
+from ..arguments import broadcast_grad, check_out, dtype_of, narrowed, one_axis, stored, work_dtype
 from ..cpu import levels
 from ..cpu.buffers import keeping
 from ..cpu.gated import Gate
@@ -104,10 +104,8 @@ True
         gate, linear = halves if self.gate == "first" else halves[::-1]
         self._kernels.run(gate, linear, target)
         if out is None:
-            return result.astype(dtype, copy=False)[()]
-        if result is not out:
-            np.copyto(out, result, casting="same_kind")
-        return out
+            return narrowed(result, dtype)[()]
+        return stored(out, result)
 
     def backward(
         self, grad: Any = REQUIRED, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, device: Any = None, **_unknown: Any
@@ -160,8 +158,8 @@ True
             if not np.may_share_memory(output, target):
                 output[...] = layout.unfold(target, output.shape)
         if whole is None:
-            return tuple(r.astype(dtype, copy=False) for r in result)
-        return result.astype(dtype, copy=False)
+            return tuple(narrowed(r, dtype) for r in result)
+        return narrowed(result, dtype)
 
     def _in_container(self, title: str, call: Any, grad: list[Any], arrays: list[Any], axis: Any) -> Any:
         """The result for what is more than an array: masked where either half, or the gradient, is."""

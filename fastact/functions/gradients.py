@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from .._kernels import Kernel
-from ..arguments import broadcast_shape, work_dtype
+from ..arguments import broadcast_shape, narrowed, work_dtype
 from ..cpu import levels
 from ..dispatch import require_cpu
+from .base import QUIET
 from .containers import Masked, mask_of
 
 #: Elements per block of the sum: the temporaries stay in the second-level cache.
@@ -23,12 +24,12 @@ BLOCK = 1 << 16
 
 
 @cache
-def partial_ufunc(name: str, index: int, nparams: int) -> np.ufunc:
-    """The ufunc of the partial derivative of an activation by its parameter number ``index``."""
-    kernel = Kernel(f"{name}_partial{index}", "", "partial", levels.tables(), (name, f"partial{index}"), nparams, 1, False)
-    return kernel.ufunc
+def partial(name: str, index: int, nparams: int) -> Kernel:
+    """The partial derivative of an activation by its parameter number ``index``; the kernel holds the name of its ufunc."""
+    return Kernel(f"{name}_partial{index}", "", "partial", levels.tables(), (name, f"partial{index}"), nparams, 1, False)
 
 
+@QUIET
 def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -> dict[str, Any]:
     """``{parameter: sum of grad * partial}``, each in its parameter's shape and the working dtype."""
     title = f"fastact.{activation.__name__}.parameter_gradients"
@@ -53,7 +54,7 @@ def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -
     arrays = [np.broadcast_to(a.astype(work, copy=False), shape) for a in operands.values()]
     result = {}
     for index, name in enumerate(names):
-        ufunc = partial_ufunc(activation.__name__, index, len(names))
+        ufunc = partial(activation.__name__, index, len(names)).ufunc
         result[name] = _reduce(ufunc, arrays, operands[name].shape, dtype)
     return result
 
@@ -69,7 +70,7 @@ def _reduce(ufunc: np.ufunc, arrays: list[np.ndarray], shape: tuple[int, ...], d
         order = [*sorted(summed, key=lambda a: -abs(strides[a])), *kept]
         found = _columns(ufunc, [np.transpose(a, order) for a in arrays], len(summed))
         if found is not None:
-            return found.astype(dtype).reshape(shape)[()]
+            return narrowed(found, dtype).reshape(shape)[()]
     # Kept axes first: one row per element of the result, its terms along the second axis.
     rows = [np.transpose(a, [*kept, *summed]) for a in arrays]
     nterms = math.prod(full[a] for a in summed)
@@ -78,7 +79,7 @@ def _reduce(ufunc: np.ufunc, arrays: list[np.ndarray], shape: tuple[int, ...], d
     flat = out.reshape(-1)
     if not summed:
         products = np.multiply(arrays[0], ufunc(*arrays[1:]), dtype=np.float64)
-        return products.astype(dtype).reshape(shape)[()]
+        return narrowed(products, dtype).reshape(shape)[()]
     if len(kept) == 0:
         flat[0] = _sum_all(ufunc, rows)
     elif nterms <= BLOCK:
@@ -91,7 +92,7 @@ def _reduce(ufunc: np.ufunc, arrays: list[np.ndarray], shape: tuple[int, ...], d
     else:
         for number, index in enumerate(np.ndindex(*outer)):
             flat[number] = _sum_all(ufunc, [r[index] for r in rows])
-    return out.astype(dtype).reshape(shape)[()]
+    return narrowed(out, dtype).reshape(shape)[()]
 
 
 def _columns(ufunc: np.ufunc, arrays: list[np.ndarray], nsummed: int) -> np.ndarray | None:

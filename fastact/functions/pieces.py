@@ -11,7 +11,7 @@ import numpy as np
 from ..arguments import broadcast_grad, check_out, dtype_of, one_axis, work_dtype
 from ..cpu.buffers import keeping
 from ..cpu.rows.layout import maximum_of
-from .base import REQUIRED, Function, real_array
+from .base import QUIET, REQUIRED, Function, real_array
 from .containers import Masked, bare, contained, elementwise, elsewhere, mask_of, masked
 from .elementwise import ACTIVATIONS
 from .registry import register
@@ -62,6 +62,7 @@ TypeError, ValueError
 ([3.0, 5.0], [1, 0])
 """
 
+    @QUIET
     def __call__(
         self, x: Any = REQUIRED, pieces: Any = REQUIRED, axis: Any = -1, *, return_index: bool = False, out: Any = None,
         **_unknown: Any,
@@ -88,6 +89,7 @@ TypeError, ValueError
         best = maximum_of(grouped, number + 1, dtype, target, winner)
         return (best, winner) if return_index else best
 
+    @QUIET
     def backward(
         self, grad: Any = REQUIRED, index: Any = REQUIRED, pieces: Any = REQUIRED, axis: Any = -1, **_unknown: Any
     ) -> np.ndarray:
@@ -173,6 +175,7 @@ TypeError, ValueError
 [2.0, 3.0]
 """
 
+    @QUIET
     def __call__(
         self, x: Any = REQUIRED, weight: Any = REQUIRED, bias: Any = REQUIRED, *, return_index: bool = False, out: Any = None,
         **_unknown: Any,
@@ -204,6 +207,7 @@ TypeError, ValueError
         given, w, b = (a.astype(work, copy=False) for a in (given, w, b))
         return given, w, b, dtype, shape
 
+    @QUIET
     def backward(
         self, grad: Any = REQUIRED, x: Any = REQUIRED, weight: Any = REQUIRED, bias: Any = REQUIRED, **_unknown: Any
     ) -> dict[str, np.ndarray]:
@@ -275,6 +279,7 @@ TypeError, ValueError
 [0.0, 3.0, 2.0, 0.0]
 """
 
+    @QUIET
     def __call__(self, x: Any = REQUIRED, axis: Any = -1, *, out: Any = None, **_unknown: Any) -> np.ndarray:
         self._check("__call__", _unknown, x=x)
         title = self._title()
@@ -297,6 +302,7 @@ TypeError, ValueError
         ACTIVATIONS["relu"](negative, out=negative)
         return target
 
+    @QUIET
     def backward(self, grad: Any = REQUIRED, x: Any = REQUIRED, axis: Any = -1, **_unknown: Any) -> np.ndarray:
         """Gradient by x.
 

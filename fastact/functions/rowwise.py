@@ -14,6 +14,7 @@ from ..arguments import (
     check_out,
     dtype_of,
     inverse_temperature,
+    stored,
     temperature_of,
     work_dtype,
 )
@@ -253,8 +254,7 @@ class LogSumExp(LogRowFunction):
             result[lost] = np.max(given, axis=axes, keepdims=True)[lost]
         if out is None:
             return result.reshape(shape)[()]
-        np.copyto(out, result.reshape(shape), casting="same_kind")
-        return out
+        return stored(out, result.reshape(shape))
 
     def _result_mask(self, mask: Any, axes: tuple[int, ...], keywords: dict[str, Any]) -> Any:
         return np.all(mask, axis=axes, keepdims=keywords["keepdims"])
@@ -292,7 +292,8 @@ class LogSumExp(LogRowFunction):
         dtype = np.result_type(dtype, dtype_of(incoming))
         kept, shape = _reduced(given.shape, axes, keepdims)
         incoming = broadcast_grad(title, incoming, shape).reshape(kept)
-        return np.multiply(weights, incoming / dtype.type(scale), dtype=dtype)
+        with np.errstate(all="ignore"):
+            return np.multiply(weights, incoming / dtype.type(scale), dtype=dtype)
 
 
 def _reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -305,7 +306,8 @@ class Hardmax(RowFunction):
     plain = False
 
     def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
-        return np.multiply(y, 0, out=out, dtype=dtype, casting="same_kind")  # NaN where y is
+        with np.errstate(invalid="ignore"):
+            return np.multiply(y, 0, out=out, dtype=dtype, casting="same_kind")  # NaN where y is
 
 
 _BRIDLE = "Bridle 1990, Training stochastic model recognition algorithms as networks can lead to maximum mutual information."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import dtype_of, one_axis, temperature_of, work_dtype
-from .base import REQUIRED, Function, real_array
+from .base import QUIET, REQUIRED, Function, real_array
 from .containers import Masked, bare, contained, elementwise, elsewhere, mask_of, masked
 from .elementwise import ACTIVATIONS
 from .registry import register
@@ -70,6 +70,7 @@ TypeError, ValueError
 (True, 2.0)
 """
 
+    @QUIET
     def __call__(
         self, x: Any = REQUIRED, lower: Any = 1 / 8, upper: Any = 1 / 3, *, training: bool = False, rng: Any = None,
         return_slopes: bool = False, **_unknown: Any
@@ -100,6 +101,7 @@ TypeError, ValueError
     def _prelu(self, x: np.ndarray, slopes: Any) -> Any:
         return ACTIVATIONS["prelu"](x.astype(_work(dtype_of(x)), copy=False), slopes).astype(dtype_of(x), copy=False)
 
+    @QUIET
     def backward(
         self, grad: Any = REQUIRED, x: Any = REQUIRED, slopes: Any = (1 / 8 + 1 / 3) / 2, **_unknown: Any
     ) -> Any:
@@ -129,6 +131,7 @@ TypeError, ValueError
         slopes = real_array(title, "slopes", slopes).astype(work, copy=False)
         return ACTIVATIONS["prelu"].backward(incoming.astype(work), given.astype(work), slopes).astype(dtype, copy=False)
 
+    @QUIET
     def parameter_gradients(
         self, grad: Any = REQUIRED, x: Any = REQUIRED, slopes: Any = REQUIRED, lower: Any = 1 / 8, upper: Any = 1 / 3,
         **_unknown: Any
@@ -188,6 +191,7 @@ TypeError
 [0.0, 2.0]
 """
 
+    @QUIET
     def __call__(
         self, x: Any = REQUIRED, rng: Any = None, *, training: bool = True, return_noise: bool = False, **_unknown: Any
     ) -> Any:
@@ -209,6 +213,7 @@ TypeError
         z = z * noise
         return z + x
 
+    @QUIET
     def backward(self, grad: Any = REQUIRED, x: Any = REQUIRED, noise: Any = REQUIRED, **_unknown: Any) -> Any:
         """Gradient by x, for the noise that was drawn.
 
@@ -272,6 +277,7 @@ TypeError, ValueError
 2.0
 """
 
+    @QUIET
     def __call__(
         self, x: Any = REQUIRED, tau: Any = 1.0, hard: bool = False, axis: Any = -1, *, rng: Any = None,
         return_soft: bool = False, **_unknown: Any
@@ -297,6 +303,7 @@ TypeError, ValueError
         y = (ROWWISE["hardmax"](noisy, number) if hard else soft).astype(dtype, copy=False)
         return (y, soft.astype(dtype, copy=False)) if return_soft else y
 
+    @QUIET
     def backward(
         self, grad: Any = REQUIRED, soft: Any = REQUIRED, tau: Any = 1.0, axis: Any = -1, **_unknown: Any
     ) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The dtype of a result: the same for every size and path, whatever the dtypes that meet."""
 
 import itertools
+import warnings
 
 import numpy as np
 import pytest
@@ -73,3 +74,34 @@ def test_dtype_of_the_call():
             fa.elu(a, 0.3, dtype=np.complex128)
         with pytest.raises(TypeError):
             fa.elu(a, 0.3, casting="safe", dtype=np.float32)
+
+
+def test_no_warnings():
+    """What float16 cannot hold, infinities and NaN are no news, in any family."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for x in (np.full(8, 6e4, "e"), np.array([np.inf, -np.inf, np.nan, 0, 1, 2, 6e4, -6e4], "e"), np.full(8, 3e38, "f")):
+            grad, half = x[::-1].copy(), x[:4]
+            for name in ("glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"):
+                unit = getattr(fa, name)
+                for _ in (unit(x), unit(x, grad), unit.backward(half, x), unit.backward(x, x, grad), unit(x, out=half.copy())):
+                    pass
+            for name in ("softmax", "log_softmax", "softmin", "log_softmin", "logsumexp", "hardmax", "sparsemax", "entmax15"):
+                rows = getattr(fa, name)
+                y = rows(x, temperature=0.1)
+                rows.backward(np.float16(6e4) if name == "logsumexp" else grad, x if name == "logsumexp" else y, temperature=0.1)
+            for call in (fa.elu, fa.squareplus, fa.prelu, fa.reflu):
+                call.parameter_gradients(grad, x)
+            _, winner = fa.maxout(x, 2, return_index=True)
+            fa.maxout.backward(half, winner, 2)
+            fa.max_affine(x, [3.0, -2.0], [0.0, 1.0])
+            fa.max_affine.backward(grad, x, [3.0, -2.0], [0.0, 1.0])
+            fa.crelu.backward(np.concatenate([x, x]), x)
+            fa.crelu(x)
+            _, slopes = fa.rrelu(x, -3, -2, training=True, rng=0, return_slopes=True)
+            fa.rrelu.backward(grad, x, slopes)
+            fa.rrelu.parameter_gradients(grad, x, slopes)
+            _, noise = fa.noisy_relu(x, 0, return_noise=True)
+            fa.noisy_relu.backward(grad, x, noise)
+            _, soft = fa.gumbel_softmax(x, rng=0, return_soft=True)
+            fa.gumbel_softmax.backward(grad, soft)

@@ -3,6 +3,7 @@
 import doctest
 import inspect
 import pickle
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -164,3 +165,39 @@ def test_docs_and_metadata(name):
     failures = doctest.DocTestRunner(verbose=False).run(doctest.DocTestParser().get_doctest(doc, {}, name, None, 0))
     assert failures.attempted >= 3
     assert failures.failed == 0
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_groups_of_thousands(dtype):
+    """The same maxima and winners as of short groups, in little memory."""
+    x = np.round(np.random.default_rng(0).normal(size=(3, 2 * 5000)), 2).astype(dtype)
+    x[1, 17] = x[1, 6000] = np.nan
+    x[2] = 0
+    x[2, ::2] = -0.0
+    y, winner = fa.maxout(x, 5000, return_index=True)
+    for row, piece in np.ndindex(3, 2):
+        group = x[row, 5000 * piece : 5000 * (piece + 1)]
+        first = int(np.argmax(group))
+        assert winner[row, piece] == first
+        assert_same_bits(y[row, piece], group[first])
+    along = fa.maxout(x.T.copy(), 5000, 0)
+    assert_same_bits(along.T, y)
+    out = np.empty((3, 2), np.float64)
+    assert fa.maxout(x, 5000, out=out) is out
+    assert_same_bits(out, y.astype(np.float64))
+    big = np.zeros(4_000_000, np.float32)
+    tracemalloc.start()
+    assert fa.maxout(big, big.size).tolist() == [0]
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_crelu_of_strided_arrays(dtype, step):
+    """NumPy 2.4.6's negation is wrong where input and output are strided by four float32."""
+    x = np.random.default_rng(0).normal(size=(7, 64)).astype(dtype)[:, ::step]
+    out = np.empty((7, 2 * x.shape[1] * step), dtype)[:, ::step]
+    want = np.concatenate([np.maximum(x, 0), np.maximum(-x.copy(), 0)], axis=-1)
+    assert fa.crelu(x, out=out) is out
+    np.testing.assert_array_equal(out, want)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import activations as _formulas  # noqa: F401  (fills the registry)
-from ...arguments import inverse_temperature, work_dtype
+from ...arguments import inverse_temperature, narrowed, stored, work_dtype
 from ...language.registry import ROW_PASSES
 from .. import levels
 from ..buffers import keeping
@@ -22,6 +22,10 @@ from .table import load
 from .ways import run
 
 load(levels.tables("r"), ROW_PASSES)
+
+
+#: Elements of a group from which on NumPy finds the maximum: tiles of many rows would take too much memory.
+LONG_GROUP = 4096
 
 
 @dataclass(frozen=True)
@@ -79,18 +83,22 @@ def layout_of(array: np.ndarray, axes: tuple[int, ...], ordered: bool = False) -
 
 def maximum_of(x: np.ndarray, axis: int, dtype: np.dtype, out: np.ndarray | None, winner: np.ndarray | None) -> np.ndarray:
     """The maximum along an axis, and in `winner` (C-ordered int16 or int64, without the axis) its first place."""
-    work = work_dtype(dtype) if x.shape[axis] <= 1 << 24 else np.dtype("d")
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
+    if x.shape[axis] > LONG_GROUP:
+        first = np.argmax(x, axis=axis, keepdims=True)
+        if winner is not None:
+            winner[...] = first.reshape(shape)
+        best = narrowed(np.take_along_axis(x, first, axis).reshape(shape), dtype)
+        return best if out is None else stored(out, best)
+    work = work_dtype(dtype)
     layout = Layout(tuple(range(x.ndim)), (math.prod(shape[:axis]), x.shape[axis], math.prod(shape[axis:])))
     folded = layout.fold(np.asarray(x, work))
     direct = out is not None and out.dtype == work and out.flags.c_contiguous and not np.may_share_memory(out, folded)
     result = out if out is not None and direct else keeping(np.empty, shape, work)
     run(OPS["maxout"], folded, None, result.reshape(layout.shape[0], 1, layout.shape[2]), 1.0, 1.0, 0.0, winner)
     if out is None:
-        return result.astype(dtype, copy=False)
-    if result is not out:
-        np.copyto(out, result, casting="same_kind")
-    return out
+        return narrowed(result, dtype)
+    return stored(out, result)
 
 
 def compute(
@@ -99,7 +107,7 @@ def compute(
 ) -> np.ndarray:  # fmt: skip
     """Run an operation over equal-shaped arrays of any layout; the result has the same shape."""
     work = work_dtype(dtype)
-    layout = layout_of(arrays[0], axes)
+    layout = layout_of(arrays[0], axes, op == "hardmax")  # whose first maximum is not that in memory
     shape = arrays[0].shape
     target: np.ndarray | None
     folded = [layout.fold(np.asarray(a, work)) for a in arrays]
@@ -118,10 +126,8 @@ def compute(
         folded.reverse()  # grad, y
     run(OPS[op], folded[0], folded[1] if len(folded) > 1 else None, target, sign, high, low)
     if out is None:
-        return result if dtype == work else result.astype(dtype)
-    if result is not out:
-        np.copyto(out, result, casting="same_kind")
-    return out
+        return narrowed(result, dtype)
+    return stored(out, result)
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> bool:
