@@ -21,6 +21,19 @@ def dtype_of(*arrays: np.ndarray) -> np.dtype[Any]:
     return np.result_type(*(np.dtype(LOOPS[a.dtype.char]) for a in arrays))
 
 
+def result_dtype(title: str, dtype: Any, *arrays: np.ndarray) -> np.dtype[Any]:
+    """The dtype of the result: what the call asks for, else `dtype_of` the arrays."""
+    if dtype is None:
+        return dtype_of(*arrays)
+    found = np.dtype(dtype)
+    if found.char not in "efd":
+        raise TypeError(f"{title}: dtype is {found}; expected float16, float32 or float64")
+    for array in arrays:
+        if not np.can_cast(array.dtype, found, "same_kind"):
+            raise TypeError(f"{title}: x has dtype {array.dtype}, which does not cast to {found}")
+    return found
+
+
 def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype that a result is computed in: float32 for float16."""
     return np.promote_types(dtype, np.float32)

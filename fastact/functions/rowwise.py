@@ -14,6 +14,7 @@ from ..arguments import (
     check_out,
     dtype_of,
     inverse_temperature,
+    result_dtype,
     stored,
     temperature_of,
     work_dtype,
@@ -35,6 +36,7 @@ _TEMPERATURE = "temperature : float, default 1.0\n    x is divided by it; betwee
 _AXIS = "axis : int, tuple of int or None, default -1\n    Axes that make up a row; None: all.\n"
 _WHERE = "where : array_like of bool, optional\n    Broadcast to the shape of x; elements that are False do not count{masked}.\n"
 _OUT = "out : numpy.ndarray, optional\n    Where the result goes, of its shape; may be x.\n"
+_DTYPE = "dtype : dtype, optional\n    Of the result: float16, float32 or float64; x is cast to it.\n"
 _DEVICE = 'device : {"cpu", "cuda"}, optional\n    Where NumPy arrays are computed; see docs/cuda.md.\n'
 _NO_DEVICE = 'device : {"cpu"}, optional\n    There are no kernels for GPUs.\n'
 _X = (
@@ -79,7 +81,7 @@ class RowFunction(Function):
 
     def _parameters(self) -> str:
         device = _DEVICE if self.on_gpu else _NO_DEVICE
-        return _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + device + self.more_parameters
+        return _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + _DTYPE + device + self.more_parameters
 
     def _notes(self) -> list[str]:
         return [*super()._notes(), _ROWS.format(empty=self.empty), f"Values in [{self.range[0]}, {self.range[1]}]."]
@@ -88,28 +90,28 @@ class RowFunction(Function):
 
     def __call__(
         self, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None,
-        device: Any = None, **_unknown: Any,
+        dtype: Any = None, device: Any = None, **_unknown: Any,
     ) -> Any:  # documented by _docstring  # fmt: skip
-        if self._is_plain(temperature, device) and where is None and not _unknown:
+        if self._is_plain(temperature, device) and where is None and dtype is None and not _unknown:
             result = plain(OPS[self.op], x, None, axis, self.sign, out)
             if result is not None:
                 return result
         self._check("__call__", _unknown, x=x)
         title = self._title()
         if contained(x):
-            return self._in_container(x, axis, where, temperature=temperature, out=out, device=device)
+            return self._in_container(x, axis, where, temperature=temperature, out=out, dtype=dtype, device=device)
         if self.on_gpu:
             place = place_of(title, device, (x, where, out))
-            if place is Place.THERE and where is not None:
-                raise TypeError(f"{title}: where is not supported on a GPU; out is")
+            if place is Place.THERE and (where is not None or dtype is not None):
+                raise TypeError(f"{title}: where and dtype are not supported on a GPU; out is")
             if place is Place.THERE:
                 return self._there(title, self.op, {"x": x}, axis, temperature, out)
             if place is Place.HOST:
-                given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
+                given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
                 return self._through_gpu(title, self.op, [given], axes, scale, dtype, out)
         else:
             require_cpu_device(title, device)
-        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
         if out is not None:
             out = check_out(title, out, given.shape, dtype)
         result = self._forward(given, axes, out, dtype, scale)
@@ -136,10 +138,10 @@ class RowFunction(Function):
         return compute(self.op, [x], axes, out, dtype, self.sign, temperature)
 
     def _arguments(
-        self, title: str, x: Any, axis: Any, temperature: Any, where: Any
+        self, title: str, x: Any, axis: Any, temperature: Any, where: Any, dtype: Any = None
     ) -> tuple[np.ndarray, np.dtype, tuple[int, ...], float]:
         given = real_array(title, "x", x)
-        dtype = dtype_of(given)
+        dtype = result_dtype(title, dtype, given)
         axes = axes_of(title, axis, given.ndim)
         scale = temperature_of(title, temperature)
         if where is not None:
@@ -236,14 +238,15 @@ class LogSumExp(LogRowFunction):
 
     def __call__(
         self, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None,
-        device: Any = None, keepdims: bool = False, **_unknown: Any,
+        dtype: Any = None, device: Any = None, keepdims: bool = False, **_unknown: Any,
     ) -> Any:  # documented by _docstring  # fmt: skip
         self._check("__call__", _unknown, x=x)
         title = self._title()
         if contained(x):
-            return self._in_container(x, axis, where, temperature=temperature, out=out, device=device, keepdims=keepdims)
+            keywords = {"temperature": temperature, "out": out, "dtype": dtype, "device": device, "keepdims": keepdims}
+            return self._in_container(x, axis, where, **keywords)
         require_cpu_device(title, device)
-        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
         _, shape = _reduced(given.shape, axes, keepdims)
         if out is not None:
             out = check_out(title, out, shape, dtype)

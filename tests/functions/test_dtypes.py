@@ -105,3 +105,18 @@ def test_no_warnings():
             fa.noisy_relu.backward(grad, x, noise)
             _, soft = fa.gumbel_softmax(x, rng=0, return_soft=True)
             fa.gumbel_softmax.backward(grad, soft)
+
+
+@pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin", "logsumexp", "sparsemax", "entmax15", "hardmax"])
+def test_dtype_of_rows(name):
+    """What is computed, from an input that is cast to it."""
+    call, x = getattr(fa, name), np.random.default_rng(0).normal(size=(4, 9)).astype(np.float16)
+    where = x > -1
+    for dtype in (np.float16, np.float32, np.float64, "f4"):
+        for keywords in ({}, {"where": where}, {"temperature": 0.5}):
+            assert_same_bits(call(x, dtype=dtype, **keywords), call(x.astype(dtype), **keywords))
+    assert_same_bits(call(x.astype("d"), dtype="f"), call(x.astype("f")))
+    assert_same_bits(np.asarray(call(np.ma.array(x), dtype="f")), call(x.astype("f")))
+    for bad in (np.int32, np.complex64, "U3"):
+        with pytest.raises(TypeError, match=rf"fastact\.{name}: dtype is .*; expected float16, float32 or float64"):
+            call(x, dtype=bad)

@@ -79,6 +79,18 @@ def test_all_axes_and_no_axis(dtype):
     assert fa.logsumexp(2.0) == 2.0
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_ties_over_several_axes(dtype):
+    """The first in the order of the axes wins, however the array lies in memory."""
+    x = np.random.default_rng(0).integers(0, 3, (4, 3, 5)).astype(dtype)
+    for axes in ((0, 1), (0, 2), (1, 2), (0, 1, 2), None):
+        want = fa.hardmax(x.copy(), axes)
+        for laid in (np.asfortranarray(x), x.transpose(1, 2, 0).copy().transpose(2, 0, 1), x[:, ::-1].copy()[:, ::-1]):
+            np.testing.assert_array_equal(fa.hardmax(laid, axes), want)
+    first = np.moveaxis(x, 2, 0).reshape(5, -1).argmax(1)
+    np.testing.assert_array_equal(np.moveaxis(fa.hardmax(np.asfortranarray(x), (0, 1)), 2, 0).reshape(5, -1).argmax(1), first)
+
+
 def test_temperatures():
     np.testing.assert_array_equal(fa.softmax(X, temperature=np.array(2.0)), fa.softmax(X, temperature=2.0))
     for bad in (np.ones(2), "1", None, True):
