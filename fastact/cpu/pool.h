@@ -217,9 +217,11 @@ static void fa_parallel(fa_part_fn part, const void *job, int64_t parts, int thr
     }
 }
 
-/* In a forked child there are no helpers; it makes its own when it first needs them. */
+/* In a forked child there are no helpers; it makes its own when it first needs them. What the parent was computing at the moment
+ * is nobody's business here: a helper must not find its parts. */
 static void fa_forget_helpers(void)
 {
+    atomic_store(&fa_pool.left, atomic_load(&fa_pool.left) & ~(uint64_t)0xffffffff);
     fa_pool.helpers = fa_pool.refused = 0;
     fa_pool.owed_to_wake = fa_pool.owed_to_wait = 0;
     for (int worker = 0; worker <= FA_MOST_HELPERS; worker++)
