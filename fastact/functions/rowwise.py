@@ -103,7 +103,7 @@ class RowFunction(Function):
         if self.on_gpu:
             place = place_of(title, device, (x, where, out))
             if place is Place.THERE and (where is not None or dtype is not None):
-                raise TypeError(f"{title}: where and dtype are not supported on a GPU; out is")
+                raise TypeError(f"{title}: {'dtype' if where is None else 'where'} is not supported on a GPU; out is")
             if place is Place.THERE:
                 return self._there(title, self.op, {"x": x}, axis, temperature, out)
             if place is Place.HOST:
