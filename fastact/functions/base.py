@@ -66,8 +66,8 @@ class Function:
 
     def __init_subclass__(cls) -> None:
         for method in cls.__dict__.values():
-            if inspect.isfunction(method) and "_unknown" in (found := inspect.signature(method)).parameters:
-                method.__signature__ = _public(found)  # type: ignore[attr-defined]
+            if inspect.isfunction(method) and "_unknown" in inspect.unwrap(method).__code__.co_varnames:
+                method.__signature__ = _public(inspect.signature(method))  # type: ignore[attr-defined]
                 inspect.unwrap(method).__qualname__ = f"fastact's {cls.word}"
         cls.__doc__ = Documentation(cls.__dict__.get("__doc__") or "")  # type: ignore[assignment]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_grad, check_out, dtype_of, one_axis, work_dtype
+from ..arguments import broadcast_grad, check_out, dtype_of, one_axis, stored, work_dtype
 from ..cpu.buffers import keeping
 from ..cpu.rows.layout import maximum_of
 from .base import QUIET, REQUIRED, Function, real_array
@@ -189,9 +189,7 @@ TypeError, ValueError
             out = check_out(title, out, shape, dtype)
         best, winner = keeping(np.empty, shape, dtype), np.empty(shape, _index_dtype(len(w)))
         best_piece(((wj * given + bj).astype(dtype, copy=False) for wj, bj in zip(w, b, strict=True)), best, winner)
-        if out is not None:
-            np.copyto(out, best, casting="same_kind")
-        best = best[()] if out is None else out
+        best = best[()] if out is None else stored(out, best)
         return (best, winner[()]) if return_index else best
 
     def _arguments(self, title: str, x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any, np.dtype[Any], tuple[int, ...]]:
