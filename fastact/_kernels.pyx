@@ -10,7 +10,6 @@ cache-resident buffer. It knows no formula.
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc
 from libc.string cimport memset
-from cython.parallel cimport prange, threadid
 cimport numpy as cnp
 import numpy as np
 from fastact.cpu.threads cimport acquire_team, processors, release_team, team_work, uses_openmp
@@ -28,6 +27,9 @@ cdef extern from "runtime.h" nogil:
 cdef extern from "pool.h" nogil:
     void fa_parallel(part_fn part, const void* job, Py_ssize_t parts, int threads, int processors, double work)
     void fa_watch_pool()
+
+cdef extern from "openmp.h" nogil:
+    void fa_openmp_parallel(part_fn part, const void* job, Py_ssize_t parts, int threads)
 
 cdef extern from "scratch.h" nogil:
     char* fa_scratch()
@@ -138,12 +140,10 @@ cdef void parallel(part_fn part, const void* job, Py_ssize_t parts, int threads)
 
     A part is computed by whatever thread takes it; `worker` numbers the threads from 0.
     """
-    cdef Py_ssize_t t
-    if not uses_openmp:
+    if uses_openmp:
+        fa_openmp_parallel(part, job, parts, threads)
+    else:
         fa_parallel(part, job, parts, threads, processors(), team_work)
-        return
-    for t in prange(parts, num_threads=threads, schedule="dynamic", chunksize=1):
-        part(job, t, threadid())
 
 
 # ---------------------------------------------------------------------------------------------------
