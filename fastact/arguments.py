@@ -21,6 +21,11 @@ def dtype_of(*arrays: np.ndarray) -> np.dtype[Any]:
     return np.result_type(*(np.dtype(LOOPS[a.dtype.char]) for a in arrays))
 
 
+def kept_dtype(array: np.ndarray) -> np.dtype[Any]:
+    """The dtype of a result that is made of the array's own elements: integers stay what they are."""
+    return array.dtype if array.dtype.kind in "iu" else dtype_of(array)
+
+
 def result_dtype(title: str, dtype: Any, *arrays: np.ndarray) -> np.dtype[Any]:
     """The dtype of the result: what the call asks for, else `dtype_of` the arrays."""
     if dtype is None:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from fastact.functions.gated import FUNCTIONS as GATED
+from fastact.functions.integers import FUNCTIONS as KEEPING
 from fastact.functions.pieces import FUNCTIONS as PIECES
 from fastact.functions.rowwise import FUNCTIONS
 from fastact.functions.stochastic import FUNCTIONS as STOCHASTIC
@@ -173,7 +174,8 @@ def functions_page() -> str:
                 f"- {'monotonic' if spec.monotonic else 'not monotonic'}, "
                 f"{'zero-centred' if spec.zero_centred else 'not zero-centred'}, smoothness {spec.smoothness}, "
                 f"saturation {spec.saturates[0]} on the left and {spec.saturates[1]} on the right, kinks: {kinks}",
-                f"- `backward_from_output`: {'yes' if spec.inverse else 'no'}",
+                f"- `backward_from_output`: {'yes' if spec.inverse else 'no'}"
+                + ("; integers stay integers" if spec.name in KEEPING else ""),
                 f"- {spec.reference}", "",
             ]  # fmt: skip
     lines += ["## rowwise", "", "All take `axis` (an integer or a tuple), `temperature`, `where` (a mask) and `out`.", ""]

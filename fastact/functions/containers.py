@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import LOOPS, dtype_of
+from ..arguments import LOOPS, dtype_of, kept_dtype
 from ..cuda.availability import on_gpu
 from .base import real_array
 
@@ -52,7 +52,9 @@ def elementwise(title: str, call: Callable[..., Any], values: Sequence[Any]) -> 
 def bare(title: str, name: str, value: Any, fill: float) -> Any:
     """The data of an argument, with another number where it is masked."""
     data = real_array(title, name, np.asarray(value))
-    return np.where(np.ma.getmaskarray(value), fill, data.astype(dtype_of(data))) if isinstance(value, Masked) else data
+    if not isinstance(value, Masked):
+        return data
+    return np.where(np.ma.getmaskarray(value), fill, data.astype(kept_dtype(data) if type(fill) is int else dtype_of(data)))
 
 
 def elsewhere(title: str, call: Callable[..., Any], values: Sequence[Any], axes: Sequence[int] | None = None) -> Any:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterable
 
 from ..language.registry import Spec
+from .integers import FUNCTIONS as KEEPING
 
 _ARRAYS = {
     "x": "Input, of any shape: float16, float32, float64; integers and bools as `numpy.exp` treats them.",
@@ -61,6 +62,8 @@ def of_kind(spec: Spec, kind: str) -> str:
     if kind == "backward_from_output" and spec.output_needs:
         needs = ", ".join(f"{n} less than {least:g}" for n, least in spec.output_needs.items())
         raises += f"\nValueError\n    For {needs}: then y does not determine the derivative. In an array, such elements give NaN."
+    if kind == "value" and spec.name in KEEPING:
+        notes.append("Integers stay integers, exactly, where all parameters are; beyond the dtype they wrap, as NumPy's do.")
     if spec.kinks:
         notes.append("Kinks: " + ", ".join(f"x = {k}" for k in spec.kinks) + ".")
     notes.append(

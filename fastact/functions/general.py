@@ -17,6 +17,7 @@ from ..cpu.buffers import keeping
 from ..cpu.call import SPREAD_FROM, is_redirected
 from ..cpu.layouts import spread
 from ..dispatch import Place, gpu, place_of
+from . import integers
 from .registry import BY_NAME
 
 _UFUNC_KEYWORDS = {"out", "where", "casting", "order", "dtype", "subok", "signature"}
@@ -48,9 +49,26 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return found
     operands = [taken(a) for a in (*arrays, *values)]
     dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], operands, strict=True)]
+    if call.kind == "value" and spec.name in integers.FUNCTIONS and _keeps(kwargs):
+        found = integers.whole(call, operands, [*map(_own_dtype, operands, dtypes)])
+        if found is not None:
+            return _on_integers(call, *found, kwargs=kwargs)
     if call.kind == "backward_from_output":
         _require_output(call, dict(zip(spec.params, operands[nin:], strict=True)))
     return _on_cpu(call, operands, dtypes, kwargs)
+
+
+def _keeps(kwargs: dict[str, Any]) -> bool:
+    """Whether the caller leaves integers what they are."""
+    return "signature" not in kwargs and (kwargs.get("dtype") is None or np.dtype(kwargs["dtype"]).kind in "iu")
+
+
+def _on_integers(call: Any, ufunc: np.ufunc, *operands: Any, kwargs: dict[str, Any]) -> Any:
+    """Compute by NumPy's own ufunc; its refusals say whose call it is."""
+    try:
+        return ufunc(*operands, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{call.title}: {error}") from None
 
 
 def _require_output(call: Any, params: dict[str, Any]) -> None:

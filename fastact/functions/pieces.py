@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_grad, check_out, dtype_of, one_axis, stored, work_dtype
+from ..arguments import broadcast_grad, check_out, dtype_of, kept_dtype, one_axis, stored, work_dtype
 from ..cpu.buffers import keeping
 from ..cpu.rows.layout import maximum_of
 from .base import QUIET, REQUIRED, Function, real_array
@@ -35,7 +35,7 @@ class Maxout(Function):
     family = "pieces"
     parameters = """\
 x : array_like
-    Input: float16, float32, float64; integers and bools as for `numpy.exp`.
+    Input: float16, float32, float64 and integers, which give their own dtype; bools as for `numpy.exp`.
 pieces : int
     k, the size of a group; it divides the length of the axis.
 axis : int, default -1
@@ -74,14 +74,15 @@ TypeError, ValueError
             if not isinstance(x, Masked):
                 return elsewhere(title, call, [x])
             # An element that is masked is never the greatest; a group of such alone is masked.
-            return masked(call(bare(title, "x", x, -np.inf)), np.asarray(self(~mask_of(x), pieces, axis)) == 0)
+            least = np.iinfo(x.dtype).min if x.dtype.kind in "iu" else -np.inf
+            return masked(call(bare(title, "x", x, least)), np.asarray(self(~mask_of(x), pieces, axis)) == 0)
         given = real_array(title, "x", x)
         number = one_axis(title, axis, given.ndim)
         k = _pieces(title, pieces)
         n = given.shape[number]
         if n % k:
             raise ValueError(f"{title}: pieces is {k}; expected a divisor of the length {n} of axis {number}")
-        dtype = dtype_of(given)
+        dtype = kept_dtype(given)
         shape = (*given.shape[:number], n // k, *given.shape[number + 1 :])
         target = None if out is None else check_out(title, out, shape, dtype)
         winner = np.empty(shape, _index_dtype(k)) if return_index else None
@@ -256,7 +257,7 @@ class CRelu(Function):
     family = "pieces"
     parameters = """\
 x : array_like
-    Input: float16, float32, float64; integers and bools as for `numpy.exp`.
+    Input: float16, float32, float64 and integers, which give their own dtype; bools as for `numpy.exp`.
 axis : int, default -1
     The axis that becomes twice as long.
 out : numpy.ndarray, optional
@@ -288,13 +289,16 @@ TypeError, ValueError
             return masked(call(np.asarray(x)), np.concatenate([mask_of(x)] * 2, axis=axis))
         given = real_array(title, "x", x)
         number = one_axis(title, axis, given.ndim)
-        dtype = dtype_of(given)
+        dtype = kept_dtype(given)
         shape = tuple(2 * n if a == number else n for a, n in enumerate(given.shape))
         target = keeping(np.empty, shape, dtype) if out is None else check_out(title, out, shape, dtype)
         if np.may_share_memory(target, given):
             given = given.copy()
         positive, negative = np.split(target, 2, axis=number)
         ACTIVATIONS["relu"](given, out=positive, casting="same_kind")
+        if dtype.kind in "iu":
+            np.negative(np.minimum(given, 0), out=negative, casting="same_kind")
+            return target
         # not np.negative into `negative`: NumPy 2.4.6's is wrong where both are strided by four float32
         np.multiply(given, dtype.type(-1), out=negative, dtype=dtype, casting="unsafe")
         ACTIVATIONS["relu"](negative, out=negative)

@@ -13,7 +13,7 @@ from fastact.arguments import LOOPS
 
 CHARS = "?bBhHiIlLqQefd"
 SIZES = [0, 1, 10, SPREAD_FROM - 1, SPREAD_FROM, SPREAD_FROM + 3]
-CALLS = [fa.tanh, fa.elu, fa.softplus.derivative, fa.hard_tanh]
+CALLS = [fa.tanh, fa.elu, fa.softplus.derivative, fa.soft_shrink]
 PAIRS = [fa.relu.backward, fa.tanh.backward, fa.elu.backward, fa.tanh.backward_from_output]
 
 

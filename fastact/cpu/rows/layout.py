@@ -84,7 +84,7 @@ def layout_of(array: np.ndarray, axes: tuple[int, ...], ordered: bool = False) -
 def maximum_of(x: np.ndarray, axis: int, dtype: np.dtype, out: np.ndarray | None, winner: np.ndarray | None) -> np.ndarray:
     """The maximum along an axis, and in `winner` (C-ordered int16 or int64, without the axis) its first place."""
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
-    if x.shape[axis] > LONG_GROUP:
+    if x.shape[axis] > LONG_GROUP or dtype.kind in "iu":
         first = np.argmax(x, axis=axis, keepdims=True)
         if winner is not None:
             winner[...] = first.reshape(shape)
