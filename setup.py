@@ -4,9 +4,9 @@ What is declared and not computed stands in pyproject.toml.
 """
 
 import os
-import platform
 import shutil
 import sys
+import sysconfig
 import tempfile
 import types
 from pathlib import Path
@@ -19,6 +19,7 @@ from setuptools.command.build_ext import build_ext
 HERE = Path(__file__).parent
 PRINTED, TRANSLATED = Path("build") / "printed", Path("build") / "c"
 HEADERS = [str(f.relative_to(HERE)) for f in (HERE / "fastact" / "cpu").glob("*.h")]
+KERNEL_HEADERS = [f"fastact/cpu/{name}.h" for name in ("atoms", "fold", "memory", "moves", "transpose")]
 
 # No -ffast-math: NaN, infinities, signed zeros and subnormals are results. These two only say that
 # errno and the floating-point flags are not looked at; without them selects are not vectorised.
@@ -43,9 +44,18 @@ V4 = [
     *(*V3, "-mavx512f", "-mavx512bw", "-mavx512cd", "-mavx512dq", "-mavx512vl"),
     *("-mprefer-vector-width=512", "-mtune=icelake-server"),
 ]
-LEVELS = {"x86_64": [], "x86_64_v3": V3, "x86_64_v4": V4}
-if platform.machine().lower() not in ("x86_64", "amd64"):
-    LEVELS = {"generic": []}
+
+
+def levels_of(target: str, archflags: str) -> dict[str, list[str]]:
+    """The levels for what is built for, by sysconfig's name of it; ``-arch`` flags, macOS's way to say so, come first."""
+    words = archflags.split()
+    machines = [b for a, b in zip(words, words[1:], strict=False) if a == "-arch"] or [target.rpartition("-")[2]]
+    if all(m in ("x86_64", "amd64") for m in machines):
+        return {"x86_64": [], "x86_64_v3": V3, "x86_64_v4": V4}
+    return {"generic": []}
+
+
+LEVELS = levels_of(sysconfig.get_platform(), os.environ.get("ARCHFLAGS", ""))
 
 #: What is printed, each compiled once per level: formulas and passes over rows in both precisions, and what moves elements.
 #: In this order, because the first take longest.
@@ -112,11 +122,12 @@ class BuildExt(build_ext):
             if not source.exists() or source.read_text() != text:
                 source.write_text(text)
         by_hand = [e for e in self.extensions if e.name in HAND_WRITTEN]
-        units = [Extension(unit, [str(PRINTED / f"{unit}.pyx")]) for unit in UNITS]
+        # Cython enters a module by this name, whatever level it is for.
+        units = [Extension(f"fastact.cpu._isa.{unit}", [str(PRINTED / f"{unit}.pyx")]) for unit in UNITS]
         done = cythonize([*units, *by_hand], build_dir=str(TRANSLATED), language_level=3, nthreads=self.parallel)
         for extension, translated in zip(by_hand, done[len(units) :], strict=True):
             extension.sources = translated.sources
-        texts = {unit.name: unit.sources[0] for unit in done[: len(units)]}
+        texts = {unit.name.rpartition(".")[2]: unit.sources[0] for unit in done[: len(units)]}
         for extension in self.extensions:
             if extension.name not in HAND_WRITTEN:
                 level, unit = extension.name.split(".")[-2:]
@@ -160,7 +171,7 @@ def main() -> None:
             f"fastact.cpu._isa.{level}.{unit}",
             [],  # printed when it is built
             include_dirs=["fastact/cpu"],
-            depends=[*HEADERS, "setup.py"],
+            depends=[*KERNEL_HEADERS, "setup.py"],
             define_macros=INLINE,
             extra_compile_args=[*(KERNELS if unit[0] == "f" else OTHERS), *ARITHMETIC, *flags],
         )
@@ -181,4 +192,5 @@ def main() -> None:
     setup(ext_modules=[*kernels, *hand_written], cmdclass={"build_ext": BuildExt})
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -3,11 +3,13 @@
 import functools
 import inspect
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import fastact as fa
 
@@ -100,3 +102,18 @@ def run_python(code, *args, timeout=120, **environment):
     env = {**os.environ, "PYTHONPATH": path, **environment}
     command = [sys.executable, *(["-c", code] if code else []), *args]
     return subprocess.run(command, env=env, cwd=TESTS, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+def run_c(source, folder, sanitizer, timeout=120):
+    """Compile a C program over the package's headers, under a sanitizer if there is one by that name, and run it."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    headers = PACKAGE / "cpu"
+    if compiler is None:
+        pytest.skip("no C compiler")
+    command = [compiler, f"-fsanitize={sanitizer}", "-pthread", "-o", folder / "program"]
+    empty = folder / "empty.c"
+    empty.write_text("int main(void) { return 0; }\n")
+    if subprocess.run([*command, empty], capture_output=True, check=False).returncode:
+        pytest.skip("the compiler has no such sanitizer")
+    subprocess.run([*command, "-O1", "-g", f"-I{headers}", source], check=True)
+    return subprocess.run([folder / "program"], capture_output=True, text=True, check=False, timeout=timeout)

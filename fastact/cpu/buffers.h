@@ -15,13 +15,14 @@
 #if defined(__linux__) || defined(__APPLE__)
 #include <pthread.h>
 #include <sys/mman.h>
+#include <unistd.h>
 #ifndef MAP_ANONYMOUS
 #define MAP_ANONYMOUS MAP_ANON
 #endif
 #define FA_CACHE 1
 #endif
 
-enum { FA_BLOCKS = 16, FA_HEAD = 64, FA_PAGE = 4096, FA_HUGE = 2 << 20, FA_LEAST = 128 << 10 };
+enum { FA_BLOCKS = 16, FA_HEAD = 64, FA_HUGE = 2 << 20, FA_LEAST = 128 << 10 };
 
 /* What lies before the data of every block. */
 typedef struct {
@@ -44,14 +45,23 @@ static fa_head *fa_head_of(void *data) { return (fa_head *)((char *)data - FA_HE
 static pthread_mutex_t fa_cache_lock = PTHREAD_MUTEX_INITIALIZER;
 static void fa_lock(void) { pthread_mutex_lock(&fa_cache_lock); }
 static void fa_unlock(void) { pthread_mutex_unlock(&fa_cache_lock); }
-static void fa_guard_cache(void) { pthread_atfork(fa_lock, fa_unlock, fa_unlock); }
+static size_t fa_page = 4096; /* 16 or 64 KiB on some processors */
 
-static void fa_unmap(char *data) { munmap(data - FA_PAGE, FA_PAGE + fa_head_of(data)->room); }
+static void fa_guard_cache(void)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    if (page > 0)
+        fa_page = (size_t)page;
+    pthread_atfork(fa_lock, fa_unlock, fa_unlock);
+}
+
+/* The page in front of the data holds its head. */
+static void fa_unmap(char *data) { munmap(data - fa_page, fa_page + fa_head_of(data)->room); }
 
 /* Size classes an eighth of a power of two apart; whole huge pages from two of them on. */
 static size_t fa_room(size_t size)
 {
-    size_t step = FA_PAGE;
+    size_t step = fa_page;
     while (step << 4 <= size)
         step <<= 1;
     if (size >= 2 * FA_HUGE && step < FA_HUGE)
@@ -61,12 +71,12 @@ static size_t fa_room(size_t size)
 
 static char *fa_map(size_t room)
 {
-    size_t align = room >= 2 * FA_HUGE ? FA_HUGE : FA_PAGE, whole = room + FA_PAGE + (align - FA_PAGE), extra;
+    size_t align = room >= 2 * FA_HUGE ? FA_HUGE : fa_page, whole = room + align, extra; /* a page and what aligns */
     char *base = (char *)mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *data;
     if (base == (char *)MAP_FAILED)
         return NULL;
-    data = (char *)(((uintptr_t)base + FA_PAGE + align - 1) & ~(uintptr_t)(align - 1));
-    extra = (size_t)(data - FA_PAGE - base);
+    data = (char *)(((uintptr_t)base + fa_page + align - 1) & ~(uintptr_t)(align - 1));
+    extra = (size_t)(data - fa_page - base);
     if (extra)
         munmap(base, extra);
     extra = (size_t)(base + whole - (data + room));

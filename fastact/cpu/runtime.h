@@ -13,6 +13,22 @@
 #endif
 #if defined(__x86_64__) || defined(_M_X64)
 #define FA_X86_64 1
+#if defined(__GNUC__) || defined(__clang__)
+#include <cpuid.h>
+#endif
+#endif
+
+#include <stddef.h>
+_Static_assert(sizeof(ptrdiff_t) == 8, "fastact needs a 64-bit platform");
+
+#if defined(FA_X86_64) && (defined(__GNUC__) || defined(__clang__))
+/* What x86-64-v3 has and __builtin_cpu_supports knows only in newer compilers: F16C, MOVBE and LZCNT. */
+static inline int fa_has_rest_of_v3(void)
+{
+    unsigned a, b, common, extended, d;
+    return __get_cpuid(1, &a, &b, &common, &d) && common >> 29 & 1 && common >> 22 & 1
+        && __get_cpuid(0x80000001, &a, &b, &extended, &d) && extended >> 5 & 1;
+}
 #endif
 
 /* 0: baseline; 3 and 4: x86-64-v3 and x86-64-v4. The builtin also asks whether the OS saves the
@@ -22,7 +38,7 @@ static inline int fa_cpu_level(void)
 #if defined(FA_X86_64) && (defined(__GNUC__) || defined(__clang__))
     __builtin_cpu_init();
     if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
-          && __builtin_cpu_supports("bmi2")))
+          && __builtin_cpu_supports("bmi2") && fa_has_rest_of_v3()))
         return 0;
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
         && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))

@@ -4,11 +4,12 @@ import gc
 import os
 import threading
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
 from fastact.cpu.buffers import cache_info
-from helpers import run_python
+from helpers import run_c, run_python
 
 import fastact as fa
 
@@ -240,3 +241,9 @@ print("same")
 """
     done = run_python(code)
     assert done.stdout.strip() == "same", done.stderr[-2000:]
+
+
+def test_pages_of_any_size(tmp_path):
+    """buffers.h without Python, where a page has 4, 16 and 64 KiB."""
+    done = run_c(Path(__file__).with_name("buffers_pages.c"), tmp_path, "address,undefined")
+    assert (done.returncode, done.stdout) == (0, "right\n"), done.stdout + done.stderr[-4000:]

@@ -178,3 +178,10 @@ def test_levels_of_x86_64():
     assert LEVELS[0] == "x86-64"
     assert levels.LEVEL in LEVELS
     assert fa.gelu(1.0) == pytest.approx(0.8413447460685429, rel=1e-15)
+
+
+def test_importing_takes_no_name_of_others():
+    """A user's own module ``moves`` is found after the package was imported."""
+    done = run_python("import sys, numpy; before = set(sys.modules); import fastact; print(*(set(sys.modules) - before))")
+    added = {name.partition(".")[0] for name in done.stdout.split()} - set(sys.stdlib_module_names)
+    assert {n for n in added if not n.startswith(("_cython_", "cython_runtime"))} == {"fastact"}, done.stderr

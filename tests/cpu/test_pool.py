@@ -2,8 +2,6 @@
 
 import asyncio
 import multiprocessing
-import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -13,7 +11,7 @@ import numpy as np
 import pytest
 from fastact._kernels import build_info
 from fastact.cpu.threads import threading_layer
-from helpers import assert_same_bits, numbers, run_python
+from helpers import assert_same_bits, numbers, run_c, run_python
 
 import fastact as fa
 
@@ -248,18 +246,7 @@ print(len(got) > 10 and all(got))
 @pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
 def test_the_pool_alone(sanitizer, tmp_path):
     """pool.h without Python, under a sanitizer: every part is computed once, and no two threads touch the same memory."""
-    compiler, program = shutil.which("gcc") or shutil.which("cc"), tmp_path / "stress"
-    source = Path(__file__).with_name("pool_stress.c")
-    headers = source.parents[2] / "fastact" / "cpu"
-    if compiler is None:
-        pytest.skip("no C compiler")
-    command = [compiler, f"-fsanitize={sanitizer}", "-pthread", "-o", program]
-    empty = tmp_path / "empty.c"
-    empty.write_text("int main(void) { return 0; }\n")
-    if subprocess.run([*command, empty], capture_output=True, check=False).returncode:
-        pytest.skip("the compiler has no such sanitizer")
-    subprocess.run([*command, "-O1", "-g", f"-I{headers}", source], check=True)
-    done = subprocess.run([program], capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    done = run_c(Path(__file__).with_name("pool_stress.c"), tmp_path, sanitizer, TIMEOUT)
     assert (done.returncode, done.stdout) == (0, "right, with help\n"), done.stdout + done.stderr[-4000:]
 
 
