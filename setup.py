@@ -3,6 +3,7 @@
 What is declared and not computed stands in pyproject.toml.
 """
 
+import itertools
 import os
 import shutil
 import sys
@@ -49,7 +50,7 @@ V4 = [
 def levels_of(target: str, archflags: str) -> dict[str, list[str]]:
     """The levels for what is built for, by sysconfig's name of it; ``-arch`` flags, macOS's way to say so, come first."""
     words = archflags.split()
-    machines = [b for a, b in zip(words, words[1:], strict=False) if a == "-arch"] or [target.rpartition("-")[2]]
+    machines = [b for a, b in itertools.pairwise(words) if a == "-arch"] or [target.rpartition("-")[2]]
     if all(m in ("x86_64", "amd64") for m in machines):
         return {"x86_64": [], "x86_64_v3": V3, "x86_64_v4": V4}
     return {"generic": []}

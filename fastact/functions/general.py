@@ -66,7 +66,7 @@ def _keeps(kwargs: dict[str, Any]) -> bool:
 def _on_integers(call: Any, ufunc: np.ufunc, *operands: Any, kwargs: dict[str, Any]) -> Any:
     """Compute by NumPy's own ufunc; its refusals say whose call it is."""
     try:
-        return ufunc(*operands, **kwargs)
+        return keeping(ufunc, *operands, **kwargs)
     except (TypeError, ValueError) as error:
         raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{call.title}: {error}") from None
 
