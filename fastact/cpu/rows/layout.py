@@ -30,7 +30,7 @@ LONG_GROUP = 4096
 
 def aligned(array: np.ndarray) -> np.ndarray:
     """The array in C order and at an address that its elements may have; `numpy.ascontiguousarray` looks at the order alone."""
-    return np.require(array, requirements="CA")
+    return np.require(array, requirements=["C", "A"])
 
 
 @dataclass(frozen=True)
