@@ -1,4 +1,4 @@
-"""What the commands share: errors, files, progress."""
+"""What the commands share: errors, names, files that are replaced, progress."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import math
 import os
 import secrets
 import shutil
+import signal
+import stat
 import sys
+import threading
 import time
-import warnings
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
-
-import numpy as np
-import numpy.typing as npt
 
 import fastact as fa
 
@@ -44,8 +43,8 @@ def positive(text: str) -> int:
     return int(number)
 
 
-def find(name: str) -> fa.Activation:
-    """Return an activation by any of its names.
+def find(name: str) -> Any:
+    """Return a function of any family by any of its names.
 
     Raises
     ------
@@ -53,72 +52,9 @@ def find(name: str) -> fa.Activation:
         If there is none; the message suggests near names.
     """
     try:
-        found = fa.get(name)
+        return fa.get(name)
     except ValueError as error:
         raise CommandError(str(error).removeprefix("fastact.get: ")) from None
-    if not isinstance(found, fa.Activation):
-        raise CommandError(f"{found.__name__} is a {found.word}; this command knows elementwise activations alone")
-    return found
-
-
-def load(path: str, function: str) -> npt.NDArray[Any]:
-    """Map the array of a .npy file, read-only.
-
-    Parameters
-    ----------
-    path : str
-        The file. Nothing is unpickled.
-    function : str
-        For whom, in the message about a dtype that nothing here takes.
-
-    Raises
-    ------
-    CommandError
-        If the file is missing, unreadable, truncated, not a .npy file, or holds Python objects.
-    """
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):
-            raise CommandError(f"{path}: not a regular file")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # NumPy's remarks on old headers
-            dtype = _header_dtype(path)
-            if dtype is not None and dtype.hasobject:
-                raise CommandError(f"{path}: has dtype {dtype}; {function} {TAKES}")
-            array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except OSError as error:
-        raise CommandError(f"{path}: {error.strerror or error}") from error
-    except (CommandError, ImportError):
-        raise
-    except Exception as error:  # a damaged header can surface as almost anything
-        raise CommandError(f"{path}: damaged or truncated .npy file: {error}") from error
-    return array
-
-
-def _header_dtype(path: str) -> np.dtype[Any] | None:
-    """The dtype of a .npy file; None for header versions that have no public reader."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    with open(path, "rb") as file:
-        if file.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
-            raise CommandError(f"{path}: not a .npy file")
-        file.seek(0)
-        reader = readers.get(np.lib.format.read_magic(file))
-        dtype: np.dtype[Any] | None = reader(file)[2] if reader else None
-        return dtype
-
-
-def result_dtype(call: Any, dtype: np.dtype[Any], path: str, name: str, **params: Any) -> np.dtype[Any]:
-    """Return the dtype that a call on an array of ``dtype`` gives.
-
-    Raises
-    ------
-    CommandError
-        If the call does not take it; the message names function, file and dtype.
-    """
-    try:
-        result: np.dtype[Any] = call(np.empty(0, dtype), **params).dtype
-    except TypeError:
-        raise CommandError(f"{path}: has dtype {dtype}; {name} {TAKES}") from None
-    return result
 
 
 @contextlib.contextmanager
@@ -131,24 +67,49 @@ def replacing(path: str) -> Iterator[str]:
         If no file can be written there.
     """
     target = os.path.realpath(path)
-    exists = os.path.exists(target)
-    if exists and not os.path.isfile(target):
-        raise CommandError(f"{path}: not a regular file")
+    exists = True
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise CommandError(f"{path}: not a regular file")
+    except FileNotFoundError:
+        exists = False
+    except OSError as error:  # links in a circle, too, which would be replaced like what does not exist
+        raise CommandError(f"{path}: cannot be written: {error.strerror or error}") from error
     if exists and not os.access(target, os.W_OK):
         raise CommandError(f"{path}: cannot be written: read-only")
     temporary = os.path.join(os.path.dirname(target), f".fastact-{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    with _terminable():
+        try:
+            open(temporary, "xb").close()
+            if exists:
+                shutil.copymode(target, temporary)
+            yield temporary
+            os.replace(temporary, target)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
+                raise CommandError(f"{path}: cannot be written: {error.strerror or error}") from error
+            raise
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP unwind the stack, so that the temporary file goes with the process; nohup's does not end it."""
+    before = {}
+
+    def terminate(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if number not in before and signal.getsignal(number) is not signal.SIG_IGN:
+                before[number] = signal.signal(number, terminate)
     try:
-        open(temporary, "xb").close()
-        if exists:
-            shutil.copymode(target, temporary)
-        yield temporary
-        os.replace(temporary, target)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            raise CommandError(f"{path}: cannot be written: {error.strerror or error}") from error
-        raise
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 class Progress:

@@ -6,6 +6,7 @@ tails. Python floats keep them in the dtype of x.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import math
 from collections.abc import Callable
@@ -81,3 +82,25 @@ def expressions() -> dict[str, Expression]:
     except ImportError:
         return dict(_NUMPY)
     return {**_NUMPY, **_scipy(special)}
+
+
+def expression(function: Any, axis: int | None) -> Expression | None:
+    """Return the expression of a function of any family along an axis, or None."""
+    plain, name = expressions(), function.__name__
+    if axis is None:
+        return plain.get(name)
+    if function.family == "gated units" and function.activation in plain:
+        gate, activation = 0 if function.gate == "first" else 1, plain[function.activation]
+
+        def gated(x: Any) -> Any:
+            halves = np.split(x, 2, axis)
+            return activation(halves[gate]) * halves[1 - gate]
+
+        return gated
+    if name == "crelu":
+        return lambda x: np.concatenate([np.maximum(x, 0), np.maximum(-x, 0)], axis)
+    if name in ("softmax", "log_softmax", "logsumexp"):
+        with contextlib.suppress(ImportError):
+            call = getattr(importlib.import_module("scipy.special"), name)
+            return lambda x: call(x, axis=axis)
+    return None

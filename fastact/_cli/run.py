@@ -1,7 +1,8 @@
 """Report the configuration, then time every activation and its derivative over an array.
 
 Beside each stands the speed-up over the plain NumPy or SciPy expression. Results are fresh arrays on
-both sides, as users get them.
+both sides, as users get them. Functions of other families, where they are named, run over rows; beside their value
+stands the backward pass instead of the derivative.
 """
 
 from __future__ import annotations
@@ -20,10 +21,14 @@ import numpy.typing as npt
 import fastact as fa
 
 from .. import _config
+from ..arguments import LOOPS
 from ..cpu import levels
-from .common import CommandError, Progress, find, load, positive, replacing, result_dtype
+from .common import TAKES, CommandError, Progress, find, positive, replacing
+from .families import WITHOUT_DEFAULT, Call, backward, has_axis
+from .files import Source
 
 SIZE = 10_000_000
+ROW = 1000  # elements of a row of random numbers
 ROUNDS = 5
 
 _HEAD = (
@@ -34,11 +39,17 @@ _HEAD = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("names", metavar="NAME", nargs="*", help="run only these activations (default: all)")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help="run these functions, of any family (default: all elementwise activations)"
+    )
     parser.add_argument("--only", metavar="NAME[,NAME]", action="append", default=[], help="the same as NAME")
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--input", metavar="FILE.npy", help="run over this array")
     source.add_argument("--size", type=positive, default=SIZE, help=f"number of random elements (default: {SIZE:,})")
+    parser.add_argument(
+        "--axis", metavar="N", type=int,
+        help=f"of row-wise functions and what is split or grouped (default: -1; random elements are rows of {ROW:,})",
+    )  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64"), help="default: float32, or that of the input")
     parser.add_argument("--seed", type=int, default=0, help="of the random elements (default: 0)")
     parser.add_argument("--rounds", type=positive, default=ROUNDS, help=f"times are medians of so many (default: {ROUNDS})")
@@ -51,9 +62,9 @@ def run(args: argparse.Namespace) -> int:
     Raises
     ------
     CommandError
-        For an unknown activation, an input that cannot be used, a JSON file that cannot be written.
+        For an unknown function, an input that cannot be used, a JSON file that cannot be written.
     """
-    from .expressions import expressions
+    from .expressions import expression
 
     started = time.perf_counter()
     names = select_names([*args.names, *(n for group in args.only for n in group.split(",") if n)])
@@ -63,15 +74,15 @@ def run(args: argparse.Namespace) -> int:
             x, origin = make_input(args)
         except (MemoryError, ValueError) as error:
             raise CommandError(f"cannot make the input array: {error}") from error
+        calls = {name: prepared(name, args.axis, x, args.input) for name in names}
         fa.show_config()
         print(f"\n{x.size:,} {x.dtype} elements, {origin}; each figure the median of {args.rounds} rounds,")
         print("fastact and the expression in turn; GB/s counts bytes read and written\n")
         print(_HEAD, flush=True)
-        plain = expressions()
         figures = {}
         with Progress(len(names) * args.rounds, "rounds") as progress:
-            for name in names:
-                figures[name] = measure(name, plain.get(name), x, args.rounds, progress)
+            for name, (call, given) in calls.items():
+                figures[name] = measure(call, expression(call.function, call.axis), given, args.rounds, progress)
                 progress.write(row(name, figures[name]))
         summary = summarize(figures, x, time.perf_counter() - started)
         if target:
@@ -86,12 +97,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def select_names(wanted: list[str]) -> list[str]:
-    """Return the canonical names of the wanted activations, of all where none is wanted.
+    """Return the canonical names of the wanted functions, of all elementwise activations where none is wanted.
 
     Raises
     ------
     CommandError
-        If there is no activation of some name.
+        If there is no function of some name.
     """
     return list(dict.fromkeys(find(name).__name__ for name in wanted)) or fa.activations()
 
@@ -102,20 +113,39 @@ def make_input(args: argparse.Namespace) -> tuple[npt.NDArray[Any], str]:
         x = np.random.default_rng(args.seed).standard_normal(args.size, np.dtype(args.dtype or "float32"))
         x *= 3
         return x, f"normal with standard deviation 3, seed {args.seed}"
-    mapped = load(args.input, "fastact")
-    result_dtype(fa.get("identity"), mapped.dtype, args.input, "fastact")
-    if mapped.size == 0:
-        raise CommandError(f"{args.input}: has no elements, its shape is {mapped.shape}")
-    return np.array(mapped, args.dtype, order="K"), args.input
+    with Source(args.input, "fastact") as source:
+        if source.dtype.char not in LOOPS:
+            raise CommandError(f"{args.input}: has dtype {source.dtype}; fastact {TAKES}")
+        if source.size == 0:
+            raise CommandError(f"{args.input}: has no elements, its shape is {source.shape}")
+        return source.array().astype(args.dtype or source.dtype, copy=False), args.input
 
 
-def measure(name: str, expression: Any, x: npt.NDArray[Any], rounds: int, progress: Progress) -> dict[str, Any]:
-    """Return the figures of one activation.
+def prepared(name: str, axis: int | None, x: npt.NDArray[Any], path: str | None) -> tuple[Call, npt.NDArray[Any]]:
+    """A function with its axis, and what it runs over: random elements as rows where it works along an axis.
+
+    Raises
+    ------
+    CommandError
+        If the function does not take the array.
+    """
+    function = fa.get(name)
+    axis = axis if has_axis(function) else None  # functions of several families may be named
+    call = Call.of(function, "value", axis, WITHOUT_DEFAULT.get(name, {}))
+    if call.axis is not None and path is None:
+        width = min(ROW, max(2, x.size // 2 * 2))
+        x = np.resize(x, (max(1, x.size // width), width))
+    call.result(x.shape, x.dtype, path or "random elements")
+    return call, x
+
+
+def measure(call: Call, expression: Any, x: npt.NDArray[Any], rounds: int, progress: Progress) -> dict[str, Any]:
+    """Return the figures of one function.
 
     Parameters
     ----------
-    name : str
-        The canonical name.
+    call : Call
+        The function.
     expression : callable or None
         What to compare the value with.
     x : numpy.ndarray
@@ -125,26 +155,25 @@ def measure(name: str, expression: Any, x: npt.NDArray[Any], rounds: int, progre
     progress : Progress
         Advanced by one step a round.
     """
-    activation = fa.get(name)
-    calls = {"value": activation, "derivative": activation.derivative}
-    if expression is not None:
-        calls["expression"] = expression
-    times: dict[str, list[int]] = {kind: [] for kind in calls}
-    few = x.reshape(-1, order="A")[:1000]
+    times: dict[str, list[int]] = {}
     with np.errstate(all="ignore"):
-        for call in calls.values():
-            call(few)
+        calls: dict[str, Any] = {"value": call, "derivative": backward(call, x)}
+        if expression is not None:
+            calls["expression"] = expression
+        moved = x.nbytes + call(x).nbytes
+        for kind, one in calls.items():
+            times[kind] = []
+            one(x)
         for _ in range(rounds):
-            for kind, call in calls.items():
+            for kind, one in calls.items():
                 start = time.perf_counter_ns()
-                call(x)
+                one(x)
                 times[kind].append(time.perf_counter_ns() - start)
-            progress.update(1, name)
-    moved = x.itemsize + activation(few).itemsize
+            progress.update(1, call.function.__name__)
     figures: dict[str, Any] = {}
     for kind, taken in times.items():
         ns = max(statistics.median(taken), 1) / x.size
-        figures[kind] = {"ns_per_element": ns, "gb_per_s": moved / ns}
+        figures[kind] = {"ns_per_element": ns, "gb_per_s": moved / x.size / ns}
     if expression is not None:
         figures["speed_up"] = figures["expression"]["ns_per_element"] / figures["value"]["ns_per_element"]
     return figures

@@ -124,12 +124,12 @@ FA_ATOM double fa_scale_by_pow2_f64(double x, double k) { return x * fa_pow2_shi
  * is turned into a float by placing it in the low mantissa bits of 2^23 (2^52). */
 FA_ATOM float fa_exponent_f32(float x)
 {
-    uint32_t field = (uint32_t)(fa_bits_f32(x) - 0x3f3504f3 + (128 << 23)) >> 23;
+    uint32_t field = ((uint32_t)fa_bits_f32(x) - 0x3f3504f3U + (128U << 23)) >> 23;
     return fa_from_bits_f32((int32_t)(field | 0x4b000000)) - (8388608.0f + 128.0f);
 }
 FA_ATOM double fa_exponent_f64(double x)
 {
-    uint64_t field = (uint64_t)(fa_bits_f64(x) - 0x3fe6a09e667f3bcdLL + (1024LL << 52)) >> 52;
+    uint64_t field = ((uint64_t)fa_bits_f64(x) - 0x3fe6a09e667f3bcdULL + (1024ULL << 52)) >> 52;
     return fa_from_bits_f64((int64_t)(field | 0x4330000000000000ULL)) - (4503599627370496.0 + 1024.0);
 }
 

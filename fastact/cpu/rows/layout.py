@@ -28,6 +28,11 @@ load(levels.tables("r"), ROW_PASSES)
 LONG_GROUP = 4096
 
 
+def aligned(array: np.ndarray) -> np.ndarray:
+    """The array in C order and at an address that its elements may have; `numpy.ascontiguousarray` looks at the order alone."""
+    return np.require(array, requirements=["C", "A"])
+
+
 @dataclass(frozen=True)
 class Layout:
     """The order of axes in which arrays are (outer, n, inner)."""
@@ -46,7 +51,7 @@ class Layout:
     def fold(self, array: np.ndarray) -> np.ndarray:
         """The array as (outer, n, inner), copied if need be."""
         found = self.view(array)
-        return np.ascontiguousarray(array.transpose(self.order).reshape(self.shape)) if found is None else found
+        return aligned(array.transpose(self.order).reshape(self.shape)) if found is None else found
 
     def runs_view(self, array: np.ndarray) -> np.ndarray | None:
         """The array as (outer, n * inner) with contiguous runs, or None where its memory does not allow that."""
@@ -59,7 +64,7 @@ class Layout:
         """The same, copied if need be."""
         found = self.runs_view(array)
         outer, n, inner = self.shape
-        return np.ascontiguousarray(array.transpose(self.order).reshape(outer, n * inner)) if found is None else found
+        return aligned(array.transpose(self.order).reshape(outer, n * inner)) if found is None else found
 
     def unfold(self, folded: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         """The way back, to an array of the given shape."""
@@ -93,7 +98,7 @@ def maximum_of(x: np.ndarray, axis: int, dtype: np.dtype, out: np.ndarray | None
     work = work_dtype(dtype)
     layout = Layout(tuple(range(x.ndim)), (math.prod(shape[:axis]), x.shape[axis], math.prod(shape[axis:])))
     folded = layout.fold(np.asarray(x, work))
-    direct = out is not None and out.dtype == work and out.flags.c_contiguous and not np.may_share_memory(out, folded)
+    direct = out is not None and out.dtype == work and out.flags.carray and not np.may_share_memory(out, folded)
     result = out if out is not None and direct else keeping(np.empty, shape, work)
     run(OPS["maxout"], folded, None, result.reshape(layout.shape[0], 1, layout.shape[2]), 1.0, 1.0, 0.0, winner)
     if out is None:
