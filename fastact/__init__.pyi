@@ -184,6 +184,8 @@ logsoftmax: RowFunction
 softmin: RowFunction
 log_softmin: RowFunction
 logsoftmin: RowFunction
+softmax1: RowFunction
+quiet_softmax: RowFunction
 logsumexp: RowFunction
 log_sum_exp: RowFunction
 hardmax: RowFunction

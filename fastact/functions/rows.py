@@ -83,7 +83,7 @@ class RowFunction(Function):
     @property
     def on_gpu(self) -> bool:
         """Whether there are kernels for GPUs."""
-        return self.op in ("softmax", "log_softmax")
+        return self.op in ("softmax", "log_softmax", "softmax1")
 
     def _parameters(self) -> str:
         device = _DEVICE if self.on_gpu else _NO_DEVICE

@@ -1,4 +1,4 @@
-"""The row-wise functions: softmax, log_softmax, softmin, log_softmin, logsumexp, hardmax, sparsemax, entmax15."""
+"""The row-wise functions: softmax, log_softmax, softmin, log_softmin, logsumexp, softmax1, hardmax, sparsemax, entmax15."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from .registry import register
 from .rows import LogRowFunction, RowFunction
 
 
+class Softmax1(RowFunction):
+    shift_free = False
+
+
 class Hardmax(RowFunction):
     plain = False
 
@@ -20,7 +24,8 @@ class Hardmax(RowFunction):
 
 
 _BRIDLE = "Bridle 1990, Training stochastic model recognition algorithms as networks can lead to maximum mutual information."
-_SUMS = "Within 2 ULP where the result is a normal number, 2.5 with a temperature. A row with one finite element gives 1."
+_ULP = "Within 2 ULP where the result is a normal number, 2.5 with a temperature."
+_SUMS = f"{_ULP} A row with one finite element gives 1."
 
 FUNCTIONS = [
     RowFunction(
@@ -42,6 +47,12 @@ FUNCTIONS = [
         "log_softmin", "log_softmax", summary="Logarithm of softmin.", sign=-1.0, aliases=("logsoftmin",),
         latex=r"f(x)_i = -x_i / T - \log \sum_j \exp(-x_j / T)", range=("-inf", "0"),
         notes="Where log_softmax says -inf of the input read +inf and the reverse.", reference="torch.nn.Softmin.",
+    ),
+    Softmax1(
+        "softmax1", "softmax1", summary="Softmax with one more logit, 0, that is left out: rows may sum to less than 1.",
+        latex=r"f(x)_i = \frac{\exp(x_i / T)}{1 + \sum_j \exp(x_j / T)}", range=("0", "1"), aliases=("quiet_softmax",),
+        notes=f"{_ULP} Where all elements are far below 0 so are all results.",
+        reference="Miller 2023, Attention is off by one, https://www.evanmiller.org/attention-is-off-by-one.html.",
     ),
     LogSumExp(
         "logsumexp", "logsumexp", summary="Logarithm of the sum of exponentials of each row.", range=("-inf", "inf"),

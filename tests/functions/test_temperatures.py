@@ -145,7 +145,7 @@ def test_gradient_where_elements_do_not_count(name):
         function.parameter_gradients(grad, np.ma.array(shown[0], mask=~shown[1]), temperature=0.5),
     ]
     np.testing.assert_allclose([g["temperature"] for g in got], want, rtol=1e-14)
-    if name != "logsumexp":
+    if name not in ("logsumexp", "softmax1"):
         far = function.parameter_gradients(part, few + 2.0**30, temperature=0.5)["temperature"]
         np.testing.assert_allclose(far, want, rtol=1e-9 if name in LOGS else 1e-12, atol=1e-15)
     bad = np.where(np.isinf(x), np.nan, x)

@@ -254,7 +254,7 @@ cdef int launch(Grid* g) except -1:
     g.room = padded(rows) * size
     kept = rows * padded(g.n // g.copies + 1) * size
     g.job.stream = worth_streaming(g.outer * g.n * g.inner * size) and not (g.job.shared or g.tiled or g.whole or g.one)
-    if g.job.op == SOFTMAX and kept <= KEPT:
+    if g.job.op in (SOFTMAX, SOFTMAX1) and kept <= KEPT:
         g.kept = kept
     g.memory += SLOTS * g.room + g.sums + g.kept + 64
     g.memory = (g.memory + 63) & ~63
