@@ -54,6 +54,9 @@ class RowFunction:
     family: str
     def __call__(self, x: ArrayLike, /, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
     def backward(self, grad: ArrayLike, y: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
+    def parameter_gradients(
+        self, grad: ArrayLike, x: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any
+    ) -> dict[str, Any]: ...
 
 class GatedUnit:
     __name__: str
@@ -181,6 +184,8 @@ logsoftmax: RowFunction
 softmin: RowFunction
 log_softmin: RowFunction
 logsoftmin: RowFunction
+softmax1: RowFunction
+quiet_softmax: RowFunction
 logsumexp: RowFunction
 log_sum_exp: RowFunction
 hardmax: RowFunction

@@ -114,6 +114,54 @@ def temperature_of(title: str, temperature: Any, name: str = "temperature") -> f
     return float(temperature)
 
 
+def row_numbers(title: str, name: str, value: Any, shape: tuple[int, ...], axes: tuple[int, ...], least: Any, most: Any) -> Any:
+    """An array with a number for each row, with axes of length 1 for those of the row; an equal number for all as a float.
+
+    It comes broadcast against the shape of x without the axes of the row, or with these axes in their place, of length 1.
+    """
+    if type(value) is float and least <= value <= most:
+        return value
+    kind = "expected a positive number, or an array of these"
+    if hasattr(value, "__array_ufunc__") and not isinstance(value, np.generic) and type(value) is not np.ndarray:
+        raise TypeError(f"{title}: {name} is a {type(value).__name__}; {kind}")
+    if isinstance(value, bool) or value is None:
+        raise TypeError(f"{title}: {name} is {value!r}; {kind}")
+    given = as_array(value)
+    if given.dtype.kind not in "iuf" or given.dtype.char == "g":
+        raise TypeError(f"{title}: {name} is {value!r}; {kind}")
+    given = given.astype(np.float64)
+    wrong = given[~((least <= given) & (given <= most))]
+    if wrong.size:
+        has = "is" if given.ndim == 0 else "has an element"
+        raise ValueError(f"{title}: {name} {has} {float(wrong[0])!r}; expected a number between {least:g} and {most:g}")
+    if given.ndim == 0:
+        return float(given)
+    kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
+    try:
+        if given.ndim == len(shape):
+            return np.broadcast_to(given, kept)
+        return np.broadcast_to(given, tuple(n for a, n in enumerate(shape) if a not in axes)).reshape(kept)
+    except ValueError:
+        rows = tuple(n for a, n in enumerate(shape) if a not in axes)
+        raise ValueError(f"{title}: {name} has shape {given.shape}; expected one that broadcasts to {rows} or {kept}") from None
+
+
+def inverse_temperatures(temperature: np.ndarray, work: np.dtype) -> tuple[np.ndarray, np.ndarray]:
+    """1/T in two parts of the working dtype, of float64 numbers in the range of a temperature."""
+    near = 1.0 / temperature
+    if work == np.float32:
+        high = near.astype(work)
+        return high, (near - high).astype(work)
+    parts = []
+    for factor in (near, temperature):  # Veltkamp's split: their product exactly
+        upper = 134217729.0 * factor
+        upper -= upper - factor
+        parts.append((upper, factor - upper))
+    (a, a_low), (b, b_low) = parts
+    left = ((1.0 - a * b) - a * b_low - a_low * b) - a_low * b_low
+    return near, left / temperature
+
+
 def inverse_temperature(temperature: float, work: np.dtype) -> tuple[float, float]:
     """1/T in two parts of the working dtype."""
     if temperature == 1.0:

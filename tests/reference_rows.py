@@ -46,6 +46,10 @@ def softmax_row(row):
     return [v / total for v in e]
 
 
+def softmax1_row(row):
+    return softmax_row([*row, mpf(0)])[:-1]
+
+
 def log_softmax_row(row):
     total = logsumexp_row(row)[0]
     return [v - total for v in row]
@@ -92,6 +96,7 @@ def _minimum(function):
 ROWS = {
     "softmax": _guarded(softmax_row),
     "log_softmax": _guarded(log_softmax_row),
+    "softmax1": _guarded(softmax1_row),
     "softmin": _minimum(softmax_row),
     "log_softmin": _minimum(log_softmax_row),
     "logsumexp": _guarded(logsumexp_row),

@@ -73,6 +73,9 @@ class RowFunction:
     family: str
     def __call__(self, x: ArrayLike, /, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
     def backward(self, grad: ArrayLike, y: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
+    def parameter_gradients(
+        self, grad: ArrayLike, x: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any
+    ) -> dict[str, Any]: ...
 
 class GatedUnit:
     __name__: str

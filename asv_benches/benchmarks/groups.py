@@ -6,7 +6,7 @@ import fastact as fa
 
 from .common import DTYPES, Timed, numbers, prepared, set_threads, some
 
-ROWWISE = ["softmax", "log_softmax", "softmin", "log_softmin", "logsumexp", "hardmax", "sparsemax", "entmax15"]
+ROWWISE = ["softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "logsumexp", "hardmax", "sparsemax", "entmax15"]
 GATED = ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"]
 PIECES = ["maxout", "max_affine", "crelu"]
 STOCHASTIC = ["rrelu", "noisy_relu", "gumbel_softmax"]

@@ -68,6 +68,13 @@ def row_max(x, sign, m):
     return select(u > m, u, m)
 
 
+@row_pass(inputs="x", state="m")
+def row_max_null(x, sign, m):
+    """The largest of the elements and 0."""
+    u = sign * x
+    return select(u > m, u, m)
+
+
 @row_pass(inputs="x", state="m", start=(-inf, -inf))
 def largest(x, m):
     """The same of x itself."""
@@ -110,8 +117,8 @@ def exp_total(x, sign, t, t_low, b, floor, shift, s, c):
     return total, rest
 
 
-@row_pass(inputs="s c", lanes="m b floor shift", state="high rest top", once=True)
-def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
+@primitive
+def inverse_sum(s, c, t, t_low, m, b, floor, shift):
     """2^64/(s + c) in two parts, 0 of a row without a finite element; top: the exponential that becomes 1.
 
     The maximum alone makes up the sum of a confident row. Its exponential is rounded, the sum hardly, so that their
@@ -124,6 +131,23 @@ def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
     high, rest = quotient_parts(18446744073709551616.0, 0.0, d, d_low)
     sure = (d + 4.0 * others == d) & (d > 0.0)
     return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(sure, one, 1e30)
+
+
+@row_pass(inputs="s c", lanes="m b floor shift", state="high rest top", once=True)
+def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
+    """What the exponentials are divided by."""
+    high, rest, top = inverse_sum(s, c, t, t_low, m, b, floor, shift)
+    return high, rest, top
+
+
+@row_pass(inputs="s c", lanes="m b floor shift", state="high rest top", once=True)
+def inverse_null(s, c, t, t_low, m, b, floor, shift, high, rest, top):
+    """The same with exp(0) among them."""
+    e, w = row_exp(0.0, t, t_low, b, floor, shift)
+    null, null_low = times(w, e)
+    total, error = two_sum(s, null)
+    high, rest, top = inverse_sum(total, c + (error + null_low), t, t_low, m, b, floor, shift)
+    return high, rest, top
 
 
 @primitive

@@ -27,8 +27,10 @@ from .passes import SAVED, Emitted
 #: What a function does: passes that accumulate, each with what is computed from its accumulators, then the last pass.
 OPS: dict[str, tuple[tuple[tuple[str, str], ...], str]] = {
     "softmax": ((("row_max", "exp_shift"), ("exp_total", "inverse")), "exp_scaled"),
+    "softmax1": ((("row_max_null", "exp_shift"), ("exp_total", "inverse_null")), "exp_scaled"),
     "log_softmax": ((("row_max", "exp_shift"), ("exp_sum_others_scaled", "log_total")), "log_scaled"),
     "softmax_backward": ((("dot", ""),), "softmax_slope"),
+    "softmax1_backward": ((("dot", ""),), "softmax_slope"),
     "log_softmax_backward": ((("grad_sum", ""),), "log_softmax_slope"),
 }
 

@@ -57,6 +57,22 @@ def bare(title: str, name: str, value: Any, fill: float) -> Any:
     return np.where(np.ma.getmaskarray(value), fill, data.astype(kept_dtype(data) if type(fill) is int else dtype_of(data)))
 
 
+def by_block(call: Callable[..., Any], named: dict[str, Any], ndim: int) -> Callable[..., Any]:
+    """A call with keywords of which the arrays have the axes of x, so that blocks of x take their own parts of them."""
+
+    def block(x: Any, block_info: Any = None) -> Any:
+        if not block_info:
+            return call(x, **named)
+        place = block_info[0]["array-location"]
+        own = dict(named)
+        for name, value in named.items():
+            if np.ndim(value) == ndim and ndim:
+                own[name] = value[tuple(slice(*p) if n > 1 else slice(None) for p, n in zip(place, value.shape, strict=True))]
+        return call(x, **own)
+
+    return block
+
+
 def elsewhere(title: str, call: Callable[..., Any], values: Sequence[Any], axes: Sequence[int] | None = None) -> Any:
     """Compute what is neither a plain nor a masked array: subclasses, then what has blocks.
 

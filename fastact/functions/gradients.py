@@ -59,6 +59,14 @@ def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -
     return result
 
 
+def summed(terms: np.ndarray, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
+    """Terms of rows, whose axes have length 1, summed to the shape of what is broadcast against them with or without these."""
+    if len(shape) != terms.ndim:
+        terms = terms.reshape([n for a, n in enumerate(terms.shape) if a not in axes])
+    padded = (1,) * (terms.ndim - len(shape)) + shape
+    return terms.sum(axis=tuple(a for a, n in enumerate(terms.shape) if padded[a] == 1), keepdims=True).reshape(shape)
+
+
 def _reduce(ufunc: np.ufunc, arrays: list[np.ndarray], shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """Sum ``arrays[0] * ufunc(*arrays[1:])`` over the axes that ``shape`` lacks or has once."""
     full = arrays[0].shape

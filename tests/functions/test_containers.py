@@ -7,7 +7,7 @@ from helpers import NAMES, assert_same_bits
 import fastact as fa
 
 DTYPES = [np.float16, np.float32, np.float64]
-ROWS = ["softmax", "log_softmax", "softmin", "log_softmin", "hardmax", "sparsemax", "entmax15"]
+ROWS = ["softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "hardmax", "sparsemax", "entmax15"]
 GATED = ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"]
 #: What each family makes of one array, in the order of the table of functions.
 CALLS = {

@@ -254,19 +254,19 @@ def test_limits(name):
             x[3] = -big
             x[3, 1] = big
             x[4] = -np.inf
-            x[4, 2] = 5
+            x[4, 2] = 500
             x[5] = big
             got = function(sign * x)
             assert (got[0] == empty).all()
             assert np.isnan(got[1]).all()
             if name == "logsumexp":
-                assert got[2:6].tolist() == [np.inf, float(big), 5.0, float(big)]
+                assert got[2:6].tolist() == [np.inf, float(big), 500.0, float(big)]
                 continue
             assert np.isnan(got[2]).all()
             assert got[3, 1] == got[4, 2] == one
             assert np.delete(got[3], 1).max() in (0.0, -np.inf)
             assert np.isfinite(got[5]).all()
-        assert function(np.array([[7]], dtype)).ravel()[0] == (7 if name == "logsumexp" else one)
+        assert function(np.array([[500]], dtype)).ravel()[0] == (500 if name == "logsumexp" else one)
         assert function(np.zeros((3, 0), dtype)).shape == ((3,) if name == "logsumexp" else (3, 0))
         assert function(np.zeros((0, 3), dtype)).shape == ((0,) if name == "logsumexp" else (0, 3))
 

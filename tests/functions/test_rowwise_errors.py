@@ -37,8 +37,13 @@ def test_arguments(name):
     refused(TypeError, title + r"x has dtype <U1", function, ["a"])
     for bad in (0, -1.0, float("inf"), float("nan"), 1e-40):
         refused(ValueError, title + r"temperature is .*expected a number between", function, X, temperature=bad)
-    for bad in ("hot", None, [1.0], True):
+    for bad in ("hot", None, 1j, True, np.ma.array([1.0, 2.0], mask=[0, 1])):
         refused(TypeError, title + r"temperature is .*expected a positive number", function, X, temperature=bad)
+    for bad in ([1.0, 0.0], [1.0, np.nan], [[np.inf], [1.0]]):
+        refused(ValueError, title + r"temperature has an element .*expected a number between", function, X, temperature=bad)
+    for bad in (np.ones(3), np.ones((2, 3)), np.ones((1, 2, 1)), np.ones((3, 1))):
+        message = r"temperature has shape .*; expected one that broadcasts to \(2,\) or \(2, 1\)"
+        refused(ValueError, title + message, function, X, temperature=bad)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -8,9 +8,9 @@ from fastact.cpu.rows.view cimport Array, View, padded
 
 #: The functions by name, for Python.
 OPS = {
-    "softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX, "logsumexp": LOGSUMEXP, "sparsemax": SPARSEMAX, "entmax15": ENTMAX15,
-    "hardmax": HARDMAX, "maxout": MAXOUT,
-    "softmax_backward": SOFTMAX_BACK, "log_softmax_backward": LOG_SOFTMAX_BACK, "sparsemax_backward": SPARSEMAX_BACK,
+    "softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX, "softmax1": SOFTMAX1, "logsumexp": LOGSUMEXP, "sparsemax": SPARSEMAX,
+    "entmax15": ENTMAX15, "hardmax": HARDMAX, "maxout": MAXOUT,
+    "softmax_backward": SOFTMAX_BACK, "softmax1_backward": SOFTMAX_BACK, "log_softmax_backward": LOG_SOFTMAX_BACK, "sparsemax_backward": SPARSEMAX_BACK,
     "entmax15_backward": ENTMAX15_BACK,
 }
 
@@ -40,17 +40,19 @@ cdef void solve(View* v) noexcept nogil:
     cdef Array none = Array(NULL, 0, 0)
     cdef Array kept = Array(v.kept, padded(v.w), padded(v.n) * v.job.size)
     cdef bint plainly = False
-    if op <= HARDMAX:
+    if op == SOFTMAX1:
+        reduce(v, ROW_MAX_NULL, &v.a, &none, &none)
+    elif op <= HARDMAX:
         reduce(v, LARGEST if v.job.unit else ROW_MAX, &v.a, &none, &none)
     if op <= LOGSUMEXP:
         once(v, EXP_SHIFT)
         plainly = v.job.unit and not far(v)
-    if op == SOFTMAX:
+    if op == SOFTMAX or op == SOFTMAX1:
         if v.kept != NULL:
             reduce(v, EXP_SUM if plainly else EXP_SUM_SCALED, &v.a, &none, &kept)
         else:
             reduce(v, EXP_TOTAL, &v.a, &none, &none)
-        once(v, INVERSE)
+        once(v, INVERSE if op == SOFTMAX else INVERSE_NULL)
         if v.kept != NULL:
             sweep(v, SCALED_SURE if sure(v) else SCALED, &kept, &none, &v.out)
         else:

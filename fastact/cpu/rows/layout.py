@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import activations as _formulas  # noqa: F401  (fills the registry)
-from ...arguments import inverse_temperature, narrowed, stored, work_dtype
+from ...arguments import inverse_temperature, inverse_temperatures, narrowed, stored, work_dtype
 from ...language.registry import ROW_PASSES
 from .. import levels
 from ..buffers import keeping
@@ -86,6 +86,13 @@ def layout_of(array: np.ndarray, axes: tuple[int, ...], ordered: bool = False) -
     return Layout(tuple(order), (math.prod(sizes[:first]), math.prod(sizes[first:last]), math.prod(sizes[last:])))
 
 
+def rows_of(array: np.ndarray, axes: tuple[int, ...]) -> Layout:
+    """The axes last and in their order, so that each row lies by itself, the others as in memory."""
+    order = sorted((a for a in range(array.ndim) if a not in axes), key=lambda a: -abs(array.strides[a]))
+    sizes = [array.shape[a] for a in order]
+    return Layout((*order, *axes), (math.prod(sizes), math.prod(array.shape[a] for a in axes), 1))
+
+
 def maximum_of(x: np.ndarray, axis: int, dtype: np.dtype, out: np.ndarray | None, winner: np.ndarray | None) -> np.ndarray:
     """The maximum along an axis, and in `winner` (C-ordered int16 or int64, without the axis) its first place."""
     shape = tuple(n for a, n in enumerate(x.shape) if a != axis)
@@ -108,11 +115,15 @@ def maximum_of(x: np.ndarray, axis: int, dtype: np.dtype, out: np.ndarray | None
 
 def compute(
     op: str, arrays: Sequence[np.ndarray], axes: tuple[int, ...], out: np.ndarray | None, dtype: np.dtype,
-    sign: float, temperature: float,
+    sign: float, temperature: float | np.ndarray,
 ) -> np.ndarray:  # fmt: skip
-    """Run an operation over equal-shaped arrays of any layout; the result has the same shape."""
+    """Run an operation over equal-shaped arrays of any layout; the result has the same shape.
+
+    A temperature for each row is an array with axes of length 1 for those of the row.
+    """
     work = work_dtype(dtype)
-    layout = layout_of(arrays[0], axes, op == "hardmax")  # whose first maximum is not that in memory
+    ordered = op == "hardmax"  # whose first maximum is not that in memory
+    layout = rows_of(arrays[0], axes) if isinstance(temperature, np.ndarray) else layout_of(arrays[0], axes, ordered)
     shape = arrays[0].shape
     target: np.ndarray | None
     folded = [layout.fold(np.asarray(a, work)) for a in arrays]
@@ -126,10 +137,14 @@ def compute(
         if target is None or any(overlap(target, f) for f in folded):
             target = keeping(np.empty, layout.shape, work)
             result = layout.unfold(target, shape)
-    high, low = inverse_temperature(temperature, work)
     if op.endswith("_backward"):
         folded.reverse()  # grad, y
-    run(OPS[op], folded[0], folded[1] if len(folded) > 1 else None, target, sign, high, low)
+    second = folded[1] if len(folded) > 1 else None
+    if isinstance(temperature, np.ndarray):
+        high, low = inverse_temperatures(temperature.transpose(layout.order).reshape(-1), work)
+        run(OPS[op], folded[0], second, target, sign, 1.0, 0.0, None, np.stack([np.full_like(high, sign), high, low], axis=1))
+    else:
+        run(OPS[op], folded[0], second, target, sign, *inverse_temperature(temperature, work))
     if out is None:
         return narrowed(result, dtype)
     return stored(out, result)

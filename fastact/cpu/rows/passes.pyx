@@ -55,7 +55,7 @@ cdef void prepare(Run* p, const View* v, int number, const Array* a, const Array
     p.stream = final and v.job.stream
     p.buffered = final and (v.job.stream or v.job.shared) and not (v.along and p.k.in_place)
     for j in range(NSCALARS):
-        p.numbers[j] = v.job.typed + j * size
+        p.numbers[j] = v.numbers + j * size
     for j in range(p.k.nlanes):
         p.numbers[NSCALARS + j] = slot(v, p.k.lanes[j])
     for j in range(3):
@@ -265,5 +265,5 @@ cdef Py_ssize_t whole(const View* v) noexcept nogil:
     cdef const void* numbers[NSCALARS]
     cdef int j, size = v.job.size
     for j in range(NSCALARS):
-        numbers[j] = v.job.typed + j * size
+        numbers[j] = v.numbers + j * size
     return wholes[size == 8][v.job.op](v.a.data, v.out.data, v.w, v.n, v.a.row // size, v.out.row // size, numbers)

@@ -5,7 +5,8 @@ from libc.stdint cimport uintptr_t
 from fastact.cpu.rows.view cimport SLOTS
 
 cdef tuple PASS_NAMES = (
-    "row_max", "largest", "exp_shift", "exp_sum", "exp_sum_scaled", "exp_total", "inverse", "scaled", "scaled_sure", "exp_scaled",
+    "row_max", "largest", "exp_shift", "exp_sum", "exp_sum_scaled", "exp_total", "inverse",
+    "row_max_null", "inverse_null", "scaled", "scaled_sure", "exp_scaled",
     "exp_sum_others", "exp_sum_others_scaled", "log_total", "log_shifted", "log_scaled", "log_sum_exp",
     "hard_count", "hard_part", "first_max", "sparse_start", "sparse_excess", "sparse_step", "sparse_part", "entmax_excess", "entmax_step", "entmax_part",
     "dot", "softmax_slope", "grad_sum", "log_softmax_slope", "sparse_dot", "sparse_slope", "entmax_dot", "entmax_slope",

@@ -26,6 +26,7 @@ cdef struct Job:
 
 cdef struct View:
     const Job* job
+    const char* numbers     # sign, t, t_low, of the call or of this row
     Py_ssize_t n            # positions along the rows
     Py_ssize_t w            # lanes: rows, or copies of each
     int copies              # positions side by side, in lanes of their own

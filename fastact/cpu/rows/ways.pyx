@@ -72,6 +72,7 @@ cdef struct Grid:
     Py_ssize_t ahead        # the rows after so many are fetched meanwhile, 0: none
     bint whole              # all passes over a row are one kernel
     char* index
+    const char* numbers     # each row's own in place of the job's, or NULL
     Array a
     Array b
     Array out
@@ -113,6 +114,7 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
     cdef Py_ssize_t u, o, column
     cdef int size = g.job.size
     v.job = &g.job
+    v.numbers = g.job.typed
     v.threads = threads
     v.slots = memory
     v.room = g.room
@@ -130,6 +132,8 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
             tile(g, &v, u * g.width, min(g.width, g.outer - u * g.width), memory)
             continue
         o = u * g.width if v.along else u // g.per_outer
+        if g.numbers != NULL:
+            v.numbers = g.numbers + o * NSCALARS * size
         column = 0 if v.along else u % g.per_outer * g.width
         v.w = min(g.width, g.outer - o if v.along else g.inner - column) * g.copies
         v.a = Array(g.a.data + o * g.a.row + column * size, g.a.step * g.copies, g.a.row)
@@ -227,7 +231,7 @@ cdef int launch(Grid* g) except -1:
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
     g.whole = (kernels and g.inner == 1 and not g.job.shared and LEAST <= g.n <= LINE // size
                and g.a.row % size == 0 and g.out.row % size == 0)
-    g.tiled = g.inner == 1 and (g.job.op == MAXOUT or (g.n <= short_rows and g.outer > 1))
+    g.tiled = g.inner == 1 and g.numbers == NULL and (g.job.op == MAXOUT or (g.n <= short_rows and g.outer > 1))
     if g.inner > 1:
         g.width = min(g.inner, <Py_ssize_t> PANEL // size)
         g.per_outer = (g.inner + g.width - 1) // g.width
@@ -242,7 +246,7 @@ cdef int launch(Grid* g) except -1:
     else:
         rows = BATCH if g.job.op <= LOGSUMEXP else BATCH_BACK if g.b.data != NULL else 0
         rows = min(<Py_ssize_t> GROUP, rows // (g.n * size), g.outer // (SHARES * threads_now()))
-        g.width = rows = max(rows, <Py_ssize_t> 1)
+        g.width = rows = 1 if g.numbers != NULL else max(rows, <Py_ssize_t> 1)
         units = (g.outer + g.width - 1) // g.width
         g.sums = 3 * segments(g.n) * WIDTH * size
         if g.n * size <= KEPT and g.outer * g.n * size > NEAR:
@@ -250,7 +254,7 @@ cdef int launch(Grid* g) except -1:
     g.room = padded(rows) * size
     kept = rows * padded(g.n // g.copies + 1) * size
     g.job.stream = worth_streaming(g.outer * g.n * g.inner * size) and not (g.job.shared or g.tiled or g.whole or g.one)
-    if g.job.op == SOFTMAX and kept <= KEPT:
+    if g.job.op in (SOFTMAX, SOFTMAX1) and kept <= KEPT:
         g.kept = kept
     g.memory += SLOTS * g.room + g.sums + g.kept + 64
     g.memory = (g.memory + 63) & ~63
@@ -264,11 +268,12 @@ cdef int launch(Grid* g) except -1:
     return 0
 
 
-def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low, index=None):
+def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low, index=None, numbers=None):
     """Compute one function over arrays of shape (outer, n, inner).
 
     All have one dtype, float32 or float64. Where inner is 1 the elements along n are contiguous, else those along
-    inner are. The output is an input, or shares no memory with one. `index` takes the winners: int16 or int64.
+    inner are. The output is an input, or shares no memory with one. `index` takes the winners: int16 or int64. `numbers`
+    is an array (outer, NSCALARS) of that dtype with sign, t and t_low of each row, where inner is 1.
     """
     cdef Grid g
     cdef cnp.ndarray second
@@ -286,6 +291,10 @@ def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double
         second = index
         g.index = <char*> cnp.PyArray_DATA(second)
         g.job.index_size = second.itemsize
+    if numbers is not None:
+        second = numbers
+        g.numbers = <const char*> cnp.PyArray_DATA(second)
+        g.job.unit = False
     launch(&g)
 
 

@@ -1,0 +1,314 @@
+"""What row-wise functions are: called with rows along any axes, a temperature, a mask, forward and backward."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..arguments import (
+    axes_of,
+    broadcast_grad,
+    broadcast_mask,
+    check_out,
+    dtype_of,
+    inverse_temperature,
+    narrowed,
+    result_dtype,
+    row_numbers,
+    temperature_of,
+    work_dtype,
+)
+from ..cpu.call import is_redirected
+from ..cpu.rows.functions import OPS
+from ..cpu.rows.layout import compute
+from ..cpu.rows.ways import plain
+from ..dispatch import Place, gpu, place_of, require_cpu_device
+from .base import QUIET, REQUIRED, Function, real_array
+from .containers import Masked, bare, by_block, contained, elsewhere, mask_of, masked
+from .gradients import summed
+
+_ROWS = (
+    "A row whose elements are all masked or -inf gives {empty}. A row with +inf or NaN that is not masked gives NaN, as in "
+    "torch, jax and scipy."
+)
+_TEMPERATURE = (
+    "temperature : float or array_like, default 1.0\n    x is divided by it; between 1e-30 and 1e30. An array is broadcast "
+    "against x without the axes of the row\n    (or with these, of length 1): one number for each row. It has no part in the "
+    "choice of a dtype.\n"
+)
+_AXIS = "axis : int, tuple of int or None, default -1\n    Axes that make up a row; None: all.\n"
+_WHERE = "where : array_like of bool, optional\n    Broadcast to the shape of x; elements that are False do not count{masked}.\n"
+_OUT = "out : numpy.ndarray, optional\n    Where the result goes, of its shape; may be x.\n"
+_DTYPE = "dtype : dtype, optional\n    Of the result: float16, float32 or float64; x is cast to it.\n"
+_DEVICE = 'device : {"cpu", "cuda"}, optional\n    Where NumPy arrays are computed; see docs/cuda.md.\n'
+_NO_DEVICE = 'device : {"cpu"}, optional\n    There are no kernels for GPUs.\n'
+_X = (
+    "x : array_like\n    Input: float16 (computed in float32), float32, float64; integers and bools as for `numpy.exp`. Masked "
+    "elements of a\n    masked array do not count and stay masked; dask arrays are computed lazily.\n"
+)
+_RAISES = """\
+TypeError
+    For input that is not real, an axis that is no integer, a mask that is not bool, an unsuitable `out`; for containers
+    whose labels or chunks would be lost (the message says what to do).
+ValueError
+    For an axis that x does not have or that is given twice, a mask that does not broadcast, a temperature out of its
+    range or of another shape than rows have, an `out` of another shape. Nothing has been written then.
+"""
+
+
+class RowFunction(Function):
+    """A function of rows, called like ``fastact.softmax(x, axis=-1)``; not made by users."""
+
+    family = "rowwise"
+    word, call = "row-wise function", "(x, axis=-1)"
+    empty = "zeros"
+    masked = " and give 0"
+    absent = 0.0  # the result for elements that do not count
+    plain = True  # has passes of its own, and the result the shape of x
+    shaped = True  # the result has the shape of x
+    shift_free = True  # a constant added to x does not matter to slopes
+    more_parameters = ""
+    returns = "y : numpy.ndarray\n    Of the shape of x; float16, float32 or float64."
+    raises = _RAISES
+    example = (
+        ">>> import numpy as np\n>>> import fastact as fa\n>>> y = fa.{name}(np.array([[1.0, 2.0, 4.0]]), axis=-1)"
+    )  # fmt: skip
+
+    def __init__(self, name: str, op: str, *, sign: float = 1.0, **known: Any) -> None:
+        super().__init__(name, **known)
+        self.op, self.sign = op, sign
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether there are kernels for GPUs."""
+        return self.op in ("softmax", "log_softmax", "softmax1")
+
+    def _parameters(self) -> str:
+        device = _DEVICE if self.on_gpu else _NO_DEVICE
+        return _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + _DTYPE + device + self.more_parameters
+
+    def _notes(self) -> list[str]:
+        return [*super()._notes(), _ROWS.format(empty=self.empty), f"Values in [{self.range[0]}, {self.range[1]}]."]
+
+    # -- forward -----------------------------------------------------------------------------------
+
+    def __call__(
+        self, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None,
+        dtype: Any = None, device: Any = None, **_unknown: Any,
+    ) -> Any:  # documented by _docstring  # fmt: skip
+        if self._is_plain(temperature, device) and where is None and dtype is None and not _unknown:
+            result = plain(OPS[self.op], x, None, axis, self.sign, out)
+            if result is not None:
+                return result
+        self._check("__call__", _unknown, x=x)
+        title = self._title()
+        if contained(x):
+            return self._in_container(x, axis, where, temperature=temperature, out=out, dtype=dtype, device=device)
+        if self.on_gpu:
+            place = place_of(title, device, (x, where, out))
+            if place is Place.THERE and (where is not None or dtype is not None):
+                raise TypeError(f"{title}: {'dtype' if where is None else 'where'} is not supported on a GPU; out is")
+            if place is Place.THERE:
+                return self._there(title, self.op, {"x": x}, axis, temperature, out)
+            if place is Place.HOST:
+                given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
+                return self._through_gpu(title, self.op, [given], axes, scale, dtype, out)
+        else:
+            require_cpu_device(title, device)
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
+        if out is not None:
+            out = check_out(title, out, given.shape, dtype)
+        result = self._forward(given, axes, out, dtype, scale)
+        return result if out is not None or given.ndim else result[()]
+
+    def _in_container(self, x: Any, axis: Any, where: Any, **keywords: Any) -> Any:
+        """The result for what is more than an array."""
+        axes = axes_of(self._title(), axis, x.ndim)
+        if not isinstance(x, Masked):
+            named = self._per_row(x, axes, {"temperature": keywords.pop("temperature"), "where": where})
+            call = by_block(partial(self, axis=axis, **keywords), named, x.ndim)
+            return elsewhere(self._title(), call, [x], axes if self.shaped else None)
+        mask = mask_of(x)
+        keep = ~mask if where is None else broadcast_mask(self._title(), where, x.shape) & ~mask
+        return masked(self(np.asarray(x), axis, where=keep, **keywords), self._result_mask(mask, axes, keywords))
+
+    def _per_row(self, x: Any, axes: tuple[int, ...], named: dict[str, Any]) -> dict[str, Any]:
+        """Arguments with numbers of their own for rows or elements, as arrays whose axes are those of x."""
+        title, found = self._title(), dict(named)
+        for name, value in named.items():
+            if name == "where" and value is not None:
+                found[name] = broadcast_mask(title, value, x.shape)
+            elif name != "where" and np.ndim(value):
+                found[name] = self._row_numbers(title, name, value, x.shape, axes)
+        return found
+
+    def _row_numbers(self, title: str, name: str, value: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
+        """An argument that may have a number for each row."""
+        return row_numbers(title, name, value, shape, axes, 1e-30, 1e30)
+
+    def _result_mask(self, mask: Any, axes: tuple[int, ...], keywords: dict[str, Any]) -> Any:
+        return mask
+
+    def _is_plain(self, temperature: Any, device: Any) -> bool:
+        """Whether a call may be one for the fast path, which knows no temperature and no device."""
+        return self.plain and type(temperature) is float and temperature == 1.0 and device is None and not is_redirected()
+
+    def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: Any) -> np.ndarray:
+        return compute(self.op, [x], axes, out, dtype, self.sign, temperature)
+
+    def _arguments(
+        self, title: str, x: Any, axis: Any, temperature: Any, where: Any, dtype: Any = None
+    ) -> tuple[np.ndarray, np.dtype, tuple[int, ...], Any]:
+        given = real_array(title, "x", x)
+        dtype = result_dtype(title, dtype, given)
+        axes = axes_of(title, axis, given.ndim)
+        scale = self._row_numbers(title, "temperature", temperature, given.shape, axes)
+        if where is not None:
+            mask = broadcast_mask(title, where, given.shape)
+            given = np.where(mask, given, dtype.type(-self.sign * np.inf))
+        return given, dtype, axes, scale
+
+    # -- backward ----------------------------------------------------------------------------------
+
+    def backward(
+        self, grad: Any = REQUIRED, y: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, out: Any = None,
+        device: Any = None, **_unknown: Any,
+    ) -> np.ndarray:  # fmt: skip
+        """Gradient by x, from the output y.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against y.
+        y : array_like
+            Output of the forward pass.
+        axis, temperature
+            As in the forward pass.
+        out : numpy.ndarray, optional
+            Where the result goes; may be grad or y.
+        device : {"cpu", "cuda"}, optional
+            As in the forward pass.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the shape of y. Elements that were masked get 0. The differences from which it is made cancel where the
+            gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
+        """
+        if self._is_plain(temperature, device) and not _unknown:
+            result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign, out)
+            if result is not None:
+                return result
+        self._check("backward", _unknown, grad=grad, y=y)
+        title = self._title("backward")
+        if contained(grad, y):
+            call = partial(self.backward, axis=axis, temperature=temperature, out=out, device=device)
+            if not isinstance(grad, Masked) and not isinstance(y, Masked):
+                return elsewhere(title, call, [grad, y])
+            return masked(call(bare(title, "grad", grad, 0.0), bare(title, "y", y, self.absent)), mask_of(grad, y))
+        place = Place.CPU
+        if self.on_gpu:
+            place = place_of(title, device, (grad, y, out))
+            if place is Place.THERE:
+                return self._there(title, f"{self.op}_backward", {"grad": grad, "y": y}, axis, temperature, out)
+        else:
+            require_cpu_device(title, device)
+        grad_array, y_array = real_array(title, "grad", grad), real_array(title, "y", y)
+        dtype = dtype_of(grad_array, y_array)
+        axes = axes_of(title, axis, y_array.ndim)
+        scale = self._row_numbers(title, "temperature", temperature, y_array.shape, axes)
+        if place is Place.HOST:
+            grad_array = broadcast_grad(title, grad_array, y_array.shape, " of y")
+            return self._through_gpu(title, f"{self.op}_backward", [grad_array, y_array], axes, scale, dtype, out)
+        if out is not None:
+            out = check_out(title, out, y_array.shape, dtype)
+        grad_array = broadcast_grad(title, grad_array, y_array.shape, " of y")
+        return self._slope(grad_array, y_array, axes, out, dtype, scale)
+
+    def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: Any) -> np.ndarray:
+        return compute(f"{self.op}_backward", [y, grad], axes, out, dtype, self.sign, temperature)
+
+    def _there(self, title: str, op: str, arrays: dict[str, Any], axis: Any, temperature: Any, out: Any) -> Any:
+        """Compute arrays that are on a GPU."""
+        scale = temperature_of(title, _single(title, temperature))
+        with gpu(Place.THERE) as there:
+            return there.rows(title, op, self.sign, arrays, axis, scale, out)
+
+    def _through_gpu(
+        self, title: str, op: str, arrays: list[np.ndarray], axes: tuple[int, ...], temperature: Any, dtype: np.dtype, out: Any
+    ) -> np.ndarray:
+        """Compute NumPy arrays on a GPU."""
+        scalars = (self.sign, *inverse_temperature(_single(title, temperature), work_dtype(dtype)))
+        with gpu(Place.HOST) as host:
+            return host.rows(title, op, arrays, axes, scalars, dtype, out)
+
+
+    # -- gradients by parameters -------------------------------------------------------------------
+
+    def parameter_gradients(
+        self, grad: Any = REQUIRED, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None,
+        **_unknown: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Gradients by the parameters, from the input.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against it.
+        x : array_like
+            Input of the forward pass.
+        axis, temperature, where
+            As in the forward pass.
+
+        Returns
+        -------
+        dict of str to numpy.ndarray
+            "temperature": summed to its shape. Computed in float64; the error is some ULP of the largest term of a sum.
+        """
+        self._check("parameter_gradients", _unknown, grad=grad, x=x)
+        title = self._title("parameter_gradients")
+        if contained(grad, x):
+            call = partial(self.parameter_gradients, axis=axis, temperature=temperature)
+            return self._sums_in_container(title, call, grad, x, where)
+        require_cpu_device(title, None)
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
+        incoming = real_array(title, "grad", grad)
+        dtype, double = np.result_type(dtype, dtype_of(incoming)), np.dtype(np.float64)
+        incoming = broadcast_grad(title, incoming, given.shape, " of x").astype(double)
+        given = given.astype(double)
+        y = self._forward(given, axes, None, double, scale)
+        slope = self._slope(incoming, y, axes, None, double, scale)
+        return {"temperature": narrowed(self._by_temperature(given, slope, axes, temperature, scale), dtype)[()]}
+
+    @QUIET
+    def _by_temperature(
+        self, x: np.ndarray, slope: np.ndarray, axes: tuple[int, ...], temperature: Any, scale: Any
+    ) -> np.ndarray:
+        """The gradient by T from that by x: -x/T times it, summed. Where a constant may be added to x the maximum is 0."""
+        if self.shift_free:
+            x = x - self.sign * np.max(self.sign * x, axis=axes, keepdims=True, initial=-np.inf)
+        terms = np.where(slope == 0.0, 0.0, x * slope).sum(axis=axes, keepdims=True) / scale
+        return summed(-terms, np.shape(temperature), axes)
+
+    def _sums_in_container(self, title: str, call: Any, grad: Any, x: Any, where: Any) -> Any:
+        """Gradients by parameters for what is more than an array: what is masked has no part in the sums."""
+        if not isinstance(grad, Masked) and not isinstance(x, Masked):
+            return elsewhere(title, partial(call, where=where), [grad, x])
+        keep = ~np.ma.getmaskarray(x)
+        keep = keep if where is None else broadcast_mask(title, where, keep.shape) & keep
+        return call(bare(title, "grad", grad, 0.0), np.asarray(x), where=keep)
+
+
+def _single(title: str, temperature: Any) -> Any:
+    """A temperature on a GPU."""
+    if np.ndim(temperature):
+        raise TypeError(f"{title}: temperature has a number for each row; on a GPU expected a number")
+    return temperature
+
+
+class LogRowFunction(RowFunction):
+    empty = "-inf"
+    masked = " and give -inf"
+    absent = -np.inf
