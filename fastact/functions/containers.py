@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import LOOPS, dtype_of, kept_dtype
+from ..arguments import dtype_of, kept_dtype
 from ..cuda.availability import on_gpu
 from .base import real_array
 
@@ -73,7 +73,9 @@ def by_block(call: Callable[..., Any], named: dict[str, Any], ndim: int) -> Call
     return block
 
 
-def elsewhere(title: str, call: Callable[..., Any], values: Sequence[Any], axes: Sequence[int] | None = None) -> Any:
+def elsewhere(
+    title: str, call: Callable[..., Any], values: Sequence[Any], axes: Sequence[int] | None = None, dtype: Any = None
+) -> Any:
     """Compute what is neither a plain nor a masked array: subclasses, then what has blocks.
 
     Parameters
@@ -86,6 +88,8 @@ def elsewhere(title: str, call: Callable[..., Any], values: Sequence[Any], axes:
         The arrays, one of which is `contained`.
     axes : sequence of int, optional
         Where the result has the shape of the first array: along these no block may be cut.
+    dtype : numpy.dtype, optional
+        The result's, where it is computed later.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def elsewhere(title: str, call: Callable[..., Any], values: Sequence[Any], axes:
     if hasattr(first, "map_blocks") and hasattr(first, "numblocks"):
         cut = [a for a in axes or () if first.numblocks[a] > 1]
         if axes is not None and not cut and len(values) == 1:
-            return first.map_blocks(call, dtype=np.dtype(LOOPS[first.dtype.char]))
+            return first.map_blocks(call, dtype=dtype)
         remedy = f"x.rechunk({{{cut[0]}: -1}}) first, for axis {cut[0]} is in several chunks" if cut else "map_blocks"
     elif hasattr(first, "dims"):
         remedy = "xarray.apply_ufunc, with input_core_dims for the axis"

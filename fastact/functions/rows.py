@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import (
+    LOOPS,
     axes_of,
     broadcast_grad,
     broadcast_mask,
@@ -129,10 +130,15 @@ class RowFunction(Function):
         if not isinstance(x, Masked):
             named = self._per_row(x, axes, {"temperature": keywords.pop("temperature"), "where": where})
             call = by_block(partial(self, axis=axis, **keywords), named, x.ndim)
-            return elsewhere(self._title(), call, [x], axes if self.shaped else None)
+            dtype = keywords["dtype"] or (self._made_of(x.dtype) if hasattr(x, "dtype") else None)
+            return elsewhere(self._title(), call, [x], axes if self.shaped else None, dtype)
         mask = mask_of(x)
         keep = ~mask if where is None else broadcast_mask(self._title(), where, x.shape) & ~mask
         return masked(self(np.asarray(x), axis, where=keep, **keywords), self._result_mask(mask, axes, keywords))
+
+    def _made_of(self, dtype: np.dtype) -> np.dtype:
+        """The dtype of the result for an array of that dtype."""
+        return np.dtype(LOOPS[dtype.char])
 
     def _per_row(self, x: Any, axes: tuple[int, ...], named: dict[str, Any]) -> dict[str, Any]:
         """Arguments with numbers of their own for rows or elements, as arrays whose axes are those of x."""

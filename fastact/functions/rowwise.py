@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import broadcast_mask, stored
+from .base import real_array
 from .logsums import LogSumExp
 from .registry import register
 from .rows import LogRowFunction, RowFunction
@@ -17,6 +19,27 @@ class Softmax1(RowFunction):
 
 class Hardmax(RowFunction):
     plain = False
+
+    def _made_of(self, dtype: np.dtype) -> np.dtype:
+        return dtype if dtype.kind in "iu" else super()._made_of(dtype)
+
+    def _arguments(
+        self, title: str, x: Any, axis: Any, temperature: Any, where: Any, dtype: Any = None
+    ) -> tuple[np.ndarray, np.dtype, tuple[int, ...], Any]:
+        given, floating, axes, scale = super()._arguments(title, x, axis, temperature, where, dtype)
+        whole = real_array(title, "x", x)
+        if whole.dtype.kind not in "iu" or dtype is not None:
+            return given, floating, axes, scale
+        counts = True if where is None else broadcast_mask(title, where, whole.shape)
+        least = np.iinfo(whole.dtype).min  # integers that float64 rounds to one number are not equal
+        top = np.max(whole, axis=axes, keepdims=True, initial=least, where=counts) if axes else whole
+        return np.where(counts, (whole == top).astype(np.float32), -np.inf), whole.dtype, axes, scale
+
+    def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: Any) -> np.ndarray:
+        if dtype.kind not in "iu":
+            return super()._forward(x, axes, out, dtype, temperature)
+        whole = super()._forward(x, axes, None, np.dtype(np.float32), temperature).astype(dtype)
+        return whole if out is None else stored(out, whole)
 
     def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: float) -> np.ndarray:
         with np.errstate(invalid="ignore"):
@@ -64,7 +87,8 @@ FUNCTIONS = [
     Hardmax(
         "hardmax", "hardmax", summary="Hardmax of each row: 1 at the first maximum, 0 elsewhere.", range=("0", "1"),
         latex=r"f(x)_i = 1 \text{ if } i = \min \operatorname{argmax}_j x_j \text{ else } 0",
-        notes="The temperature has no effect. The gradient is 0 everywhere.", reference="ONNX operator Hardmax.",
+        notes="The temperature has no effect. The gradient is 0 everywhere. Integers stay integers.",
+        reference="ONNX operator Hardmax.",
     ),
     RowFunction(
         "sparsemax", "sparsemax", summary="Sparsemax: the point of the probability simplex nearest to x / T.",

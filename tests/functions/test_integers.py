@@ -127,3 +127,25 @@ def test_pieces(char):
     assert_same_bits(fa.crelu(short), np.concatenate([short, np.zeros_like(short)], axis=1))
     signed = np.array([-3, 2], char) if ends.min else np.array([3, 2], char)
     assert fa.crelu(signed).tolist() == ([0, 2, 3, 0] if ends.min else [3, 2, 0, 0])
+
+
+@pytest.mark.parametrize("char", CHARS)
+def test_hardmax(char):
+    """Integers that are the same in float64 are told apart."""
+    ends = np.iinfo(char)
+    x = np.array([[ends.max - 1, ends.max, 0, ends.max], [ends.min, ends.min + 1, ends.min, ends.min]], char)
+    want = np.array([[0, 1, 0, 0], [0, 1, 0, 0]], char)
+    assert_same_bits(fa.hardmax(x), want)
+    assert_same_bits(fa.hardmax(x.T, axis=0), want.T)
+    assert_same_bits(fa.hardmax(x, axis=None), want * np.array([[1], [0]], char))
+    assert_same_bits(fa.hardmax(x, where=x != ends.max), np.array([[1, 0, 0, 0], [0, 1, 0, 0]], char))
+    assert_same_bits(fa.hardmax(x, where=False), np.zeros_like(x))
+    assert_same_bits(fa.hardmax(x, dtype=np.float64), fa.hardmax(x.astype(float)))
+    assert_same_bits(fa.hardmax(x, out=np.empty(x.shape, char)), want)
+    assert fa.hardmax(x[:0]).shape == (0, 4)
+    masked = fa.hardmax(np.ma.array(x, mask=x == ends.max))
+    assert_same_bits(masked.data, np.array([[1, 0, 0, 0], [0, 1, 0, 0]], char))
+    lazy = pytest.importorskip("dask.array").from_array(x, chunks=(1, 4))
+    assert fa.hardmax(lazy).dtype == x.dtype
+    assert_same_bits(fa.hardmax(lazy).compute(), want)
+    assert fa.softmax(lazy, dtype=np.float32).dtype == np.float32
