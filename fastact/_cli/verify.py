@@ -7,7 +7,6 @@ the mpmath reference of the tests. Near the roots of a derivative the bound is a
 from __future__ import annotations
 
 import argparse
-import ast
 import contextlib
 import datetime
 import importlib.util
@@ -27,11 +26,11 @@ import fastact as fa
 
 from ..cpu import levels
 from ..cpu.printer import digest
-from ..language.grammar import tree_of
 from ..language.registry import REGISTRY
 from . import ulp, verify_rows
 from .common import CommandError, Progress, positive, replacing
 from .findings import HEAD, lines, number, told
+from .inputs import samples, switch_points
 from .peers import PEERS, Peer, choose, load
 from .run import select_names
 
@@ -39,8 +38,6 @@ PATTERNS = 1 << 24
 SAMPLES = 2000
 PIECE = 256
 REFERENCE = Path(fa.__file__).resolve().parents[1] / "tests" / "reference.py"
-
-ENDS = (-745.1, -708.4, -37.5, -26.5, -18.7, 18.7, 26.5, 37.5, 708.4, 709.78)  # where float64 results end or saturate
 
 _EPILOG = """\
 float32 kernels are compared with the float64 kernels at the same inputs, with the parameters rounded to float32: the
@@ -286,19 +283,6 @@ def _end(text: str, params: dict[str, float], number: Callable[[float], Any]) ->
     return float(number(value + math.copysign(slack, value)))
 
 
-def switch_points(name: str) -> list[float]:
-    """Kinks, the root, and the numbers with which the formula compares something, of both signs."""
-    spec = REGISTRY[name]
-    points = [float(eval(str(k).partition(" unless ")[0], {"__builtins__": {}}, dict(spec.params))) for k in spec.kinks]
-    root = spec.root()
-    points += [] if root is None else [root]
-    for node in ast.walk(tree_of(spec.formula)):
-        if isinstance(node, ast.Compare):
-            constants = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, float)]
-            points += [s * c for c in constants for s in (1.0, -1.0) if 1e-3 < c < 1e30]
-    return sorted(set(points))
-
-
 # ---------------------------------------------------------------------------------------------------
 # float64
 # ---------------------------------------------------------------------------------------------------
@@ -328,18 +312,6 @@ def load_reference(path: str | None, beside: str = "") -> ModuleType:
     if not all(hasattr(module, name) for name in expected):
         raise CommandError(f"{need}; {file} is something else")
     return module
-
-
-def samples(name: str, count: int, reference: Any) -> Any:
-    """Inputs in ascending order: one in every binade of both signs, plain ranges, neighbourhoods, ends, infinities, NaN."""
-    rng = np.random.default_rng(sum(map(ord, name)))
-    exponents = np.arange(-1074, 1024)
-    binades = np.ldexp(rng.uniform(1, 2, (2, exponents.size)), exponents) * [[1], [-1]]
-    parts = [
-        binades.ravel(), reference.samples(np.float64, count // 2, rng, switch_points(name)),
-        rng.uniform(-40, 40, count // 4), *(end + rng.uniform(-1, 1, 20) for end in ENDS), [np.inf, -np.inf, np.nan],
-    ]  # fmt: skip
-    return np.unique(np.concatenate(parts))
 
 
 def measure_reference(tally: ulp.Tally, task: ulp.Task, which: tuple[str, str], x: Any, reference: Any,

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from ..language.registry import REGISTRY
 from .families import WITHOUT_DEFAULT
 from .findings import number, told
+from .inputs import switch_points
 
 Array = npt.NDArray[Any]
 
@@ -110,8 +111,6 @@ def _halves(function: Any, dtype: str, count: int, rng: np.random.Generator) -> 
 
     But for the last binade, where selu itself is infinite, and its product with a small number therefore as well.
     """
-    from .verify import switch_points
-
     info = np.finfo(dtype)
     least, most = info.minexp - info.nmant, info.maxexp
     part = count // 4
