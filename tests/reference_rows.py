@@ -118,3 +118,76 @@ def errors(name, got, row, temperature=1.0):
     near, rest = _nearest(name, tuple(row.tolist()), float(temperature))
     with np.errstate(invalid="ignore"):
         return near, np.abs((np.asarray(got, np.float64) - near) - rest)
+
+
+# --- what `python -m fastact verify` compares float64 with: backward passes, gated units, pieces -------------------------
+
+
+def distance(exact, got):
+    """(the float64 number nearest to an exact result, how far what was computed is from that); NaN where either is no number."""
+    near = float(exact)
+    with mp.workprec(PRECISION):
+        return near, float(abs(mpf(got) - exact)) if np.isfinite(near) or np.isfinite(got) else np.nan
+
+
+def _softmax_slope(y, grad):
+    total = sum(p * g for p, g in zip(y, grad, strict=True))
+    return [p * (g - total) for p, g in zip(y, grad, strict=True)]
+
+
+def _log_softmax_slope(y, grad):
+    total = sum(g for v, g in zip(y, grad, strict=True) if v != -inf)
+    return [mpf(0) if v == -inf else g - exp(v) * total for v, g in zip(y, grad, strict=True)]
+
+
+def _sparsemax_slope(y, grad):
+    on = [g for p, g in zip(y, grad, strict=True) if p > 0]
+    return [p if isnan(p) else g - sum(on) / len(on) if p > 0 else mpf(0) for p, g in zip(y, grad, strict=True)]
+
+
+def _entmax15_slope(y, grad):
+    w = [sqrt(p) for p in y]
+    total = sum(w)
+    mean = sum(v * g for v, g in zip(w, grad, strict=True)) / total if total != 0 else mpf(0)
+    return [v * (g - mean) for v, g in zip(w, grad, strict=True)]
+
+
+SLOPES = {
+    "softmax": _softmax_slope, "log_softmax": _log_softmax_slope, "sparsemax": _sparsemax_slope, "entmax15": _entmax15_slope,
+    "softmin": lambda y, grad: [-v for v in _softmax_slope(y, grad)],
+    "log_softmin": lambda y, grad: [-v for v in _log_softmax_slope(y, grad)],
+    "hardmax": lambda y, grad: [0 * p for p in y],
+    "logsumexp": lambda x, grad: [grad[0] * p for p in ROWS["softmax"](x)],
+}  # fmt: skip
+
+
+def results(name, row, grad=None):
+    """The results for a row; with a gradient those of the backward pass, `row` being the output (of logsumexp the input)."""
+    with mp.workprec(PRECISION):
+        row = [mpf(v) for v in row.tolist()]
+        if grad is not None:
+            return SLOPES[name](row, [mpf(v) for v in np.atleast_1d(grad).tolist()])
+        if name == "maxout":  # pairs
+            return [next((v for v in pair if isnan(v)), max(pair)) for pair in zip(row[::2], row[1::2], strict=True)]
+        if name == "crelu":
+            return [v if isnan(v) else max(s * v, mpf(0)) for s in (1, -1) for v in row]
+    if name == "logsumexp" and inf in row and not any(map(isnan, row)):
+        return [inf]  # as it is documented
+    return ROWS[name](row)[: 1 if name == "logsumexp" else None]
+
+
+def gated(exact, gate, halves, grad=None):
+    """The products of a gated unit, element by element; with a gradient those by the first half, then by the second.
+
+    ``exact(kind, x)`` gives the exact values of the activation.
+    """
+    order = 1 if gate == "first" else -1
+    gates, others = halves[::order]
+    values, others = exact("value", gates), others.tolist()
+    with mp.workprec(PRECISION):
+        if grad is None:
+            return [v * mpf(o) for v, o in zip(values, others, strict=True)]
+        grads = [mpf(d) for d in grad.ravel().tolist()]
+        by_gate = [d * mpf(o) * s for s, o, d in zip(exact("derivative", gates), others, grads, strict=True)]
+        by_other = [d * v for v, d in zip(values, grads, strict=True)]
+    return [e for part in (by_gate, by_other)[::order] for e in part]

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from .common import TAKES, CommandError, replacing
 
 #: Versions 2 and 3 differ in how the names of fields are encoded, and no function takes fields.
-_READERS: dict[tuple[int, int], Any] = {
+_READERS: dict[tuple[int, ...], Any] = {
     (1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0,
     (3, 0): np.lib.format.read_array_header_2_0,
 }  # fmt: skip
@@ -65,12 +65,13 @@ class Source:
 
     def _read_header(self, function: str) -> None:
         prefix = np.lib.format.MAGIC_PREFIX
-        if self.file.peek(len(prefix))[: len(prefix)] != prefix:  # type: ignore[attr-defined]
+        if self.file.read(len(prefix)) != prefix:
             raise CommandError(f"{self.path}: not a .npy file")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # NumPy's remarks on old headers
-                self.shape, self.fortran, self.dtype = _READERS[np.lib.format.read_magic(self.file)](self.file)
+                read = _READERS[tuple(self.file.read(2))]
+                self.shape, self.fortran, self.dtype = read(self.file)
         except OSError:
             raise
         except Exception as error:  # a damaged header can surface as almost anything

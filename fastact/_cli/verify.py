@@ -7,7 +7,6 @@ the mpmath reference of the tests. Near the roots of a derivative the bound is a
 from __future__ import annotations
 
 import argparse
-import ast
 import contextlib
 import datetime
 import importlib.util
@@ -27,10 +26,11 @@ import fastact as fa
 
 from ..cpu import levels
 from ..cpu.printer import digest
-from ..language.grammar import tree_of
 from ..language.registry import REGISTRY
-from . import ulp
+from . import ulp, verify_rows
 from .common import CommandError, Progress, positive, replacing
+from .findings import HEAD, lines, number, told
+from .inputs import samples, switch_points
 from .peers import PEERS, Peer, choose, load
 from .run import select_names
 
@@ -39,22 +39,22 @@ SAMPLES = 2000
 PIECE = 256
 REFERENCE = Path(fa.__file__).resolve().parents[1] / "tests" / "reference.py"
 
-ENDS = (-745.1, -708.4, -37.5, -26.5, -18.7, 18.7, 26.5, 37.5, 708.4, 709.78)  # where float64 results end or saturate
-
-_HEAD = f"{'function':<17}{'kind':<11}{'dtype':<8}{'max ULP':>9}{'mean':>8}{'<=0.5':>8}{'falls':>8}{'strays':>7}  worst"
-
 _EPILOG = """\
 float32 kernels are compared with the float64 kernels at the same inputs, with the parameters rounded to float32: the
 error of those, a few 2^-53, is negligible beside a float32 ULP; --dtype float64 is what verifies them. Falls: adjacent
 inputs at which a monotonic function decreases. Strays: values outside the range of the function. Near a root of a
-derivative, errors count in ULP of max(|exact|, 1/4) for the bound and the mean. Exit status: 0 where all keep the
-contract, 1 where some do not, 2 for what cannot be done, 130 after Ctrl-C, with a report of what was done."""
+derivative, errors count in ULP of max(|exact|, 1/4) for the bound and the mean. Functions that are not elementwise are
+computed over rows of many kinds and lengths; for the derivative stands the backward pass, whose errors count in ULP of
+the terms of its differences, as those of sparsemax and entmax15 do in ULP of 1 (verify_rows.py). Exit status: 0 where all
+keep the contract, 1 where some do not, 2 for what cannot be done, 130 after Ctrl-C, with a report of what was done."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.epilog = _EPILOG
-    parser.add_argument("names", metavar="NAME", nargs="*", help="verify only these activations (default: all)")
+    parser.add_argument("names", metavar="NAME", nargs="*",
+                        help="verify only these: activations, row-wise functions, gated units, maxout, crelu "
+                             "(default: all activations)")  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64", "both"), default="float32", help="default: float32")
     parser.add_argument("--kind", choices=("value", "derivative", "both"), default="both", help="default: both")
     parser.add_argument("--exhaustive", action="store_true", help="float32: all 2^32 bit patterns (default: about 2^24)")
@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
         For an unknown activation, a reference that cannot be loaded, a JSON file that cannot be written.
     """
     names = select_names(args.names)
+    others = _others(names, args)
     dtypes = ("float32", "float64") if args.dtype == "both" else (args.dtype,)
     kinds = ("value", "derivative") if args.kind == "both" else (args.kind,)
     if args.exhaustive and args.dtype == "float64":
@@ -84,7 +85,8 @@ def run(args: argparse.Namespace) -> int:
     reference = load_reference(args.reference) if "float64" in dtypes else None
     libraries = load_peers(args.peers)
     plan = [
-        (library, name, kind, dtype) for library in libraries or [""] for dtype in dtypes for name in names for kind in kinds
+        (library, name, kind, dtype) for library in libraries or [""] for dtype in dtypes for name in names
+        for kind in (verify_rows.kinds_of(fa.get(name), kinds) if name in others else kinds)
         if library == "" or libraries[library].has(name, "forward" if kind == "value" else "backward", dtype)
     ]  # fmt: skip
     kept = earlier(args) if args.resume else []
@@ -93,15 +95,15 @@ def run(args: argparse.Namespace) -> int:
     threads = fa.get_num_threads()
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
-        print(f"fastact {fa.__version__}, {levels.LEVEL}, NumPy {np.__version__}\n\n{_HEAD}", flush=True)
+        print(f"fastact {fa.__version__}, {levels.LEVEL}, NumPy {np.__version__}\n\n{HEAD}", flush=True)
         fa.set_num_threads(1)  # the threads are here, a chunk each
         stack.callback(fa.set_num_threads, threads)
         findings, interrupted = verify(plan, libraries, args, reference, args.threads or threads)
         findings = kept + findings
         if target:
             with open(target, "w", encoding="utf-8") as file:
-                lines = (json.dumps(finding, allow_nan=False) for finding in findings)
-                file.write("[\n" + ",\n".join(lines) + "\n]\n")  # a line each, for diffs
+                texts = (json.dumps(finding, allow_nan=False) for finding in findings)
+                file.write("[\n" + ",\n".join(texts) + "\n]\n")  # a line each, for diffs
     failing = [f"{f['function']} {f['kind']} ({f['dtype']})" for f in findings if not (f["holds"] or f["library"])]
     print()
     if interrupted:
@@ -112,6 +114,23 @@ def run(args: argparse.Namespace) -> int:
     elif not interrupted:
         print(f"all {len(findings)} {'measured' if libraries else 'within the contract'}")
     return 130 if interrupted else int(bool(failing))
+
+
+def _others(names: list[str], args: argparse.Namespace) -> list[str]:
+    """The names of functions that are not elementwise.
+
+    Raises
+    ------
+    CommandError
+        If there is nothing to compare one with, or an option is for elementwise functions.
+    """
+    others = [name for name in names if name not in REGISTRY]
+    for name in others:
+        if not verify_rows.known(fa.get(name)):
+            raise CommandError(f"{name}: there is no reference for what draws random numbers or takes arrays of weights")
+        if args.exhaustive or args.peers:
+            raise CommandError(f"--{'exhaustive' if args.exhaustive else 'peers'} is for elementwise activations; {name} is none")
+    return others
 
 
 def load_peers(names: str) -> dict[str, Peer]:
@@ -135,30 +154,41 @@ def verify(plan: list[tuple[str, str, str, str]], libraries: dict[str, Peer], ar
     After Ctrl-C the last of them says how far it got.
     """
     findings: list[dict[str, Any]] = []
-    inputs = {(name, dtype): _inputs(name, dtype, args, reference) for _, name, _, dtype in plan}
-    sizes = [_size(inputs[name, dtype]) for _, name, _, dtype in plan]
+    inputs = {(n, dtype): _inputs(n, dtype, args, reference) for _, n, _, dtype in plan if n in REGISTRY}
+    rows = {"float32": PATTERNS >> 3, "float64": 2 * args.samples}  # elements of functions that are not elementwise
+    by_rows = load_reference(args.reference, "reference_rows.py") if reference and len(inputs) < len(plan) else None
+    sizes = [
+        _size(inputs[name, dtype]) if name in REGISTRY else verify_rows.size_of(fa.get(name), kind, dtype, rows[dtype])
+        for _, name, kind, dtype in plan
+    ]
     with Progress(sum(sizes), "inputs") as progress:
         for (library, name, kind, dtype), size in zip(plan, sizes, strict=True):
-            tally, started, given = ulp.Tally(), time.perf_counter(), inputs[name, dtype]
-            peer = libraries.get(library)
-            task = make_task(name, kind, dtype, peer)
+            tally: Any = ulp.Tally() if name in REGISTRY else verify_rows.Tally()
+            started, peer = time.perf_counter(), libraries.get(library)
 
             def update(steps: int, label: str = f"{library} {name} {kind}") -> None:
                 progress.update(steps, label)
 
             try:
-                if dtype == "float32":
-                    ulp.measure_all(tally, task, given, threads, update)
+                if name not in REGISTRY:
+                    both = (reference, by_rows) if dtype == "float64" else None
+                    verify_rows.measure(tally, fa.get(name), kind, dtype, rows[dtype], both, update)
+                elif dtype == "float32":
+                    ulp.measure_all(tally, make_task(name, kind, dtype, peer), inputs[name, dtype], threads, update)
                 else:
-                    measure_reference(tally, task, (name, kind), given, reference, update)
+                    task = make_task(name, kind, dtype, peer)
+                    measure_reference(tally, task, (name, kind), inputs[name, dtype], reference, update)
             except KeyboardInterrupt:
                 pass
             if tally.count:
-                finding = report(name, kind, dtype, tally, args.exhaustive and dtype == "float32", size)
+                if name in REGISTRY:
+                    finding = report(name, kind, dtype, tally, args.exhaustive and dtype == "float32", size)
+                else:
+                    finding = _origin() | verify_rows.report(fa.get(name), kind, dtype, tally, size)
                 finding |= {"library": library, "library_version": peer.version if peer else ""}
                 finding["seconds"] = round(time.perf_counter() - started, 2)
                 findings.append(finding)
-                for line in rows(finding):
+                for line in lines(finding):
                     progress.write(line)
             if tally.count < size:
                 return findings, True
@@ -253,26 +283,13 @@ def _end(text: str, params: dict[str, float], number: Callable[[float], Any]) ->
     return float(number(value + math.copysign(slack, value)))
 
 
-def switch_points(name: str) -> list[float]:
-    """Kinks, the root, and the numbers with which the formula compares something, of both signs."""
-    spec = REGISTRY[name]
-    points = [float(eval(str(k).partition(" unless ")[0], {"__builtins__": {}}, dict(spec.params))) for k in spec.kinks]
-    root = spec.root()
-    points += [] if root is None else [root]
-    for node in ast.walk(tree_of(spec.formula)):
-        if isinstance(node, ast.Compare):
-            constants = [c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, float)]
-            points += [s * c for c in constants for s in (1.0, -1.0) if 1e-3 < c < 1e30]
-    return sorted(set(points))
-
-
 # ---------------------------------------------------------------------------------------------------
 # float64
 # ---------------------------------------------------------------------------------------------------
 
 
-def load_reference(path: str | None) -> ModuleType:
-    """Load the reference.
+def load_reference(path: str | None, beside: str = "") -> ModuleType:
+    """Load the reference, or another file beside it.
 
     Raises
     ------
@@ -280,8 +297,9 @@ def load_reference(path: str | None) -> ModuleType:
         If the file or mpmath is missing, or the file is something else.
     """
     file = Path(path) if path else REFERENCE
+    file = file.with_name(beside) if beside else file
     need = "--dtype float64 needs the checkout's tests/reference.py (--reference FILE) and mpmath"
-    spec = importlib.util.spec_from_file_location("_fastact_reference", file)
+    spec = importlib.util.spec_from_file_location(f"_fastact_{file.stem}", file)
     if not file.is_file() or spec is None or spec.loader is None:
         raise CommandError(f"{need}; there is no Python file {file}")
     module = importlib.util.module_from_spec(spec)
@@ -290,21 +308,10 @@ def load_reference(path: str | None) -> ModuleType:
         spec.loader.exec_module(module)
     except Exception as error:
         raise CommandError(f"{need}; {file}: {error}") from error
-    if not all(hasattr(module, name) for name in ("REFERENCE", "evaluate", "ulp_error", "samples")):
+    expected = ("results", "gated", "distance") if beside else ("REFERENCE", "evaluate", "ulp_error", "samples")
+    if not all(hasattr(module, name) for name in expected):
         raise CommandError(f"{need}; {file} is something else")
     return module
-
-
-def samples(name: str, count: int, reference: Any) -> Any:
-    """Inputs in ascending order: one in every binade of both signs, plain ranges, neighbourhoods, ends, infinities, NaN."""
-    rng = np.random.default_rng(sum(map(ord, name)))
-    exponents = np.arange(-1074, 1024)
-    binades = np.ldexp(rng.uniform(1, 2, (2, exponents.size)), exponents) * [[1], [-1]]
-    parts = [
-        binades.ravel(), reference.samples(np.float64, count // 2, rng, switch_points(name)),
-        rng.uniform(-40, 40, count // 4), *(end + rng.uniform(-1, 1, 20) for end in ENDS), [np.inf, -np.inf, np.nan],
-    ]  # fmt: skip
-    return np.unique(np.concatenate(parts))
 
 
 def measure_reference(tally: ulp.Tally, task: ulp.Task, which: tuple[str, str], x: Any, reference: Any,
@@ -330,60 +337,26 @@ def measure_reference(tally: ulp.Tally, task: ulp.Task, which: tuple[str, str], 
 # ---------------------------------------------------------------------------------------------------
 
 
+def _origin() -> dict[str, Any]:
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    return {"fastact": fa.__version__, "level": levels.LEVEL, "numpy": np.__version__, "date": date}
+
+
 def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool, size: int) -> dict[str, Any]:
     """The finding of one activation, ready for JSON: numbers that are not finite as strings."""
     spec, numbers = REGISTRY[name], max(tally.count - tally.nans, 1)
     finding: dict[str, Any] = {
-        "fastact": fa.__version__, "level": levels.LEVEL, "numpy": np.__version__,
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "function": name, "dtype": dtype, "kind": kind, "params": dict(spec.params), "formula": digest(spec, dtype),
+        **_origin(), "function": name, "dtype": dtype, "kind": kind, "params": dict(spec.params), "formula": digest(spec, dtype),
         "count": tally.count, "planned": size, "exhaustive": exhaustive, "complete": tally.count == size,
         "bound": bound(name, kind), "holds": tally.contract.error <= bound(name, kind),
-        "max_ulp": _json(tally.worst.error), "mean_ulp": _json(tally.total / numbers), **_told(tally.worst),
+        "max_ulp": number(tally.worst.error), "mean_ulp": number(tally.total / numbers), **told(*tally.worst),
         "correctly_rounded": (tally.rounded - tally.nans) / numbers,
         "monotonicity_violations": tally.falls if kind == "value" and spec.monotonic else None,
         "range_violations": tally.strays if kind == "value" else None,
     }  # fmt: skip
     if kind == "derivative" and spec.slope_absolute:
         finding["root"] = spec.root()
-        finding |= {"max_ulp_outside": _json(tally.outside), "max_absolute_inside": _json(tally.inside)}
-        finding["contract_ulp"] = _json(tally.contract.error)
-        finding |= {f"contract_{key}": value for key, value in _told(tally.contract).items()}
+        finding |= {"max_ulp_outside": number(tally.outside), "max_absolute_inside": number(tally.inside)}
+        finding["contract_ulp"] = number(tally.contract.error)
+        finding |= {f"contract_{key}": value for key, value in told(*tally.contract).items()}
     return finding
-
-
-def _json(number: Any) -> float | str:
-    value = float(number)
-    return value if math.isfinite(value) else repr(value)
-
-
-def _told(witness: ulp.Witness) -> dict[str, Any]:
-    if not witness.error:
-        return dict.fromkeys(("witness_hex", "witness", "got", "want"))
-    digits = re.sub(r"\.?0+p", "p", float(witness.x).hex())
-    return {"witness_hex": digits, "witness": str(witness.x), "got": str(witness.got), "want": str(witness.want)}
-
-
-def rows(finding: dict[str, Any]) -> list[str]:
-    """The lines of the table for a finding."""
-    share = math.floor(finding["correctly_rounded"] * 1e4) / 1e2
-    counts = [finding[key] for key in ("monotonicity_violations", "range_violations")]
-    falls, strays = ("-" if c is None else str(c) for c in counts)
-    library = finding["library"] + ":" if finding["library"] else ""
-    line = f"{library + finding['function']:<17}{finding['kind']:<11}{finding['dtype']:<8}{float(finding['max_ulp']):>9.4g}"
-    line += f"{float(finding['mean_ulp']):>8.3f}{share:>7.2f}%{falls:>8}{strays:>7}  "
-    line += _at(finding, "")
-    lines = [line + ("" if finding["holds"] else f"  EXCEEDS {finding['bound']:g}")]
-    if "max_ulp_outside" in finding:
-        where = "where |x| > 0.5" if finding["root"] is None else f"within 1 of the root {finding['root']:.8g}"
-        outside, inside, contract = (float(finding[key]) for key in ("max_ulp_outside", "max_absolute_inside", "contract_ulp"))
-        lines.append(f"{'':<17}elsewhere {outside:.4g} ULP; {where}: absolute error up to {inside:.4g}")
-        lines.append(f"{'':<17}by the contract {contract:.4g} {_at(finding, 'contract_')}")
-    if not finding["complete"]:
-        lines.append(f"{'':<17}interrupted after {finding['count']:,} of {finding['planned']:,} inputs")
-    return lines
-
-
-def _at(finding: dict[str, Any], prefix: str) -> str:
-    hexadecimal, x, got, want = (finding[prefix + key] for key in ("witness_hex", "witness", "got", "want"))
-    return f"at {hexadecimal} = {x}: got {got}, want {want}" if x else "-"

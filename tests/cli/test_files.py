@@ -134,6 +134,30 @@ def test_pipes_at_both_ends(folder, x):
     assert read == [(folder / "want.npy").read_bytes()]
 
 
+def test_a_pipe_that_comes_in_drops(folder, x):
+    def drip():
+        with open(folder / "pipe", "wb", buffering=0) as pipe:
+            for drop in np.array_split(np.fromfile(folder / "in.npy", np.uint8), [1, 3, 7, 9, 60, 129, 131, 9000]):
+                pipe.write(drop)
+                time.sleep(0.01)
+
+    feed = threading.Thread(target=drip)
+    feed.start()
+    assert main(["apply", "relu", str(folder / "pipe"), str(folder / "out.npy")]) == 0
+    feed.join()
+    np.testing.assert_array_equal(np.load(folder / "out.npy"), fa.relu(x))
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_versions_of_the_format(folder, x, version):
+    with open(folder / "in.npy", "wb") as file:
+        np.lib.format.write_array(file, x, version)
+    assert main(["apply", "relu", str(folder / "in.npy"), str(folder / "out.npy")]) == 0
+    np.testing.assert_array_equal(np.load(folder / "out.npy"), fa.relu(x))
+    (folder / "in.npy").write_bytes(b"\x93NUMPY\x09\x00" + bytes(100))
+    assert main(["apply", "relu", str(folder / "in.npy"), str(folder / "out.npy")]) == 2
+
+
 def test_standard_input_and_output(folder, x):
     with open(folder / "in.npy", "rb") as given:
         process = start(folder, "tanh", "/dev/stdin", "/dev/stdout", stdin=given)
