@@ -1,12 +1,14 @@
 """Writes what is derived from the registry: ``python tools/generate.py``.
 
-The type stubs (fastact/__init__.pyi), docs/functions.md, and the table of functions in README.md.
+The type stubs (`stubs`), docs/functions.md, and the table of functions in README.md.
 The test suite fails while one of them is out of date.
 """
 
 import inspect
 from fractions import Fraction
 from pathlib import Path
+
+import stubs
 
 from fastact.functions.gated import FUNCTIONS as GATED
 from fastact.functions.integers import FUNCTIONS as KEEPING
@@ -16,118 +18,6 @@ from fastact.functions.stochastic import FUNCTIONS as STOCHASTIC
 from fastact.language.registry import REGISTRY, Spec
 
 ROOT = Path(__file__).resolve().parents[1]
-
-HEAD = '''"""Types of the public names; written by tools/generate.py, do not edit."""
-
-from typing import Any, Literal, Protocol
-
-import numpy as np
-from numpy.typing import ArrayLike
-
-from . import cuda as cuda
-from . import numba as numba
-
-__version__: str
-
-class KindCall(Protocol):
-    ufunc: np.ufunc
-    def __call__(self, x: ArrayLike, /, *args: Any, **kwargs: Any) -> Any: ...
-
-class Activation:
-    __name__: str
-    ufunc: np.ufunc
-    derivative: KindCall
-    value_and_derivative: KindCall
-    backward: KindCall
-    backward_from_output: KindCall | None
-    aliases: tuple[str, ...]
-    params: dict[str, float]
-    latex: str
-    range: tuple[str, str]
-    limits: tuple[str, str]
-    slopes: tuple[str, str]
-    kinks: tuple[Any, ...]
-    monotonic: bool
-    zero_centred: bool
-    saturates: tuple[str, str]
-    smoothness: str
-    reference: str
-    family: str
-    def __call__(self, x: ArrayLike, /, *args: Any, **kwargs: Any) -> Any: ...
-    def parameter_gradients(self, grad: ArrayLike, x: ArrayLike, *params: ArrayLike, **named: ArrayLike) -> dict[str, Any]: ...
-
-class device:
-    def __init__(self, name: str) -> None: ...
-    def __enter__(self) -> device: ...
-    def __exit__(self, *_: object) -> None: ...
-
-def activations() -> list[str]: ...
-class RowFunction:
-    __name__: str
-    aliases: tuple[str, ...]
-    latex: str
-    summary: str
-    notes: str
-    range: tuple[str, str]
-    reference: str
-    family: str
-    def __call__(self, x: ArrayLike, /, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
-    def backward(self, grad: ArrayLike, y: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any) -> Any: ...
-    def parameter_gradients(
-        self, grad: ArrayLike, x: ArrayLike, axis: int | tuple[int, ...] = ..., **kwargs: Any
-    ) -> dict[str, Any]: ...
-
-class GatedUnit:
-    __name__: str
-    aliases: tuple[str, ...]
-    latex: str
-    summary: str
-    notes: str
-    reference: str
-    family: str
-    activation: str
-    gate: str
-    def __call__(self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ...) -> Any: ...
-    def backward(self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ...) -> Any: ...
-
-class Function:
-    __name__: str
-    aliases: tuple[str, ...]
-    latex: str
-    summary: str
-    reference: str
-    family: str
-    def __call__(self, x: ArrayLike, *args: Any, **kwargs: Any) -> Any: ...
-    def backward(self, grad: ArrayLike, *args: Any, **kwargs: Any) -> Any: ...
-    def parameter_gradients(self, grad: ArrayLike, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
-
-def get(name: str) -> Any: ...
-def clear_cache() -> None: ...
-def get_num_threads() -> int: ...
-def last_target() -> str: ...
-class num_threads:
-    def __init__(self, n: int) -> None: ...
-    def __enter__(self) -> num_threads: ...
-    def __exit__(self, *_: Any) -> None: ...
-
-def set_cache_limit(limit: int) -> None: ...
-def set_num_threads(n: int) -> None: ...
-def set_threading_layer(layer: Literal["pool", "openmp"]) -> None: ...
-def show_config() -> None: ...
-'''
-
-
-def stub_text() -> str:
-    """The text of the stub file."""
-    lines = [HEAD]
-    for name in sorted(REGISTRY):
-        lines += [f"{n}: Activation" for n in (name, *REGISTRY[name].alias)]
-    for function in FUNCTIONS:
-        lines += [f"{n}: RowFunction" for n in (function.__name__, *function.aliases)]
-    for unit in GATED:
-        lines += [f"{n}: GatedUnit" for n in (unit.__name__, *unit.aliases)]
-    lines += [f"{piece.__name__}: Function" for piece in (*PIECES, *STOCHASTIC)]
-    return "\n".join(lines) + "\n"
 
 
 def by_family() -> dict[str, list[Spec]]:
@@ -217,7 +107,9 @@ def generated() -> dict[Path, str]:
     head, _, rest = text.partition(begin)
     _, _, tail = rest.partition(end)
     return {
-        ROOT / "fastact" / "__init__.pyi": stub_text(),
+        ROOT / "fastact" / "__init__.pyi": stubs.package(),
+        ROOT / "fastact" / "ufuncs.pyi": stubs.names_of_ufuncs(),
+        ROOT / "fastact" / "numba" / "__init__.pyi": stubs.names_for_numba(),
         ROOT / "docs" / "functions.md": functions_page(),
         readme: head + begin + readme_table() + "\n" + end + tail,
     }

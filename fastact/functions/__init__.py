@@ -5,8 +5,11 @@ other in this order; `general` is the way of elementwise calls to the ufuncs, `g
 table of names. Arithmetic stands in ``activations/`` and runs in ``cpu/`` and ``cuda/``.
 """
 
-from . import gated, pieces, stochastic  # noqa: F401  (each makes its functions public)
+from . import pieces, stochastic  # noqa: F401  (each makes its functions public)
+from .base import Function
 from .elementwise import Activation
+from .gated import GatedUnit
 from .registry import BY_NAME, activations, get
+from .rowwise import RowFunction
 
-__all__ = ["BY_NAME", "Activation", "activations", "get"]
+__all__ = ["BY_NAME", "Activation", "Function", "GatedUnit", "RowFunction", "activations", "get"]

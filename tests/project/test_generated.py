@@ -10,6 +10,7 @@ TOOLS = Path(__file__).resolve().parents[2] / "tools"
 
 @pytest.mark.skipif(not TOOLS.exists(), reason="not in a checkout")
 @pytest.mark.parametrize("script", ["generate.py", "accuracy.py"])
-def test_generated_files_are_current(script):
+def test_generated_files_are_current(script, monkeypatch):
+    monkeypatch.syspath_prepend(TOOLS)
     for path, content in runpy.run_path(str(TOOLS / script))["generated"]().items():
         assert path.read_text(encoding="utf-8") == content, f"run python tools/{script}: {path.name} is out of date"

@@ -1,0 +1,646 @@
+"""Types of fastact.numba; written by tools/generate.py, do not edit."""
+
+from typing import Any, Literal, type_check_only
+
+def function(name: str, kind: Literal["value", "derivative", "value_and_derivative", "backward", "backward_from_output"] = "value") -> Any: ...
+def ufunc(name: str, kind: Literal["value", "derivative", "backward", "backward_from_output"] = "value") -> Any: ...
+
+softsign: Any
+softsign_derivative: Any
+softsign_value_and_derivative: Any
+softsign_backward: Any
+softsign_backward_from_output: Any
+elliot: Any
+elliot_derivative: Any
+elliot_value_and_derivative: Any
+elliot_backward: Any
+elliot_backward_from_output: Any
+isru: Any
+isru_derivative: Any
+isru_value_and_derivative: Any
+isru_backward: Any
+isru_backward_from_output: Any
+isrlu: Any
+isrlu_derivative: Any
+isrlu_value_and_derivative: Any
+isrlu_backward: Any
+squareplus: Any
+squareplus_derivative: Any
+squareplus_value_and_derivative: Any
+squareplus_backward: Any
+bent_identity: Any
+bent_identity_derivative: Any
+bent_identity_value_and_derivative: Any
+bent_identity_backward: Any
+dish: Any
+dish_derivative: Any
+dish_value_and_derivative: Any
+dish_backward: Any
+arctan: Any
+arctan_derivative: Any
+arctan_value_and_derivative: Any
+arctan_backward: Any
+atan: Any
+atan_derivative: Any
+atan_value_and_derivative: Any
+atan_backward: Any
+gaussian: Any
+gaussian_derivative: Any
+gaussian_value_and_derivative: Any
+gaussian_backward: Any
+rbf: Any
+rbf_derivative: Any
+rbf_value_and_derivative: Any
+rbf_backward: Any
+gaussian_activation: Any
+gaussian_activation_derivative: Any
+gaussian_activation_value_and_derivative: Any
+gaussian_activation_backward: Any
+snake: Any
+snake_derivative: Any
+snake_value_and_derivative: Any
+snake_backward: Any
+exponential: Any
+exponential_derivative: Any
+exponential_value_and_derivative: Any
+exponential_backward: Any
+exponential_backward_from_output: Any
+exp: Any
+exp_derivative: Any
+exp_value_and_derivative: Any
+exp_backward: Any
+exp_backward_from_output: Any
+elu: Any
+elu_derivative: Any
+elu_value_and_derivative: Any
+elu_backward: Any
+elu_backward_from_output: Any
+selu: Any
+selu_derivative: Any
+selu_value_and_derivative: Any
+selu_backward: Any
+selu_backward_from_output: Any
+celu: Any
+celu_derivative: Any
+celu_value_and_derivative: Any
+celu_backward: Any
+celu_backward_from_output: Any
+log1mexp: Any
+log1mexp_derivative: Any
+log1mexp_value_and_derivative: Any
+log1mexp_backward: Any
+log1mexp_backward_from_output: Any
+elish: Any
+elish_derivative: Any
+elish_value_and_derivative: Any
+elish_backward: Any
+hard_elish: Any
+hard_elish_derivative: Any
+hard_elish_value_and_derivative: Any
+hard_elish_backward: Any
+silu: Any
+silu_derivative: Any
+silu_value_and_derivative: Any
+silu_backward: Any
+swish: Any
+swish_derivative: Any
+swish_value_and_derivative: Any
+swish_backward: Any
+sil: Any
+sil_derivative: Any
+sil_value_and_derivative: Any
+sil_backward: Any
+quick_gelu: Any
+quick_gelu_derivative: Any
+quick_gelu_value_and_derivative: Any
+quick_gelu_backward: Any
+gelu: Any
+gelu_derivative: Any
+gelu_value_and_derivative: Any
+gelu_backward: Any
+gelu_python: Any
+gelu_python_derivative: Any
+gelu_python_value_and_derivative: Any
+gelu_python_backward: Any
+gelu_tanh: Any
+gelu_tanh_derivative: Any
+gelu_tanh_value_and_derivative: Any
+gelu_tanh_backward: Any
+gelu_new: Any
+gelu_new_derivative: Any
+gelu_new_value_and_derivative: Any
+gelu_new_backward: Any
+gelu_pytorch_tanh: Any
+gelu_pytorch_tanh_derivative: Any
+gelu_pytorch_tanh_value_and_derivative: Any
+gelu_pytorch_tanh_backward: Any
+gelu_fast: Any
+gelu_fast_derivative: Any
+gelu_fast_value_and_derivative: Any
+gelu_fast_backward: Any
+mish: Any
+mish_derivative: Any
+mish_value_and_derivative: Any
+mish_backward: Any
+serf: Any
+serf_derivative: Any
+serf_value_and_derivative: Any
+serf_backward: Any
+phish: Any
+phish_derivative: Any
+phish_value_and_derivative: Any
+phish_backward: Any
+telu: Any
+telu_derivative: Any
+telu_value_and_derivative: Any
+telu_backward: Any
+hard_swish: Any
+hard_swish_derivative: Any
+hard_swish_value_and_derivative: Any
+hard_swish_backward: Any
+hardswish: Any
+hardswish_derivative: Any
+hardswish_value_and_derivative: Any
+hardswish_backward: Any
+hard_silu: Any
+hard_silu_derivative: Any
+hard_silu_value_and_derivative: Any
+hard_silu_backward: Any
+identity: Any
+identity_derivative: Any
+identity_value_and_derivative: Any
+identity_backward: Any
+identity_backward_from_output: Any
+linear: Any
+linear_derivative: Any
+linear_value_and_derivative: Any
+linear_backward: Any
+linear_backward_from_output: Any
+step: Any
+step_derivative: Any
+step_value_and_derivative: Any
+step_backward: Any
+heaviside: Any
+heaviside_derivative: Any
+heaviside_value_and_derivative: Any
+heaviside_backward: Any
+binary_step: Any
+binary_step_derivative: Any
+binary_step_value_and_derivative: Any
+binary_step_backward: Any
+perceptron: Any
+perceptron_derivative: Any
+perceptron_value_and_derivative: Any
+perceptron_backward: Any
+sign: Any
+sign_derivative: Any
+sign_value_and_derivative: Any
+sign_backward: Any
+signum: Any
+signum_derivative: Any
+signum_value_and_derivative: Any
+signum_backward: Any
+relu: Any
+relu_derivative: Any
+relu_value_and_derivative: Any
+relu_backward: Any
+relu_backward_from_output: Any
+rectifier: Any
+rectifier_derivative: Any
+rectifier_value_and_derivative: Any
+rectifier_backward: Any
+rectifier_backward_from_output: Any
+ramp: Any
+ramp_derivative: Any
+ramp_value_and_derivative: Any
+ramp_backward: Any
+ramp_backward_from_output: Any
+relu6: Any
+relu6_derivative: Any
+relu6_value_and_derivative: Any
+relu6_backward: Any
+relu6_backward_from_output: Any
+leaky_relu: Any
+leaky_relu_derivative: Any
+leaky_relu_value_and_derivative: Any
+leaky_relu_backward: Any
+leaky_relu_backward_from_output: Any
+lrelu: Any
+lrelu_derivative: Any
+lrelu_value_and_derivative: Any
+lrelu_backward: Any
+lrelu_backward_from_output: Any
+prelu: Any
+prelu_derivative: Any
+prelu_value_and_derivative: Any
+prelu_backward: Any
+parametric_relu: Any
+parametric_relu_derivative: Any
+parametric_relu_value_and_derivative: Any
+parametric_relu_backward: Any
+threshold: Any
+threshold_derivative: Any
+threshold_value_and_derivative: Any
+threshold_backward: Any
+thresholded_relu: Any
+thresholded_relu_derivative: Any
+thresholded_relu_value_and_derivative: Any
+thresholded_relu_backward: Any
+trec: Any
+trec_derivative: Any
+trec_value_and_derivative: Any
+trec_backward: Any
+squared_relu: Any
+squared_relu_derivative: Any
+squared_relu_value_and_derivative: Any
+squared_relu_backward: Any
+squared_relu_backward_from_output: Any
+relu2: Any
+relu2_derivative: Any
+relu2_value_and_derivative: Any
+relu2_backward: Any
+relu2_backward_from_output: Any
+relu_squared: Any
+relu_squared_derivative: Any
+relu_squared_value_and_derivative: Any
+relu_squared_backward: Any
+relu_squared_backward_from_output: Any
+reflu: Any
+reflu_derivative: Any
+reflu_value_and_derivative: Any
+reflu_backward: Any
+reflected_linear_unit: Any
+reflected_linear_unit_derivative: Any
+reflected_linear_unit_value_and_derivative: Any
+reflected_linear_unit_backward: Any
+star_relu: Any
+star_relu_derivative: Any
+star_relu_value_and_derivative: Any
+star_relu_backward: Any
+smelu: Any
+smelu_derivative: Any
+smelu_value_and_derivative: Any
+smelu_backward: Any
+sparse_plus: Any
+sparse_plus_derivative: Any
+sparse_plus_value_and_derivative: Any
+sparse_plus_backward: Any
+hard_tanh: Any
+hard_tanh_derivative: Any
+hard_tanh_value_and_derivative: Any
+hard_tanh_backward: Any
+hard_tanh_backward_from_output: Any
+hard_sigmoid: Any
+hard_sigmoid_derivative: Any
+hard_sigmoid_value_and_derivative: Any
+hard_sigmoid_backward: Any
+hard_sigmoid_backward_from_output: Any
+sparse_sigmoid: Any
+sparse_sigmoid_derivative: Any
+sparse_sigmoid_value_and_derivative: Any
+sparse_sigmoid_backward: Any
+sparse_sigmoid_backward_from_output: Any
+soft_shrink: Any
+soft_shrink_derivative: Any
+soft_shrink_value_and_derivative: Any
+soft_shrink_backward: Any
+soft_threshold: Any
+soft_threshold_derivative: Any
+soft_threshold_value_and_derivative: Any
+soft_threshold_backward: Any
+hard_shrink: Any
+hard_shrink_derivative: Any
+hard_shrink_value_and_derivative: Any
+hard_shrink_backward: Any
+hard_threshold: Any
+hard_threshold_derivative: Any
+hard_threshold_value_and_derivative: Any
+hard_threshold_backward: Any
+sigmoid: Any
+sigmoid_derivative: Any
+sigmoid_value_and_derivative: Any
+sigmoid_backward: Any
+sigmoid_backward_from_output: Any
+logistic: Any
+logistic_derivative: Any
+logistic_value_and_derivative: Any
+logistic_backward: Any
+logistic_backward_from_output: Any
+expit: Any
+expit_derivative: Any
+expit_value_and_derivative: Any
+expit_backward: Any
+expit_backward_from_output: Any
+log_sigmoid: Any
+log_sigmoid_derivative: Any
+log_sigmoid_value_and_derivative: Any
+log_sigmoid_backward: Any
+log_sigmoid_backward_from_output: Any
+logsigmoid: Any
+logsigmoid_derivative: Any
+logsigmoid_value_and_derivative: Any
+logsigmoid_backward: Any
+logsigmoid_backward_from_output: Any
+tanh: Any
+tanh_derivative: Any
+tanh_value_and_derivative: Any
+tanh_backward: Any
+tanh_backward_from_output: Any
+tanh_shrink: Any
+tanh_shrink_derivative: Any
+tanh_shrink_value_and_derivative: Any
+tanh_shrink_backward: Any
+tanhshrink: Any
+tanhshrink_derivative: Any
+tanhshrink_value_and_derivative: Any
+tanhshrink_backward: Any
+lisht: Any
+lisht_derivative: Any
+lisht_value_and_derivative: Any
+lisht_backward: Any
+softplus: Any
+softplus_derivative: Any
+softplus_value_and_derivative: Any
+softplus_backward: Any
+softplus_backward_from_output: Any
+
+@type_check_only
+class _Ufuncs:
+    softsign: Any
+    softsign_derivative: Any
+    softsign_backward: Any
+    softsign_backward_from_output: Any
+    elliot: Any
+    elliot_derivative: Any
+    elliot_backward: Any
+    elliot_backward_from_output: Any
+    isru: Any
+    isru_derivative: Any
+    isru_backward: Any
+    isru_backward_from_output: Any
+    isrlu: Any
+    isrlu_derivative: Any
+    isrlu_backward: Any
+    squareplus: Any
+    squareplus_derivative: Any
+    squareplus_backward: Any
+    bent_identity: Any
+    bent_identity_derivative: Any
+    bent_identity_backward: Any
+    dish: Any
+    dish_derivative: Any
+    dish_backward: Any
+    arctan: Any
+    arctan_derivative: Any
+    arctan_backward: Any
+    atan: Any
+    atan_derivative: Any
+    atan_backward: Any
+    gaussian: Any
+    gaussian_derivative: Any
+    gaussian_backward: Any
+    rbf: Any
+    rbf_derivative: Any
+    rbf_backward: Any
+    gaussian_activation: Any
+    gaussian_activation_derivative: Any
+    gaussian_activation_backward: Any
+    snake: Any
+    snake_derivative: Any
+    snake_backward: Any
+    exponential: Any
+    exponential_derivative: Any
+    exponential_backward: Any
+    exponential_backward_from_output: Any
+    exp: Any
+    exp_derivative: Any
+    exp_backward: Any
+    exp_backward_from_output: Any
+    elu: Any
+    elu_derivative: Any
+    elu_backward: Any
+    elu_backward_from_output: Any
+    selu: Any
+    selu_derivative: Any
+    selu_backward: Any
+    selu_backward_from_output: Any
+    celu: Any
+    celu_derivative: Any
+    celu_backward: Any
+    celu_backward_from_output: Any
+    log1mexp: Any
+    log1mexp_derivative: Any
+    log1mexp_backward: Any
+    log1mexp_backward_from_output: Any
+    elish: Any
+    elish_derivative: Any
+    elish_backward: Any
+    hard_elish: Any
+    hard_elish_derivative: Any
+    hard_elish_backward: Any
+    silu: Any
+    silu_derivative: Any
+    silu_backward: Any
+    swish: Any
+    swish_derivative: Any
+    swish_backward: Any
+    sil: Any
+    sil_derivative: Any
+    sil_backward: Any
+    quick_gelu: Any
+    quick_gelu_derivative: Any
+    quick_gelu_backward: Any
+    gelu: Any
+    gelu_derivative: Any
+    gelu_backward: Any
+    gelu_python: Any
+    gelu_python_derivative: Any
+    gelu_python_backward: Any
+    gelu_tanh: Any
+    gelu_tanh_derivative: Any
+    gelu_tanh_backward: Any
+    gelu_new: Any
+    gelu_new_derivative: Any
+    gelu_new_backward: Any
+    gelu_pytorch_tanh: Any
+    gelu_pytorch_tanh_derivative: Any
+    gelu_pytorch_tanh_backward: Any
+    gelu_fast: Any
+    gelu_fast_derivative: Any
+    gelu_fast_backward: Any
+    mish: Any
+    mish_derivative: Any
+    mish_backward: Any
+    serf: Any
+    serf_derivative: Any
+    serf_backward: Any
+    phish: Any
+    phish_derivative: Any
+    phish_backward: Any
+    telu: Any
+    telu_derivative: Any
+    telu_backward: Any
+    hard_swish: Any
+    hard_swish_derivative: Any
+    hard_swish_backward: Any
+    hardswish: Any
+    hardswish_derivative: Any
+    hardswish_backward: Any
+    hard_silu: Any
+    hard_silu_derivative: Any
+    hard_silu_backward: Any
+    identity: Any
+    identity_derivative: Any
+    identity_backward: Any
+    identity_backward_from_output: Any
+    linear: Any
+    linear_derivative: Any
+    linear_backward: Any
+    linear_backward_from_output: Any
+    step: Any
+    step_derivative: Any
+    step_backward: Any
+    heaviside: Any
+    heaviside_derivative: Any
+    heaviside_backward: Any
+    binary_step: Any
+    binary_step_derivative: Any
+    binary_step_backward: Any
+    perceptron: Any
+    perceptron_derivative: Any
+    perceptron_backward: Any
+    sign: Any
+    sign_derivative: Any
+    sign_backward: Any
+    signum: Any
+    signum_derivative: Any
+    signum_backward: Any
+    relu: Any
+    relu_derivative: Any
+    relu_backward: Any
+    relu_backward_from_output: Any
+    rectifier: Any
+    rectifier_derivative: Any
+    rectifier_backward: Any
+    rectifier_backward_from_output: Any
+    ramp: Any
+    ramp_derivative: Any
+    ramp_backward: Any
+    ramp_backward_from_output: Any
+    relu6: Any
+    relu6_derivative: Any
+    relu6_backward: Any
+    relu6_backward_from_output: Any
+    leaky_relu: Any
+    leaky_relu_derivative: Any
+    leaky_relu_backward: Any
+    leaky_relu_backward_from_output: Any
+    lrelu: Any
+    lrelu_derivative: Any
+    lrelu_backward: Any
+    lrelu_backward_from_output: Any
+    prelu: Any
+    prelu_derivative: Any
+    prelu_backward: Any
+    parametric_relu: Any
+    parametric_relu_derivative: Any
+    parametric_relu_backward: Any
+    threshold: Any
+    threshold_derivative: Any
+    threshold_backward: Any
+    thresholded_relu: Any
+    thresholded_relu_derivative: Any
+    thresholded_relu_backward: Any
+    trec: Any
+    trec_derivative: Any
+    trec_backward: Any
+    squared_relu: Any
+    squared_relu_derivative: Any
+    squared_relu_backward: Any
+    squared_relu_backward_from_output: Any
+    relu2: Any
+    relu2_derivative: Any
+    relu2_backward: Any
+    relu2_backward_from_output: Any
+    relu_squared: Any
+    relu_squared_derivative: Any
+    relu_squared_backward: Any
+    relu_squared_backward_from_output: Any
+    reflu: Any
+    reflu_derivative: Any
+    reflu_backward: Any
+    reflected_linear_unit: Any
+    reflected_linear_unit_derivative: Any
+    reflected_linear_unit_backward: Any
+    star_relu: Any
+    star_relu_derivative: Any
+    star_relu_backward: Any
+    smelu: Any
+    smelu_derivative: Any
+    smelu_backward: Any
+    sparse_plus: Any
+    sparse_plus_derivative: Any
+    sparse_plus_backward: Any
+    hard_tanh: Any
+    hard_tanh_derivative: Any
+    hard_tanh_backward: Any
+    hard_tanh_backward_from_output: Any
+    hard_sigmoid: Any
+    hard_sigmoid_derivative: Any
+    hard_sigmoid_backward: Any
+    hard_sigmoid_backward_from_output: Any
+    sparse_sigmoid: Any
+    sparse_sigmoid_derivative: Any
+    sparse_sigmoid_backward: Any
+    sparse_sigmoid_backward_from_output: Any
+    soft_shrink: Any
+    soft_shrink_derivative: Any
+    soft_shrink_backward: Any
+    soft_threshold: Any
+    soft_threshold_derivative: Any
+    soft_threshold_backward: Any
+    hard_shrink: Any
+    hard_shrink_derivative: Any
+    hard_shrink_backward: Any
+    hard_threshold: Any
+    hard_threshold_derivative: Any
+    hard_threshold_backward: Any
+    sigmoid: Any
+    sigmoid_derivative: Any
+    sigmoid_backward: Any
+    sigmoid_backward_from_output: Any
+    logistic: Any
+    logistic_derivative: Any
+    logistic_backward: Any
+    logistic_backward_from_output: Any
+    expit: Any
+    expit_derivative: Any
+    expit_backward: Any
+    expit_backward_from_output: Any
+    log_sigmoid: Any
+    log_sigmoid_derivative: Any
+    log_sigmoid_backward: Any
+    log_sigmoid_backward_from_output: Any
+    logsigmoid: Any
+    logsigmoid_derivative: Any
+    logsigmoid_backward: Any
+    logsigmoid_backward_from_output: Any
+    tanh: Any
+    tanh_derivative: Any
+    tanh_backward: Any
+    tanh_backward_from_output: Any
+    tanh_shrink: Any
+    tanh_shrink_derivative: Any
+    tanh_shrink_backward: Any
+    tanhshrink: Any
+    tanhshrink_derivative: Any
+    tanhshrink_backward: Any
+    lisht: Any
+    lisht_derivative: Any
+    lisht_backward: Any
+    softplus: Any
+    softplus_derivative: Any
+    softplus_backward: Any
+    softplus_backward_from_output: Any
+
+ufuncs: _Ufuncs
