@@ -188,6 +188,8 @@ softmax1: RowFunction
 quiet_softmax: RowFunction
 logsumexp: RowFunction
 log_sum_exp: RowFunction
+logmeanexp: RowFunction
+log_mean_exp: RowFunction
 hardmax: RowFunction
 sparsemax: RowFunction
 entmax15: RowFunction
