@@ -68,8 +68,12 @@ class GatedUnit:
     family: str
     activation: str
     gate: str
-    def __call__(self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ...) -> Any: ...
-    def backward(self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ...) -> Any: ...
+    def __call__(
+        self, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., out: Any = ..., **kwargs: Any
+    ) -> Any: ...
+    def backward(
+        self, grad: ArrayLike, a: ArrayLike, b: ArrayLike | None = ..., /, *, axis: int | None = ..., **kwargs: Any
+    ) -> Any: ...
 
 class Function:
     __name__: str
