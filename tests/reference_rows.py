@@ -30,7 +30,7 @@ def _guarded(function):
             if any(isnan(v) or v == inf for v in row):
                 return [mpf("nan")] * len(row)
             if all(v == -inf for v in row):
-                return [-inf if function in (log_softmax_row, logsumexp_row) else mpf(0)] * len(row)
+                return [-inf if function in (log_softmax_row, logsumexp_row, logmeanexp_row) else mpf(0)] * len(row)
             mp.prec = _precision(function, row)
             return function(row)
         finally:
@@ -58,6 +58,10 @@ def log_softmax_row(row):
 def logsumexp_row(row):
     m = max(row)
     return [m + log(sum(exp(v - m) for v in row))]
+
+
+def logmeanexp_row(row):
+    return [logsumexp_row(row)[0] - log(len(row))]
 
 
 def hardmax_row(row):
@@ -100,6 +104,7 @@ ROWS = {
     "softmin": _minimum(softmax_row),
     "log_softmin": _minimum(log_softmax_row),
     "logsumexp": _guarded(logsumexp_row),
+    "logmeanexp": _guarded(logmeanexp_row),
     "hardmax": _guarded(hardmax_row),
     "sparsemax": _guarded(sparsemax_row),
     "entmax15": _guarded(entmax15_row),

@@ -84,7 +84,7 @@ def rowwise(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[st
             yield f"{shape} {axis}", y
             yield f"{shape} {axis} temperature", function(rows, axis=axis, temperature=0.7)
             yield f"{shape} {axis} where", function(rows, axis=axis, where=rows > -1)
-            back = (incoming.take(0, axis), rows) if function.__name__ == "logsumexp" else (incoming, y)
+            back = (incoming.take(0, axis), rows) if function.__name__ in ("logsumexp", "logmeanexp") else (incoming, y)
             yield f"{shape} {axis} backward", function.backward(*back, axis=axis)
 
 

@@ -6,7 +6,8 @@ import fastact as fa
 
 from .common import DTYPES, Timed, numbers, prepared, set_threads, some
 
-ROWWISE = ["softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "logsumexp", "hardmax", "sparsemax", "entmax15"]
+ROWWISE = ["softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "logsumexp", "logmeanexp", "hardmax", "sparsemax",
+           "entmax15"]  # fmt: skip
 GATED = ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"]
 PIECES = ["maxout", "max_affine", "crelu"]
 STOCHASTIC = ["rrelu", "noisy_relu", "gumbel_softmax"]
@@ -27,10 +28,10 @@ def rowwise(name, direction, dtype, shape):
     set_threads("all")
     dimensions, axis = SHAPES[shape]
     x, function = numbers(dimensions, dtype), getattr(fa, name)
-    out = np.empty(np.delete(dimensions, axis), dtype) if name == "logsumexp" else np.empty_like(x)
+    out = np.empty(np.delete(dimensions, axis), dtype) if name in ("logsumexp", "logmeanexp") else np.empty_like(x)
     if direction == "forward":
         return lambda: function(x, axis=axis, out=out)
-    y = x if name == "logsumexp" else function(x, axis=axis)
+    y = x if name in ("logsumexp", "logmeanexp") else function(x, axis=axis)
     grad = numbers(out.shape, dtype, 1)
     return lambda: function.backward(grad, y, axis=axis)
 

@@ -3,9 +3,10 @@
 
 Arrays come as (rows, run), each run contiguous: the halves of a split array are such views of it. They are worked on
 as one sequence of rows * run elements, cut into blocks; a block that is not a multiple of GROUP or crosses the end of
-a row is gathered.
+a row is gathered, as are all blocks where the elements of a run lie apart, which interleaved halves' do.
 """
 
+from libc.math cimport INFINITY
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
@@ -21,9 +22,14 @@ cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
     void fa_stream_end()
 
+ctypedef fused real:
+    float
+    double
+
 cdef struct Rows:
     char* data
     Py_ssize_t stride           # bytes from row to row
+    Py_ssize_t step             # elements from one of a run to the next
 
 cdef struct Job:
     block_fn value
@@ -44,6 +50,39 @@ cdef struct Job:
     Py_ssize_t blocks
     Py_ssize_t parts
     double params[MAX_PARAMS]
+    bint clamped                # the other half becomes itself, clamped, plus an offset, and the gate is bounded above
+    double limit
+    double offset
+
+
+cdef inline void spread(char* dst, Py_ssize_t to, const char* src, Py_ssize_t by, Py_ssize_t m, int size) noexcept nogil:
+    """Copy elements that lie apart."""
+    cdef Py_ssize_t i
+    if size == 4:
+        for i in range(m):
+            (<float*> dst)[i * to] = (<const float*> src)[i * by]
+    else:
+        for i in range(m):
+            (<double*> dst)[i * to] = (<const double*> src)[i * by]
+
+
+cdef inline void bounded(real* dst, const real* src, Py_ssize_t m, double least, double most, double offset) noexcept nogil:
+    """Clamp, and add, where -0.0 changes nothing; NaN stays."""
+    cdef real low = <real> least, high = <real> most, more = <real> offset, v
+    cdef Py_ssize_t i
+    for i in range(m):
+        v = src[i]
+        v = low if v < low else v
+        v = high if v > high else v
+        dst[i] = v + more
+
+
+cdef inline void stopped(real* slope, const real* src, Py_ssize_t m, double least, double most) noexcept nogil:
+    """0 where what a slope belongs to has been clamped."""
+    cdef real low = <real> least, high = <real> most
+    cdef Py_ssize_t i
+    for i in range(m):
+        slope[i] = 0 if (src[i] < low) | (src[i] > high) else slope[i]
 
 
 cdef inline void gather(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m, char* buffer) noexcept nogil:
@@ -53,7 +92,10 @@ cdef inline void gather(const Job* job, const Rows* a, Py_ssize_t start, Py_ssiz
     memset(buffer + m * size, 0, (wide - m) * size)
     while m > 0:
         count = min(m, job.run - column)
-        memcpy(buffer, a.data + row * a.stride + column * size, count * size)
+        if a.step != 1:
+            spread(buffer, 1, a.data + row * a.stride + column * a.step * size, a.step, count, size)
+        else:
+            memcpy(buffer, a.data + row * a.stride + column * size, count * size)
         buffer += count * size
         m -= count
         row += 1
@@ -65,7 +107,9 @@ cdef inline void scatter(const Job* job, const Rows* a, Py_ssize_t start, Py_ssi
     cdef int size = job.size
     while m > 0:
         count = min(m, job.run - column)
-        if job.stream:
+        if a.step != 1:
+            spread(a.data + row * a.stride + column * a.step * size, a.step, buffer, 1, count, size)
+        elif job.stream:
             movers[size == 8].stream(a.data + row * a.stride + column * size, buffer, count * size, NULL)
         else:
             memcpy(a.data + row * a.stride + column * size, buffer, count * size)
@@ -78,7 +122,7 @@ cdef inline void scatter(const Job* job, const Rows* a, Py_ssize_t start, Py_ssi
 cdef inline char* place(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m) noexcept nogil:
     """Where m elements lie side by side in a multiple of GROUP; NULL: nowhere."""
     cdef Py_ssize_t column = start % job.run
-    if m % GROUP or column + m > job.run:
+    if m % GROUP or column + m > job.run or a.step != 1:
         return NULL
     return a.data + start // job.run * a.stride + column * job.size
 
@@ -107,12 +151,25 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch) n
     cdef const char* linear = source(job, &job.linear, start, m, scratch + room)
     cdef const char* gate = source(job, &job.gate, start, m, scratch)
     cdef const char* grad
+    cdef const char* raw_gate = gate
+    cdef const char* raw_linear = linear
     for j in range(job.nparams):
         single[j] = <float> job.params[j]
         if job.size == 4:
             p[j] = &single[j]
         else:
             p[j] = &job.params[j]
+    if job.clamped:
+        # The other half goes where nothing is yet: in backward what is there last is its gradient.
+        out_linear = target(job, &job.out_linear, start, m, scratch + 7 * room) if job.back else scratch + 7 * room
+        if job.size == 4:
+            bounded[float](<float*> (scratch + 6 * room), <const float*> gate, wide, -INFINITY, job.limit, -0.0)
+            bounded[float](<float*> out_linear, <const float*> linear, wide, -job.limit, job.limit, job.offset)
+        else:
+            bounded[double](<double*> (scratch + 6 * room), <const double*> gate, wide, -INFINITY, job.limit, -0.0)
+            bounded[double](<double*> out_linear, <const double*> linear, wide, -job.limit, job.limit, job.offset)
+        gate = scratch + 6 * room
+        linear = out_linear
     if not job.back:
         job.value(gate, scratch + 4 * room, NULL, wide, p)
         factor[0] = linear
@@ -129,6 +186,12 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch) n
     factor[0] = grad
     job.multiply(scratch + 6 * room, out, NULL, wide, factor)
     job.multiply(scratch + 4 * room, out_linear, NULL, wide, factor)
+    if job.clamped and job.size == 4:
+        stopped[float](<float*> out, <const float*> raw_gate, wide, -INFINITY, job.limit)
+        stopped[float](<float*> out_linear, <const float*> raw_linear, wide, -job.limit, job.limit)
+    elif job.clamped:
+        stopped[double](<double*> out, <const double*> raw_gate, wide, -INFINITY, job.limit)
+        stopped[double](<double*> out_linear, <const double*> raw_linear, wide, -job.limit, job.limit)
     if out == scratch + 3 * room:
         scatter(job, &job.out, start, m, out)
     if out_linear == scratch + 7 * room:
@@ -154,6 +217,11 @@ cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop) noexcept 
 cdef void run_part(const void* given, Py_ssize_t part, int worker) noexcept nogil:
     cdef const Job* job = <const Job*> given
     run_range(job, job.blocks * part // job.parts * BLOCK, min(job.blocks * (part + 1) // job.parts * BLOCK, job.n))
+
+
+cdef Rows rows_of(cnp.ndarray array):
+    """An array of shape (rows, run)."""
+    return Rows(<char*> cnp.PyArray_DATA(array), array.strides[0], array.strides[1] // array.itemsize if array.shape[1] > 1 else 1)
 
 
 cdef class Gate:
@@ -185,29 +253,36 @@ cdef class Gate:
                 self.jobs[j].params[k] = value
         self.cost = max(0.3, 0.02 * tables[0][name, "value", False][1])
 
-    def run(self, cnp.ndarray gate, cnp.ndarray linear, cnp.ndarray out, grad=None, out_linear=None):
+    def run(
+        self, cnp.ndarray gate, cnp.ndarray linear, cnp.ndarray out, grad=None, out_linear=None, params=None, limit=None,
+        double offset=0.0,
+    ):
         """Compute ``out = activation(gate) * linear``, or with grad the gradients by gate and linear.
 
-        All are (rows, run) of one dtype with contiguous runs. `out` is an input or shares no memory with one; gradients
-        share none.
+        All are (rows, run) of one dtype, of whose runs the elements follow each other, or every other one. `out` is an
+        input or shares no memory with one; gradients share none. `params` are those of the activation in place of its
+        defaults; the gate is clamped above to `limit`, the other half on both sides, and the offset added to that.
         """
         cdef Job job = self.jobs[gate.itemsize == 8]
         cdef Py_ssize_t rows = gate.shape[0], blocks
         cdef int threads
-        cdef cnp.ndarray array
+        cdef int k
         job.run = gate.shape[1]
         job.n = rows * job.run
-        job.gate = Rows(<char*> cnp.PyArray_DATA(gate), gate.strides[0])
-        job.linear = Rows(<char*> cnp.PyArray_DATA(linear), linear.strides[0])
-        job.out = Rows(<char*> cnp.PyArray_DATA(out), out.strides[0])
+        job.gate = rows_of(gate)
+        job.linear = rows_of(linear)
+        job.out = rows_of(out)
+        job.clamped = limit is not None or offset != 0
+        job.limit = INFINITY if limit is None else limit
+        job.offset = offset if offset != 0 else -0.0
+        for k, value in enumerate(params or ()):
+            job.params[k] = value
         job.back = grad is not None
         job.buffered = job.out.data == job.gate.data or job.out.data == job.linear.data
         if job.back:
-            array = grad
-            job.grad = Rows(<char*> cnp.PyArray_DATA(array), array.strides[0])
-            array = out_linear
-            job.out_linear = Rows(<char*> cnp.PyArray_DATA(array), array.strides[0])
-        job.stream = not job.buffered and worth_streaming(job.n * job.size)
+            job.grad = rows_of(grad)
+            job.out_linear = rows_of(out_linear)
+        job.stream = not job.buffered and job.out.step == 1 and worth_streaming(job.n * job.size)
         job.buffered |= job.stream
         if job.n == 0:
             return

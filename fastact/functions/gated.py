@@ -6,6 +6,7 @@ elementwise activations, strung together by ``cpu/gated.pyx``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,33 @@ ValueError
     For an axis of odd length, an axis that the array does not have, arrays that do not broadcast, an `out` of another
     shape. Nothing has been written then.
 """
+
+
+@dataclass(frozen=True)
+class Variant:
+    """How a call departs from activation(gate) * other, and from halves side by side."""
+
+    interleaved: bool = False
+    #: Of the kernels: params, limit, offset.
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, title: str, b: Any, place: Place) -> None:
+        """Refuse what there is not."""
+        if self.interleaved and b is not None:
+            raise TypeError(f"{title}: interleaved goes with one array, which is split; there are two")
+        if place is not Place.CPU and (self.numbers or self.interleaved):
+            raise TypeError(f"{title}: limit, alpha, offset and interleaved are not supported on a GPU")
+
+    def split(self, array: np.ndarray, axis: int) -> list[np.ndarray]:
+        """The halves of an array."""
+        if not self.interleaved:
+            return np.split(array, 2, axis=axis)
+        moved = np.moveaxis(array, axis, -1)
+        return [np.moveaxis(moved[..., k::2], -1, axis) for k in range(2)]
+
+    def join(self, half: np.ndarray, axis: int) -> np.ndarray:
+        """An array with both halves equal."""
+        return np.repeat(half, 2, axis=axis) if self.interleaved else np.concatenate([half, half], axis=axis)
 
 
 class GatedUnit(Function):
@@ -81,28 +109,31 @@ True
         self, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, out: Any = None, device: Any = None, **_unknown: Any
     ) -> Any:
         self._check("__call__", _unknown, a=a)
-        title = self._title()
+        return self._forward(self._title(), a, b, axis, out, device, Variant())
+
+    def _forward(self, title: str, a: Any, b: Any, axis: Any, out: Any, device: Any, variant: Variant) -> Any:
         if contained(a, b):
-            call = partial(self, axis=axis, out=out, device=device)
-            return self._in_container(title, call, [], [a] if b is None else [a, b], axis)
+            call = partial(self._forward, title, axis=axis, out=out, device=device, variant=variant)
+            return self._in_container(title, lambda *v: call(*v, *[None] * (2 - len(v))), [], a, b, axis, variant)
         place = place_of(title, device, (a, b, out))
+        variant.check(title, b, place)
         if place is Place.THERE:
             with gpu(place) as there:
                 return there.gated(title, self, None, a, b, axis, out)
-        first, second, dtype, _, layout = self._halves(title, a, b, axis)
+        first, second, dtype, _, layout = self._halves(title, a, b, axis, variant)
         if place is Place.HOST:
             with gpu(place) as host:
                 return host.gated(title, self, None, first, second, dtype, out)[()]
         if out is not None:
             out = check_out(title, out, first.shape, dtype)
-        halves = [layout.runs(h) for h in (first, second)]
+        halves = [_runs(layout, h) for h in (first, second)]
         result = keeping(np.empty_like, first, dtype=first.dtype, subok=False) if out is None else out
         target = layout.runs_view(result) if result.dtype == first.dtype else None
         if target is None or any(overlap(target, h) for h in halves):
             result = keeping(np.empty_like, first, subok=False)
             target = layout.runs(result)
         gate, linear = halves if self.gate == "first" else halves[::-1]
-        self._kernels.run(gate, linear, target)
+        self._kernels.run(gate, linear, target, **variant.numbers)
         if out is None:
             return narrowed(result, dtype)[()]
         return stored(out, result)
@@ -126,15 +157,18 @@ True
             ``backward(grad, a, b)``.
         """
         self._check("backward", _unknown, grad=grad, a=a)
-        title = self._title("backward")
+        return self._back(self._title("backward"), grad, a, b, axis, device, Variant())
+
+    def _back(self, title: str, grad: Any, a: Any, b: Any, axis: Any, device: Any, variant: Variant) -> Any:
         if contained(grad, a, b):
-            call = partial(self.backward, axis=axis, device=device)
-            return self._in_container(title, call, [grad], [a] if b is None else [a, b], axis)
+            call = partial(self._back, title, axis=axis, device=device, variant=variant)
+            return self._in_container(title, lambda *v: call(*v, *[None] * (3 - len(v))), [grad], a, b, axis, variant)
         place = place_of(title, device, (grad, a, b))
+        variant.check(title, b, place)
         if place is Place.THERE:
             with gpu(place) as there:
                 return there.gated(title, self, grad, a, b, axis, None)
-        first, second, dtype, whole, layout = self._halves(title, a, b, axis)
+        first, second, dtype, whole, layout = self._halves(title, a, b, axis, variant)
         incoming = real_array(title, "grad", grad)
         dtype = np.result_type(dtype, dtype_of(incoming))
         work = work_dtype(dtype)
@@ -148,12 +182,12 @@ True
             result: Any = tuple(outputs)
         else:
             result = keeping(np.empty_like, whole[0], dtype=work, subok=False)
-            outputs = np.split(result, 2, axis=whole[1])
-        arrays = [layout.runs(np.asarray(h, work)) for h in (first, second, incoming)]
-        targets = [layout.runs(o) for o in outputs]
+            outputs = variant.split(result, whole[1])
+        arrays = [_runs(layout, np.asarray(h, work)) for h in (first, second, incoming)]
+        targets = [_runs(layout, o) for o in outputs]
         order = slice(None) if self.gate == "first" else slice(None, None, -1)
         (gate, linear), (by_gate, by_linear) = arrays[:2][order], targets[order]
-        self._kernels.run(gate, linear, by_gate, arrays[2], by_linear)
+        self._kernels.run(gate, linear, by_gate, arrays[2], by_linear, **variant.numbers)
         for output, target in zip(outputs, targets, strict=True):
             if not np.may_share_memory(output, target):
                 output[...] = layout.unfold(target, output.shape)
@@ -161,8 +195,9 @@ True
             return tuple(narrowed(r, dtype) for r in result)
         return narrowed(result, dtype)
 
-    def _in_container(self, title: str, call: Any, grad: list[Any], arrays: list[Any], axis: Any) -> Any:
+    def _in_container(self, title: str, call: Any, grad: list[Any], a: Any, b: Any, axis: Any, variant: Variant) -> Any:
         """The result for what is more than an array: masked where either half, or the gradient, is."""
+        arrays = [a] if b is None else [a, b]
         values = [*grad, *arrays]
         if not any(isinstance(v, Masked) for v in values):
             return elsewhere(title, call, values)
@@ -170,10 +205,10 @@ True
         if len(arrays) == 2:
             return masked(result, mask_of(*values))
         along = -1 if axis is None else axis
-        mask = np.logical_or(*np.split(np.ma.getmaskarray(arrays[0]), 2, axis=along)) | mask_of(*grad)
-        return masked(result, np.concatenate([mask, mask], axis=along) if grad else mask)
+        mask = np.logical_or(*variant.split(np.ma.getmaskarray(arrays[0]), along)) | mask_of(*grad)
+        return masked(result, variant.join(mask, along) if grad else mask)
 
-    def _halves(self, title: str, a: Any, b: Any, axis: Any) -> tuple[Any, Any, np.dtype, Any, Layout]:
+    def _halves(self, title: str, a: Any, b: Any, axis: Any, variant: Variant) -> tuple[Any, Any, np.dtype, Any, Layout]:
         """Both halves in the working dtype, the dtype of the result, the array that was split, and the layout."""
         first = real_array(title, "x" if b is None else "a", a)
         if b is not None:
@@ -188,15 +223,90 @@ True
                 first, second = np.broadcast_arrays(first.astype(work, copy=False), second.astype(work, copy=False))
             except ValueError:
                 raise ValueError(f"{title}: a has shape {first.shape} and b {second.shape}; they do not broadcast") from None
-            fast = min(range(first.ndim), key=lambda i: (first.shape[i] == 1, abs(first.strides[i])), default=None)
-            return first, second, dtype, None, layout_of(first, () if fast is None else (fast,))
+            return first, second, dtype, None, layout_of(first, _fastest(first))
         number = one_axis(title, -1 if axis is None else axis, first.ndim)
         if first.shape[number] % 2:
             raise ValueError(f"{title}: axis {number} of x has length {first.shape[number]}; expected an even one")
         dtype = dtype_of(first)
         whole = first.astype(work_dtype(dtype), copy=False)
-        first, second = np.split(whole, 2, axis=number)
-        return first, second, dtype, (whole, number), layout_of(first, (number,))
+        first, second = variant.split(whole, number)
+        axes = _fastest(first) if variant.interleaved else (number,)
+        return first, second, dtype, (whole, number), layout_of(first, axes)
+
+
+def _fastest(array: np.ndarray) -> tuple[int, ...]:
+    """The axis along which elements lie nearest to each other, if there is one."""
+    fast = min(range(array.ndim), key=lambda i: (array.shape[i] == 1, abs(array.strides[i])), default=None)
+    return () if fast is None else (fast,)
+
+
+def _runs(layout: Layout, array: np.ndarray) -> np.ndarray:
+    """The array as (outer, n * inner) with runs of elements that follow each other, or every other one; copied if need be."""
+    outer, n, inner = layout.shape
+    found = array.transpose(layout.order).reshape(outer, n * inner)
+    apart = found.flags.aligned and found.strides[1] == 2 * found.itemsize and np.may_share_memory(found, array)
+    return found if apart and n * inner > 1 else layout.runs(array)
+
+
+class SwiGLU(GatedUnit):
+    call = "(a, b)"
+    parameters = GatedUnit.parameters + """\
+limit : float, optional
+    The gate is clamped above to it, the other array to [-limit, limit].
+alpha : float, default 1.0
+    The gate is multiplied by sigmoid(alpha * gate).
+offset : float, default 0.0
+    Added to the other array, after it is clamped.
+interleaved : bool, default False
+    Of one array: a is its elements 0, 2, 4, ... along the axis and b its elements 1, 3, 5, ..., instead of halves.
+"""
+
+    def __call__(
+        self, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, out: Any = None, device: Any = None,
+        limit: float | None = None, alpha: float = 1.0, offset: float = 0.0, interleaved: bool = False, **_unknown: Any,
+    ) -> Any:  # fmt: skip
+        self._check("__call__", _unknown, a=a)
+        title = self._title()
+        return self._forward(title, a, b, axis, out, device, _clamped(title, limit, alpha, offset, interleaved))
+
+    def backward(
+        self, grad: Any = REQUIRED, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, device: Any = None,
+        limit: float | None = None, alpha: float = 1.0, offset: float = 0.0, interleaved: bool = False, **_unknown: Any,
+    ) -> Any:  # fmt: skip
+        """Gradients by the input or by both inputs, fused.
+
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against it.
+        a, b, axis, device, limit, alpha, offset, interleaved
+            As in the forward pass. Beyond the limit the gradient is 0, at it that from within.
+
+        Returns
+        -------
+        numpy.ndarray or tuple of numpy.ndarray
+            The gradient by x for ``backward(grad, x)``; those by a and by b, each of the broadcast shape, for
+            ``backward(grad, a, b)``.
+        """
+        self._check("backward", _unknown, grad=grad, a=a)
+        title = self._title("backward")
+        return self._back(title, grad, a, b, axis, device, _clamped(title, limit, alpha, offset, interleaved))
+
+
+def _clamped(title: str, limit: Any, alpha: Any, offset: Any, interleaved: Any) -> Variant:
+    """What a call of swiglu asks for."""
+    for name, value in {"alpha": alpha, "offset": offset, "limit": 1.0 if limit is None else limit}.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
+            raise TypeError(f"{title}: {name} is {value!r}; expected a number")
+        if name != "limit" and not np.isfinite(value):
+            raise ValueError(f"{title}: {name} is {value!r}; expected a finite number")
+    if limit is not None and not limit > 0:
+        raise ValueError(f"{title}: limit is {limit!r}; expected a positive number")
+    if not isinstance(interleaved, bool | np.bool_):
+        raise TypeError(f"{title}: interleaved is {interleaved!r}; expected a bool")
+    if limit is None and alpha == 1.0 and offset == 0.0:
+        return Variant(bool(interleaved))
+    return Variant(bool(interleaved), {"params": (float(alpha),), "limit": limit, "offset": float(offset)})
 
 
 _SHAZEER = "Shazeer 2020, GLU variants improve transformer, arXiv:2002.05202."
@@ -218,9 +328,12 @@ FUNCTIONS = [
         notes="Some libraries (diffusers) gate with the second half instead: exchange the arguments for those.",
         reference=_SHAZEER,
     ),
-    GatedUnit(
-        "swiglu", "silu", "first", summary="Swish gated unit: silu(a) * b.", latex=r"f(a, b) = a \sigma(a)\, b",
-        notes="The order of LLaMA: a from gate_proj, b from up_proj.", reference=_SHAZEER,
+    SwiGLU(
+        "swiglu", "silu", "first", summary="Swish gated unit: silu(a) * b; also clamped, as in gpt-oss.",
+        latex=r"f(a, b) = a \sigma(a)\, b",
+        notes="The order of LLaMA: a from gate_proj, b from up_proj. With all parameters it is m sigmoid(alpha m) (c + offset), "
+        "m = min(a, limit), c = b clamped to [-limit, limit]; gpt-oss has limit=7, alpha=1.702, offset=1, interleaved=True.",
+        reference=f"{_SHAZEER[:-1]}; clamped: OpenAI 2025, gpt-oss-120b and gpt-oss-20b model card, arXiv:2508.10925.",
     ),
     GatedUnit(
         "seglu", "selu", "first", summary="Scaled exponential gated unit: selu(a) * b.",

@@ -1,4 +1,4 @@
-"""The row-wise functions: softmax, log_softmax, softmin, log_softmin, logsumexp, softmax1, hardmax, sparsemax, entmax15."""
+"""The row-wise functions: softmax and its logarithm, softmax1, logsumexp, hardmax, sparsemax, entmax15 and their kin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arguments import broadcast_mask, stored
 from .base import real_array
-from .logsums import LogSumExp
+from .logsums import LogMeanExp, LogSumExp
 from .registry import register
 from .rows import LogRowFunction, RowFunction
 
@@ -50,7 +50,13 @@ _BRIDLE = "Bridle 1990, Training stochastic model recognition algorithms as netw
 _ULP = "Within 2 ULP where the result is a normal number, 2.5 with a temperature."
 _SUMS = f"{_ULP} A row with one finite element gives 1."
 
-FUNCTIONS = [
+_HIGHAM = "Blanchard, Higham and Higham 2021, Accurately computing the log-sum-exp and softmax functions."
+_LOGS = (
+    "Unlike the other functions a row with +inf and no NaN gives +inf. `backward` takes the input. Where the result is near 0 "
+    "the error is 2 ULP of the maximum."
+)
+
+FUNCTIONS: list[RowFunction] = [
     RowFunction(
         "softmax", "softmax", summary="Softmax of each row: exp(x / T) over the sum of these.",
         latex=r"f(x)_i = \frac{\exp(x_i / T)}{\sum_j \exp(x_j / T)}", range=("0", "1"), notes=_SUMS, reference=_BRIDLE,
@@ -78,11 +84,17 @@ FUNCTIONS = [
         reference="Miller 2023, Attention is off by one, https://www.evanmiller.org/attention-is-off-by-one.html.",
     ),
     LogSumExp(
-        "logsumexp", "logsumexp", summary="Logarithm of the sum of exponentials of each row.", range=("-inf", "inf"),
-        latex=r"f(x) = \log \sum_j \exp(x_j / T)", aliases=("log_sum_exp",),
-        notes="Unlike the other functions a row with +inf and no NaN gives +inf. Where the result is near 0 the error is "
-        "2 ULP of the maximum. `backward` takes the input.",
-        reference="Blanchard, Higham and Higham 2021, Accurately computing the log-sum-exp and softmax functions.",
+        "logsumexp", "logsumexp", summary="Logarithm of the sum of exponentials of each row, weighted by b if given.",
+        latex=r"f(x) = \log \sum_j b_j \exp(x_j / T)", aliases=("log_sum_exp",), range=("-inf", "inf"),
+        notes=f"{_LOGS} Weights are computed with in float64, by NumPy; the error is then 4 ULP of the largest of the maximum "
+        "and the logarithms of the weights, and, where terms cancel, as many times more as the sum of their magnitudes is "
+        "larger than the magnitude of their sum.", reference=_HIGHAM,
+    ),
+    LogMeanExp(
+        "logmeanexp", "logsumexp", summary="Logarithm of the mean of exponentials of each row, weighted by b if given.",
+        latex=r"f(x) = \log \frac{1}{n} \sum_j b_j \exp(x_j / T)", aliases=("log_mean_exp",), range=("-inf", "inf"),
+        notes=f"logsumexp less the logarithm of the number of elements that count, weights or not. {_LOGS}"
+        " Or of that logarithm, if it is larger.", reference=_HIGHAM,
     ),
     Hardmax(
         "hardmax", "hardmax", summary="Hardmax of each row: 1 at the first maximum, 0 elsewhere.", range=("0", "1"),

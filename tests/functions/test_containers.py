@@ -12,7 +12,7 @@ GATED = ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"]
 #: What each family makes of one array, in the order of the table of functions.
 CALLS = {
     "elementwise": lambda x: fa.silu(x, 0.5),
-    **{name: lambda x, name=name: getattr(fa, name)(x) for name in [*ROWS, "logsumexp", *GATED]},
+    **{name: lambda x, name=name: getattr(fa, name)(x) for name in [*ROWS, "logsumexp", "logmeanexp", *GATED]},
     "maxout": lambda x: fa.maxout(x, 2),
     "max_affine": lambda x: fa.max_affine(x, [1.0, -0.5], [0.0, 0.0]),
     "crelu": fa.crelu,
@@ -161,7 +161,7 @@ def test_masked_parameter_gradients(dtype):
         assert_same_bits(np.asarray(got["alpha"]), np.asarray(want["alpha"]))
 
 
-REFUSED = [*ROWS, "logsumexp", *GATED, "maxout", "crelu", "max_affine", "rrelu", "noisy_relu", "gumbel_softmax"]
+REFUSED = [*ROWS, "logsumexp", "logmeanexp", *GATED, "maxout", "crelu", "max_affine", "rrelu", "noisy_relu", "gumbel_softmax"]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -15,6 +15,7 @@ from fastact.cpu import levels
 
 NAMES = list(ROWS)
 LOGS = ["log_softmax", "log_softmin"]
+SUMS = ["logsumexp", "logmeanexp"]
 ABSOLUTE = {"sparsemax": 4.0, "entmax15": 8.0, "hardmax": 0.0}  # units of eps
 LENGTHS = [1, 2, 3, 10, 16, 33, 64, 65, 100, 1000]
 
@@ -44,8 +45,10 @@ def check(name, got, x, dtype, temperature=1.0, bound=2.0):
         np.testing.assert_array_equal(values[~finite], nearest[~finite], err_msg=f"{name} {row.tolist()[:20]}")
         if name in ABSOLUTE:
             slack = np.full(nearest.shape, ABSOLUTE[name] * eps)
-        elif name == "logsumexp":
-            slack = 2 * eps * np.maximum(np.abs(nearest), np.abs(row[np.isfinite(row)]).max(initial=0.0) / temperature)
+        elif name in SUMS:
+            least = math.log(row.size) if name == "logmeanexp" else 0.0
+            largest = np.abs(row[np.isfinite(row)]).max(initial=0.0) / temperature
+            slack = 2 * eps * np.maximum(np.abs(nearest), max(largest, least))
         else:
             ulp = np.spacing(np.abs(nearest).astype(dtype)).astype(np.float64)
             slack = np.where(np.abs(nearest) < tiny, 2 * tiny * eps, bound * ulp)
@@ -80,7 +83,7 @@ def test_few_columns(name, dtype, shape):
     axis, eps = len(shape) - 2, float(np.finfo(dtype).eps)
     rows = np.ascontiguousarray(np.moveaxis(x, axis, -1))
     want, got = function(rows), function(x, axis)
-    if name == "logsumexp":
+    if name in SUMS:
         np.testing.assert_allclose(got, want, rtol=2 * eps)
         return
     if name == "hardmax":
@@ -206,7 +209,7 @@ def test_any_shape_axis_and_layout(name, peer, data):
     x = x[tuple(slice(None, None, s) for s in steps)]
     want = getattr(scipy.special, peer)(x, axis=axis)
     np.testing.assert_allclose(getattr(fa, name)(x, axis), want, rtol=1e-13, atol=1e-14)
-    if name != "logsumexp":
+    if name not in SUMS:
         out = np.full(x.shape, np.nan).T.copy().T
         assert getattr(fa, name)(x, axis, out=out) is out
         np.testing.assert_allclose(out, want, rtol=1e-13, atol=1e-14)
@@ -225,12 +228,12 @@ def test_masks(name, data):
     x[~mask] = rng.choice([np.nan, np.inf, 3.0], (~mask).sum())
     function = getattr(fa, name)
     got = function(x, axis, where=mask)
-    got = np.moveaxis(np.expand_dims(got, axis) if name == "logsumexp" else got, axis, -1)
+    got = np.moveaxis(np.expand_dims(got, axis) if name in SUMS else got, axis, -1)
     empty = -np.inf if name.startswith("log") else 0.0
     for index in np.ndindex(got.shape[:-1]):
         counts = np.moveaxis(mask, axis, -1)[index]
         alone = np.moveaxis(x, axis, -1)[index][counts]
-        if name == "logsumexp":
+        if name in SUMS:
             np.testing.assert_allclose(got[index], function(alone) if counts.any() else -np.inf, rtol=1e-14)
             continue
         assert (got[index][~counts] == empty).all()
@@ -259,16 +262,17 @@ def test_limits(name):
             got = function(sign * x)
             assert (got[0] == empty).all()
             assert np.isnan(got[1]).all()
-            if name == "logsumexp":
-                assert got[2:6].tolist() == [np.inf, float(big), 500.0, float(big)]
+            if name in SUMS:
+                mean = 500.0 - (math.log(n) if name == "logmeanexp" else 0.0)
+                np.testing.assert_allclose(got[2:6], [np.inf, float(big), mean, float(big)], rtol=1e-6)
                 continue
             assert np.isnan(got[2]).all()
             assert got[3, 1] == got[4, 2] == one
             assert np.delete(got[3], 1).max() in (0.0, -np.inf)
             assert np.isfinite(got[5]).all()
-        assert function(np.array([[500]], dtype)).ravel()[0] == (500 if name == "logsumexp" else one)
-        assert function(np.zeros((3, 0), dtype)).shape == ((3,) if name == "logsumexp" else (3, 0))
-        assert function(np.zeros((0, 3), dtype)).shape == ((0,) if name == "logsumexp" else (0, 3))
+        assert function(np.array([[500]], dtype)).ravel()[0] == (500 if name in SUMS else one)
+        assert function(np.zeros((3, 0), dtype)).shape == ((3,) if name in SUMS else (3, 0))
+        assert function(np.zeros((0, 3), dtype)).shape == ((0,) if name in SUMS else (0, 3))
 
 
 def test_confident_rows_keep_their_digits():
@@ -289,7 +293,7 @@ def test_dtypes(name):
         assert got.dtype == np.dtype(want)
         np.testing.assert_allclose(got, function(x.astype(dtype).astype("d")), rtol=1e-3)
     assert_same_bits(function(x.tolist()), function(x.astype("d")))
-    if name != "logsumexp":
+    if name not in SUMS:
         out = np.empty(x.shape, "e")
         function(x.astype("f"), out=out)
         assert_same_bits(out, function(x.astype("f")).astype("e"))
@@ -305,7 +309,7 @@ def test_same_bits_for_any_number_of_threads_and_in_place(name, shape, axis, thr
     for n in (2, 3):
         threads(n)
         assert_same_bits(function(x, axis), want)
-    if name != "logsumexp":
+    if name not in SUMS:
         y = x.copy()
         function(y, axis, out=y)
         assert_same_bits(y, want)
@@ -342,13 +346,13 @@ def test_backward(name, shape, axis, temperature):
 
     y = forward(x)
     grad = rng.normal(size=np.shape(y))
-    given = x if name == "logsumexp" else y
+    given = x if name in SUMS else y
     got = function.backward(grad, given, axis, temperature=temperature)
     np.testing.assert_allclose(got, jacobian_times(forward, grad, x), rtol=1e-6, atol=2e-9)
     single = function.backward(grad.astype("f"), given.astype("f"), axis, temperature=temperature)
     assert single.dtype == np.float32
     np.testing.assert_allclose(single, got, rtol=1e-4, atol=4e-6)
-    if name != "logsumexp":
+    if name not in SUMS:
         target = grad.copy()
         assert function.backward(target, y, axis, temperature=temperature, out=target) is target
         np.testing.assert_array_equal(target, got)
@@ -361,7 +365,7 @@ def test_backward_of_masked_elements_is_zero(name):
     mask = x > -0.5
     mask[2] = False
     function = getattr(fa, name)
-    if name == "logsumexp":
+    if name in SUMS:
         got = function.backward(np.ones(5), x, where=mask)
     else:
         got = function.backward(np.ones((5, 9)), function(x, where=mask))
