@@ -104,6 +104,18 @@ def _names() -> dict[str, Spec]:
 
 
 @cache
+def _attributes(ufuncs: bool) -> list[str]:
+    """The names of all functions, or of all ufuncs, aliases included."""
+    return [
+        name if kind == "value" else f"{name}_{kind}"
+        for spec in REGISTRY.values()
+        for name in (spec.name, *spec.alias)
+        for kind in kinds(spec)
+        if not ufuncs or outputs(kind) == 1
+    ]
+
+
+@cache
 def _split(attribute: str) -> tuple[str, str] | None:
     """("gelu", "derivative") for "gelu_derivative", an alias for its activation; None if it is no such name."""
     for spec in REGISTRY.values():
@@ -121,6 +133,10 @@ def __getattr__(attribute: str) -> Any:
     return compiled_function(*found)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_attributes(False)})
+
+
 class _Ufuncs:
     """The ufuncs by name, each compiled when it is asked for."""
 
@@ -129,6 +145,9 @@ class _Ufuncs:
         if found is None:
             raise AttributeError(f"fastact.numba.ufuncs has no attribute {attribute!r}")
         return ufunc(*found)
+
+    def __dir__(self) -> list[str]:
+        return sorted({*super().__dir__(), *_attributes(True)})
 
 
 ufuncs = _Ufuncs()

@@ -26,10 +26,17 @@ def _named(name: str, kind: str, call: Any, defaults: bool) -> Callable[..., Any
     return made
 
 
+def _pickled_by_name(made: Any, maker: Callable[[str, str], Any], name: str, kind: str) -> Any:
+    """Make a compiled object pickle as a call of its maker: what Numba would pickle of it lacks the overload of ``call``."""
+    made.__reduce__ = lambda: (maker, (name, kind))
+    return made
+
+
 @cache
 def compiled_function(name: str, kind: str) -> Any:
     """The ``@njit`` function of a kind."""
-    return njit(**OPTIONS)(_named(name, kind, entry(name, kind), True))
+    made = njit(**OPTIONS)(_named(name, kind, entry(name, kind), True))
+    return _pickled_by_name(made, compiled_function, name, kind)
 
 
 @cache
@@ -37,4 +44,5 @@ def compiled_ufunc(name: str, kind: str) -> Any:
     """The ufunc of a kind."""
     count = len(ARRAYS[kind]) + len(REGISTRY[name].params)
     signatures = [t(*[t] * count) for t in (types.float32, types.float64)]
-    return vectorize(signatures, **OPTIONS)(_named(name, kind, entry(name, kind), False))
+    made = vectorize(signatures, **OPTIONS)(_named(name, kind, entry(name, kind), False))
+    return _pickled_by_name(made, compiled_ufunc, name, kind)
