@@ -7,7 +7,7 @@ import fastact as fa
 from .common import DTYPES, Timed, numbers, prepared, set_threads, some
 
 ROWWISE = ["softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "logsumexp", "logmeanexp", "hardmax", "sparsemax",
-           "entmax15"]  # fmt: skip
+           "entmax15", "entmax"]  # fmt: skip
 GATED = ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"]
 PIECES = ["maxout", "max_affine", "crelu"]
 STOCHASTIC = ["rrelu", "noisy_relu", "gumbel_softmax"]

@@ -1,10 +1,16 @@
-"""Sparse projections of rows onto the probability simplex: the passes of sparsemax and entmax15.
+"""Sparse projections of rows onto the probability simplex: the passes of sparsemax, entmax15 and entmax.
 
 The threshold theta is found by Newton's method, from below; z is (sign x - m)/T with m the largest element.
+
+For any alpha = 1 + a results are (1 + a (z - theta))^(1/a), which tends to exp(z - theta) with a to 0. While a <= 1 the
+power a of their sum S is a norm of what is linear in theta, so convex, and Newton's method for it stays on one side. From a
+sum S and W, that of results over 1 + a (z - theta), its step is S (1 - S^-a)/(a W). For a > 1 results rise infinitely
+steeply where they begin; there theta is found by bisection.
 """
 
-from ..language.atoms import select, sqrt
-from ..language.registry import row_pass
+from ..language.atoms import abs, exponent, scale_by_pow2, select, sqrt
+from ..language.registry import primitive, row_pass
+from ..primitives.exponential import exp, expm1_parts, log_reduce, log_sum
 from ..primitives.parts import keep_nan, two_product, two_sum
 
 
@@ -61,6 +67,57 @@ def sparse_start(m, peak, theta):
     """The maximum, 0 if that is -inf, NaN if it is inf; theta starts at -1: the maximum alone reaches 1 there."""
     finite = select((m < 0.0) & (m - m != 0.0), 0.0, m)
     return finite + (finite - finite), -1.0 + (finite - finite)
+
+
+@primitive
+def power(d, a, a_inverse):
+    """(1 + a d)^(1/a) and 1 + a d for d <= 0; 0 and 1 where that is not positive."""
+    w, w_low = two_product(a, d)
+    y, y_low = two_sum(1.0, w)
+    outside = y <= 0.0
+    base = select(outside, 1.0, y)
+    f, f_low, k = log_reduce(base, select(outside, 0.0, y_low + w_low))
+    return select(outside, 0.0, exp(log_sum(f, f_low, k) * a_inverse)), base
+
+
+@row_pass(inputs="m", state="theta step low", once=True)
+def power_start(m, a, a_inverse, theta, step, low):
+    """For bisection the middle of where theta lies."""
+    half = select(a > 1.0, 0.5 * a_inverse, 0.0)
+    return half, half, 0.0
+
+
+@row_pass(inputs="x", lanes="peak theta", state="s c slope")
+def power_excess(x, sign, t, a, a_inverse, peak, theta, s, c, slope):
+    """Sum of the results, and of these over 1 + a (z - theta)."""
+    p, y = power((sign * x - peak) * t - theta, a, a_inverse)
+    total, error = two_sum(s, p)
+    return total, c + error, slope + p / y
+
+
+@row_pass(inputs="s c", lanes="slope", state="theta step low", once=True)
+def power_step(s, c, a, a_inverse, slope, theta, step, low):
+    """A step towards a sum of 1; it is 0 or less where there is nothing more to be gained."""
+    rest = (s - 1.0) + c
+    total = s + c
+    more = select(total > 1.0, total, 1.0)
+    n = exponent(more)
+    e, e_low = expm1_parts(-a * log_sum(scale_by_pow2(more, -n) - 1.0, 0.0, n))
+    gain = select(abs(rest) < 1e-3, rest, -e * a_inverse * total)
+    move = gain / select(slope > 0.0, slope, 1.0)
+    newton = theta + move
+    below = select(rest >= 0.0, theta, low)
+    half = 0.5 * step
+    middle = below + half
+    return (select(a > 1.0, middle, newton) + (rest - rest),
+            select(a > 1.0, select(middle <= below, 0.0, half), select(newton <= theta, 0.0, move)), below)  # fmt: skip
+
+
+@row_pass(inputs="x", lanes="peak theta")
+def power_part(x, sign, t, a, a_inverse, peak, theta):
+    """(1 + a (z - theta))^(1/a)."""
+    p, y = power((sign * x - peak) * t - theta, a, a_inverse)
+    return p
 
 
 # -- backward, from the output ----------------------------------------------------------------------

@@ -112,12 +112,15 @@ cdef default_limit():
     given = os.environ.get("FASTACT_CACHE", "")
     try:
         if given:
-            return int(given)
+            limit = int(given)
+            if limit < 0:
+                raise ValueError
+            return limit
         return min(256 << 20, os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 16)
     except (AttributeError, OSError):  # no sysconf
         return 256 << 20
     except ValueError:
-        raise ImportError(f"FASTACT_CACHE: expected a number of bytes, got {given!r}") from None
+        raise ImportError(f"FASTACT_CACHE: expected a number of bytes, at least 0, got {given!r}") from None
 
 
 fa_guard_cache()

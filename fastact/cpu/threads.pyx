@@ -206,7 +206,7 @@ def asked_for():
         if text.isdecimal() and int(text):
             return int(text)
         if text and name.startswith("FASTACT"):
-            raise ImportError(f"{name}: expected a number of threads, got {os.environ[name]!r}")
+            raise ImportError(f"{name}: expected a number of threads, at least 1, got {os.environ[name]!r}")
     return None
 
 

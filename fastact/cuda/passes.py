@@ -48,7 +48,7 @@ def settle(atoms: Any, entry: RowPass, state: list[Value], precision: str) -> li
 def arguments_of(entry: RowPass, elements: list[Any], scalars: list[Any], lanes: list[Any], state: list[Any]) -> list[Any]:
     """The arguments of a pass, in the order of its text."""
     known = dict(zip(entry.inputs, elements, strict=True))
-    known |= dict(zip(SCALARS, scalars, strict=True)) | dict(zip(entry.lanes, lanes, strict=True))
+    known |= dict(zip(SCALARS, scalars, strict=False)) | dict(zip(entry.lanes, lanes, strict=True))
     known |= dict(zip(entry.state, state, strict=True))
     code = entry.function.__code__
     return [known[name] for name in code.co_varnames[: code.co_argcount]]

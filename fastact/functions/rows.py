@@ -128,13 +128,14 @@ class RowFunction(Function):
         """The result for what is more than an array."""
         axes = axes_of(self._title(), axis, x.ndim)
         if not isinstance(x, Masked):
-            named = self._per_row(x, axes, {"temperature": keywords.pop("temperature"), "where": where})
+            own = {name: keywords.pop(name) for name in ("temperature", "alpha") if name in keywords}
+            named = self._per_row(x, axes, own | {"where": where})
             call = by_block(partial(self, axis=axis, **keywords), named, x.ndim)
             dtype = keywords["dtype"] or (self._made_of(x.dtype) if hasattr(x, "dtype") else None)
             return elsewhere(self._title(), call, [x], axes if self.shaped else None, dtype)
         mask = mask_of(x)
         keep = ~mask if where is None else broadcast_mask(self._title(), where, x.shape) & ~mask
-        return masked(self(np.asarray(x), axis, where=keep, **keywords), self._result_mask(mask, axes, keywords))
+        return masked(self(np.asarray(x), axis=axis, where=keep, **keywords), self._result_mask(mask, axes, keywords))
 
     def _made_of(self, dtype: np.dtype) -> np.dtype:
         """The dtype of the result for an array of that dtype."""

@@ -57,5 +57,6 @@ class RowPass:
     alone: bool  # run by itself too, not only within a kernel of whole rows
 
 
-#: Numbers of a whole call that a pass may take: -1 for softmin and its kin, and 1/temperature in two parts.
-SCALARS = ("sign", "t", "t_low")
+#: Numbers of a whole call that a pass may take: -1 for softmin and its kin, 1/temperature in two parts, and of entmax
+#: alpha - 1 and its inverse.
+SCALARS = ("sign", "t", "t_low", "a", "a_inverse")

@@ -10,7 +10,7 @@ import pytest
 import fastact as fa
 from fastact.functions.rowwise import FUNCTIONS
 
-NAMES = [f.__name__ for f in FUNCTIONS]
+NAMES = [f.__name__ for f in FUNCTIONS if f.__name__ != "entmax"]  # whose second argument is alpha
 SUMS = ["logsumexp", "logmeanexp"]
 X = np.arange(6.0).reshape(2, 3)
 

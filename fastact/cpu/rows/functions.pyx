@@ -9,7 +9,7 @@ from fastact.cpu.rows.view cimport Array, View, padded
 #: The functions by name, for Python.
 OPS = {
     "softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX, "softmax1": SOFTMAX1, "logsumexp": LOGSUMEXP, "sparsemax": SPARSEMAX,
-    "entmax15": ENTMAX15, "hardmax": HARDMAX, "maxout": MAXOUT,
+    "entmax15": ENTMAX15, "entmax": ENTMAX, "hardmax": HARDMAX, "maxout": MAXOUT,
     "softmax_backward": SOFTMAX_BACK, "softmax1_backward": SOFTMAX_BACK, "log_softmax_backward": LOG_SOFTMAX_BACK, "sparsemax_backward": SPARSEMAX_BACK,
     "entmax15_backward": ENTMAX15_BACK,
 }
@@ -18,6 +18,8 @@ OPS = {
 cdef void threshold(View* v, int excess, int step, int part, const Array* none) noexcept nogil:
     cdef int _i
     once(v, SPARSE_START)
+    if part == POWER_PART:
+        once(v, POWER_START)
     for _i in range(100):
         reduce(v, excess, &v.a, none, none)
         once(v, step)
@@ -69,6 +71,8 @@ cdef void solve(View* v) noexcept nogil:
         threshold(v, SPARSE_EXCESS, SPARSE_STEP, SPARSE_PART, &none)
     elif op == ENTMAX15:
         threshold(v, ENTMAX_EXCESS, ENTMAX_STEP, ENTMAX_PART, &none)
+    elif op == ENTMAX:
+        threshold(v, POWER_EXCESS, POWER_STEP, POWER_PART, &none)
     elif op == HARDMAX:
         reduce(v, HARD_COUNT, &v.a, &none, &none)
         sweep(v, HARD_PART, &v.a, &none, &v.out)

@@ -115,15 +115,16 @@ def maximum_of(x: np.ndarray, axis: int, dtype: np.dtype, out: np.ndarray | None
 
 def compute(
     op: str, arrays: Sequence[np.ndarray], axes: tuple[int, ...], out: np.ndarray | None, dtype: np.dtype,
-    sign: float, temperature: float | np.ndarray,
+    sign: float, temperature: float | np.ndarray, power: float | np.ndarray = 1.0,
 ) -> np.ndarray:  # fmt: skip
     """Run an operation over equal-shaped arrays of any layout; the result has the same shape.
 
-    A temperature for each row is an array with axes of length 1 for those of the row.
+    A temperature for each row is an array with axes of length 1 for those of the row, and so is `power`, alpha - 1 of entmax.
     """
     work = work_dtype(dtype)
     ordered = op == "hardmax"  # whose first maximum is not that in memory
-    layout = rows_of(arrays[0], axes) if isinstance(temperature, np.ndarray) else layout_of(arrays[0], axes, ordered)
+    each = isinstance(temperature, np.ndarray) or isinstance(power, np.ndarray)
+    layout = rows_of(arrays[0], axes) if each else layout_of(arrays[0], axes, ordered)
     shape = arrays[0].shape
     target: np.ndarray | None
     folded = [layout.fold(np.asarray(a, work)) for a in arrays]
@@ -140,11 +141,13 @@ def compute(
     if op.endswith("_backward"):
         folded.reverse()  # grad, y
     second = folded[1] if len(folded) > 1 else None
-    if isinstance(temperature, np.ndarray):
-        high, low = inverse_temperatures(temperature.transpose(layout.order).reshape(-1), work)
-        run(OPS[op], folded[0], second, target, sign, 1.0, 0.0, None, np.stack([np.full_like(high, sign), high, low], axis=1))
+    if isinstance(temperature, np.ndarray) or isinstance(power, np.ndarray):
+        kept = tuple(1 if a in axes else n for a, n in enumerate(arrays[0].shape))
+        t, a = (np.broadcast_to(v, kept).transpose(layout.order).reshape(-1) for v in (temperature, power))
+        numbers = np.stack([np.full_like(t, sign), *inverse_temperatures(t, work), a, 1.0 / a], axis=1).astype(work)
+        run(OPS[op], folded[0], second, target, sign, 1.0, 0.0, None, numbers)
     else:
-        run(OPS[op], folded[0], second, target, sign, *inverse_temperature(temperature, work))
+        run(OPS[op], folded[0], second, target, sign, *inverse_temperature(temperature, work), None, None, power)
     if out is None:
         return narrowed(result, dtype)
     return stored(out, result)

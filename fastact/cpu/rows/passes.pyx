@@ -1,7 +1,7 @@
 # cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
 """One pass over a row, tile or panel.
 
-The passes are printed from fastact/activations/rowwise.py. Along a row WIDTH lanes walk side by side and are folded
+The passes are printed from fastact/activations/rowwise.py and sparse.py. Along a row WIDTH lanes walk side by side and are folded
 into one at the end, the row's lane among those of its neighbours: what is computed once a row is computed for all of
 these at once. Across rows each lane is a row of its own, or, where rows are few, one of several copies of a row that
 share out its positions. A row longer than SEGMENT is cut into segments, which threads share; sums are folded in the order

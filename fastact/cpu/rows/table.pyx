@@ -9,6 +9,7 @@ cdef tuple PASS_NAMES = (
     "row_max_null", "inverse_null", "scaled", "scaled_sure", "exp_scaled",
     "exp_sum_others", "exp_sum_others_scaled", "log_total", "log_shifted", "log_scaled", "log_sum_exp",
     "hard_count", "hard_part", "first_max", "sparse_start", "sparse_excess", "sparse_step", "sparse_part", "entmax_excess", "entmax_step", "entmax_part",
+    "power_start", "power_excess", "power_step", "power_part",
     "dot", "softmax_slope", "grad_sum", "log_softmax_slope", "sparse_dot", "sparse_slope", "entmax_dot", "entmax_slope",
     "weighted_mean",
 )

@@ -5,8 +5,8 @@ from fastact._kernels cimport GROUP
 cdef enum:
     WIDTH = 32              # lanes of a row (fastact/cpu/rows/printer.py)
     SEGMENT = 1 << 16       # elements of a long row that one thread takes
-    SLOTS = 20
-    NSCALARS = 3
+    SLOTS = 24
+    NSCALARS = 5
     MOST_COPIES = 128
 
 cdef struct Array:
@@ -26,7 +26,7 @@ cdef struct Job:
 
 cdef struct View:
     const Job* job
-    const char* numbers     # sign, t, t_low, of the call or of this row
+    const char* numbers     # NSCALARS of the call or of this row
     Py_ssize_t n            # positions along the rows
     Py_ssize_t w            # lanes: rows, or copies of each
     int copies              # positions side by side, in lanes of their own

@@ -188,7 +188,7 @@ cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
     return memory == NULL
 
 
-cdef void prepare(Grid* g, int op, int size, double sign, double t, double t_low) noexcept nogil:
+cdef void prepare(Grid* g, int op, int size, double sign, double t, double t_low, double a) noexcept nogil:
     """Fill in a job but for its arrays."""
     cdef int j
     memset(g, 0, sizeof(Grid))
@@ -198,6 +198,8 @@ cdef void prepare(Grid* g, int op, int size, double sign, double t, double t_low
     g.job.scalars[0] = sign
     g.job.scalars[1] = t
     g.job.scalars[2] = t_low
+    g.job.scalars[3] = a
+    g.job.scalars[4] = 1.0 / a
     for j in range(NSCALARS):
         if size == 4:
             (<float*> g.job.typed)[j] = <float> g.job.scalars[j]
@@ -268,17 +270,17 @@ cdef int launch(Grid* g) except -1:
     return 0
 
 
-def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low, index=None, numbers=None):
+def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low, index=None, numbers=None, double power=1.0):
     """Compute one function over arrays of shape (outer, n, inner).
 
     All have one dtype, float32 or float64. Where inner is 1 the elements along n are contiguous, else those along
     inner are. The output is an input, or shares no memory with one. `index` takes the winners: int16 or int64. `numbers`
-    is an array (outer, NSCALARS) of that dtype with sign, t and t_low of each row, where inner is 1.
+    is an array (outer, NSCALARS) of that dtype with sign, t, t_low, a and 1/a of each row, where inner is 1.
     """
     cdef Grid g
     cdef cnp.ndarray second
     cdef int size = a.itemsize
-    prepare(&g, op, size, sign, t, t_low)
+    prepare(&g, op, size, sign, t, t_low, power)
     g.outer, g.n, g.inner = a.shape[0], a.shape[1], a.shape[2]
     if g.outer * g.n * g.inner == 0:
         return
@@ -314,7 +316,7 @@ def plain(int op, a, b, axis, double sign, out):
     if not -ndim <= axis < ndim:
         return None
     number = axis + ndim if axis < 0 else axis
-    prepare(&g, op, cnp.PyArray_ITEMSIZE(first), sign, 1.0, 0.0)
+    prepare(&g, op, cnp.PyArray_ITEMSIZE(first), sign, 1.0, 0.0, 1.0)
     g.outer = g.inner = 1
     for d in range(ndim):
         if d < number:
