@@ -22,7 +22,7 @@ _OF: dict[str, Callable[..., tuple[Any, ...]]] = {
     "squared_relu": lambda of, x: (np.square, np.maximum(x, of(0))),
     "hard_tanh": lambda of, x, low, high: (np.minimum, np.maximum(x, low), high),
     "threshold": lambda of, x, threshold, value: (np.add, x * (x > threshold), value * (x <= threshold)),
-    "step": lambda of, x, threshold: (np.multiply, x >= threshold, of(1)),
+    "step": lambda of, x, threshold, at: (np.add, of(1) * (x > threshold), at * (x == threshold)),
 }
 #: Parameters that x is only compared with, which may lie anywhere.
 _COMPARED = "threshold"

@@ -20,10 +20,10 @@ IN_PYTHON = {
     "squared_relu": lambda x: max(x, 0) ** 2,
     "hard_tanh": lambda x, low=-1, high=1: min(max(x, low), high),
     "threshold": lambda x, threshold=0, value=0: x if x > threshold else value,
-    "step": lambda x, threshold=0: int(x >= threshold),
+    "step": lambda x, threshold=0, at=1: at if x == threshold else int(x > threshold),
 }
 PARAMETERS = {"hard_tanh": [(), (2, 5), (-300, 3), (-4, 70_000)], "threshold": [(), (3,), (3, 7), (-300, 1), (300, 1)],
-              "step": [(), (3,), (-300,), (300,)]}  # fmt: skip
+              "step": [(), (3,), (-300,), (300,), (3, 7)]}  # fmt: skip
 every = pytest.mark.parametrize("name", sorted(integers.FUNCTIONS))
 
 
