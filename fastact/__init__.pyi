@@ -130,6 +130,8 @@ log1mexp: Activation
 log_sigmoid: Activation
 logsigmoid: Activation
 mish: Activation
+pelu: Activation
+parametric_elu: Activation
 phish: Activation
 prelu: Activation
 parametric_relu: Activation
@@ -140,8 +142,11 @@ relu: Activation
 rectifier: Activation
 ramp: Activation
 relu6: Activation
+scaled_tanh: Activation
+lecun_tanh: Activation
 selu: Activation
 serf: Activation
+shrink: Activation
 sigmoid: Activation
 logistic: Activation
 expit: Activation
@@ -154,6 +159,9 @@ smelu: Activation
 snake: Activation
 soft_shrink: Activation
 soft_threshold: Activation
+softcap: Activation
+soft_cap: Activation
+logit_softcap: Activation
 softplus: Activation
 softsign: Activation
 elliot: Activation
@@ -163,6 +171,8 @@ squared_relu: Activation
 relu2: Activation
 relu_squared: Activation
 squareplus: Activation
+srelu: Activation
+s_shaped_relu: Activation
 star_relu: Activation
 step: Activation
 heaviside: Activation
@@ -175,6 +185,7 @@ telu: Activation
 threshold: Activation
 thresholded_relu: Activation
 trec: Activation
+xielu: Activation
 softmax: RowFunction
 log_softmax: RowFunction
 logsoftmax: RowFunction

@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -239,7 +240,7 @@ def make_task(name: str, kind: str, dtype: str, peer: Peer | None = None) -> ulp
     value = kind == "value"
     exact = kernel(name, kind)
     call = of_peer(peer, name, kind) if peer else exact
-    near = spec.absolute if spec.slope_absolute and not value else None
+    near = partial(spec.absolute, kind) if (spec.value_absolute if value else spec.slope_absolute) else None
     return ulp.Task(
         call, exact, params, near, value and spec.monotonic, (low, high) if value else (-math.inf, math.inf),
     )  # fmt: skip
@@ -344,8 +345,9 @@ def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool,
         "monotonicity_violations": tally.falls if kind == "value" and spec.monotonic else None,
         "range_violations": tally.strays if kind == "value" else None,
     }  # fmt: skip
-    if kind == "derivative" and spec.slope_absolute:
-        finding["root"] = spec.root()
+    condition = spec.value_absolute if kind == "value" else spec.slope_absolute
+    if condition:
+        finding["root"], finding["absolute"] = None if kind == "value" else spec.root(), condition
         finding |= {"max_ulp_outside": _json(tally.outside), "max_absolute_inside": _json(tally.inside)}
         finding["contract_ulp"] = _json(tally.contract.error)
         finding |= {f"contract_{key}": value for key, value in _told(tally.contract).items()}
@@ -375,7 +377,7 @@ def rows(finding: dict[str, Any]) -> list[str]:
     line += _at(finding, "")
     lines = [line + ("" if finding["holds"] else f"  EXCEEDS {finding['bound']:g}")]
     if "max_ulp_outside" in finding:
-        where = "where |x| > 0.5" if finding["root"] is None else f"within 1 of the root {finding['root']:.8g}"
+        where = f"where {finding['absolute']}" if finding["root"] is None else f"within 1 of the root {finding['root']:.8g}"
         outside, inside, contract = (float(finding[key]) for key in ("max_ulp_outside", "max_absolute_inside", "contract_ulp"))
         lines.append(f"{'':<17}elsewhere {outside:.4g} ULP; {where}: absolute error up to {inside:.4g}")
         lines.append(f"{'':<17}by the contract {contract:.4g} {_at(finding, 'contract_')}")

@@ -4,8 +4,8 @@ from ..language.atoms import abs, fma, mul_add, select, sqrt
 from ..language.registry import activation
 from ..language.terms import Constant
 from ..primitives.exponential import exp, exp_parts, expm1_negative, expm1_reduced_parts, expm1_scaled, log_reduce, log_sum
-from ..primitives.float64.exponential import celu_series, clamp_far, clamp_low, exp_reduce, scale_down, scale_far
-from ..primitives.parts import fast_two_sum, over_square, quotient, scale_wide
+from ..primitives.float64.exponential import celu_series, clamp_far, clamp_low, exp_reduce, scale_down, scale_far, xielu_series
+from ..primitives.parts import fast_two_sum, keep_nan, over_square, quotient, scale_wide, two_product, two_sum
 
 SELU_SCALE = Constant("1.0507009873554804934193349852946")
 SELU_SCALE_ALPHA = Constant("1.7580993408473768599402175208123193421")  # times 1.6732632423543772848170429916717
@@ -102,6 +102,85 @@ def celu(x, alpha):
 @celu.from_output
 def celu_from_output(y, alpha):
     return select(y > 0.0, 1.0, y / alpha + 1.0)
+
+
+@activation(
+    latex=r"f(x) = \tfrac{a}{b} x \text{ if } x \ge 0 \text{ else } a (e^{x/b} - 1)", params={"a": 1.0, "b": 1.0},
+    alias=("parametric_elu",), range=("-a", "inf"), limits=("-a", "inf"), slopes=("0", "a / b"), saturates=("soft", "no"),
+    smoothness="C1", notes="Both parameters are positive and trainable; b must be.", output_needs={"b": 0.0},
+    reference="Trottier, Giguere and Chaib-draa 2016, Parametric exponential linear unit, arXiv:1605.09332.",
+)  # fmt: skip
+def pelu(x, a, b):
+    """Parametric exponential linear unit: (a / b) * x for x >= 0, else a * (exp(x / b) - 1)."""
+    n = select(x > 0.0, 0.0, x)
+    # x / b in two parts, as in celu
+    inverse = 1.0 / b
+    q = n * inverse
+    z = clamp_far(q)
+    z_low = select(z == q, fma(-q, b, n) * inverse, 0.0)
+    r, k = exp_reduce(z)
+    e, e_low = expm1_reduced_parts(r)
+    e_low = mul_add(1.0 + e, z_low, e_low)
+    m, m_low = expm1_scaled(e, e_low, k)
+    p = 1.0 + (e + e_low)
+    slope = a / b
+    return (
+        select(z > -1e-20, slope * x, mul_add(a, m_low, a * m)),  # x / b may be subnormal where the value is not
+        select(x > 0.0, slope, scale_far(slope, p, k)),
+        select(x > 0.0, x * inverse, m),
+        select(x > 0.0, -(slope * (x * inverse)), scale_far(-(slope * z), p, k)),
+    )
+
+
+@pelu.from_output
+def pelu_from_output(y, a, b):
+    slope = a / b
+    # slope y is positive on the right alone; sqrt makes the NaN where b has no meaning
+    return select(b < 0.0, sqrt(b), select(slope * y > 0.0, slope, (y + a) / b))
+
+
+@activation(
+    latex=r"f(x) = \alpha_p x^2 + \beta x \text{ if } x > 0 \text{ else } \alpha_n (e^{\min(x, \epsilon)} - 1 - x) + \beta x",
+    params={"alpha_p": 0.8, "alpha_n": 0.8, "beta": 0.5, "eps": -1e-6}, range=("-0.2058", "inf"), limits=("inf", "inf"),
+    slopes=("beta - alpha_n", "inf"), kinks=("eps unless eps >= 0", "0 unless eps >= 0"), monotonic=False, zero_centred=False,
+    smoothness="discontinuous", value_absolute="x < -1", slope_absolute="x < -0.5",
+    notes="The parameters are the effective ones. The paper trains others, p and n, with alpha_p = softplus(p) and "
+    "alpha_n = beta + softplus(n), beta fixed; so alpha_n > beta, which makes the limit at -inf +inf. With eps < 0, as in the "
+    "authors' code, the value jumps at 0 by alpha_n * expm1(eps); eps = 0 gives the paper's formula, which is C1. "
+    "Errors of values are absolute for x < -1, where the terms cancel.",
+    reference="Huang and Schlag 2024, Deriving activation functions using integration, arXiv:2411.13010.",
+)  # fmt: skip
+def xielu(x, alpha_p, alpha_n, beta, eps):
+    """Expanded integral of the ELU: alpha_p * x^2 + beta * x for x > 0, else alpha_n * (expm1(min(x, eps)) - x) + beta * x."""
+    n = select(x > 0.0, 0.0, x)
+    c = select(n < eps, n, keep_nan(eps, n))
+    own = c == n
+    r, k = exp_reduce(clamp_far(c))
+    e, e_low = expm1_reduced_parts(r)
+    m, m_low = expm1_scaled(e, e_low, k)
+    # Near 0 expm1(x) - x is a series; elsewhere the value is (beta - alpha_n) x + alpha_n expm1(x), whose terms cancel at
+    # its root, so that they carry what they round. That drops out where it is infinite.
+    near = c > -0.75
+    s = select(near, c, 0.0)
+    bend = xielu_series(s)
+    d, d_low = two_sum(beta, -alpha_n)
+    p, p_low = two_product(d, n)
+    h, h_low = two_product(alpha_n, m)
+    y, y_low = two_sum(p, h)
+    low = y_low + (mul_add(d_low, n, p_low) + mul_add(alpha_n, m_low, h_low))
+    far = y + select(low == low, low, 0.0)
+    left = select(near & own, n * fma(alpha_n, bend, beta), far)
+    w, w_low = two_sum(m, -n)
+    right = x > 0.0
+    zero = keep_nan(0.0, x)
+    return (
+        select(right, x * fma(alpha_p, x, beta), left),
+        select(right, fma(2.0 * alpha_p, x, beta), select(own, fma(alpha_n, m, beta) + alpha_n * m_low, keep_nan(d, x))),
+        select(x <= 0.0, 0.0, x * x),
+        select(right, 0.0, select(near, mul_add(s, bend, c - n), w + select(w - w == 0.0, w_low + m_low, 0.0))),
+        x,
+        select(right | own, zero, scale_far(alpha_n, 1.0 + e, k)),
+    )
 
 
 @activation(

@@ -20,16 +20,18 @@ def identity_from_output(y):
 
 
 @activation(
-    latex=r"f(x) = 1 \text{ if } x \ge \theta \text{ else } 0", params={"threshold": 0.0},
+    latex=r"f(x) = 1 \text{ if } x > \theta,\ h \text{ if } x = \theta,\ 0 \text{ if } x < \theta",
+    params={"threshold": 0.0, "at": 1.0},
     alias=("heaviside", "binary_step", "perceptron"), range=("0", "1"), limits=("0", "1"), slopes=("0", "0"),
     kinks=("threshold",), zero_centred=False, saturates=("hard", "hard"), smoothness="discontinuous",
-    notes="At the threshold the value is 1: the unit fires. The derivative is 0 everywhere, at the threshold too.",
+    notes="At the threshold the value is `at` (h): with 1 the unit fires there, with 0, as the perceptron's, only above. "
+    "The derivative is 0 everywhere, at the threshold too.",
     reference="McCulloch and Pitts 1943, A logical calculus of the ideas immanent in nervous activity; Rosenblatt 1958.",
 )  # fmt: skip
-def step(x, threshold):
-    """Unit step of the perceptron: 1 where x >= threshold, else 0."""
+def step(x, threshold, at):
+    """Unit step of the perceptron: 1 where x > threshold, 0 below, and at the threshold what is given."""
     zero = keep_nan(0.0, x)
-    return select(x >= threshold, 1.0, zero), zero, zero
+    return select(x > threshold, 1.0, select(x == threshold, at, zero)), zero, zero, select(x == threshold, 1.0, zero)
 
 
 @activation(
@@ -174,6 +176,39 @@ def reflu(x, x0, y0, slope_left, slope_right):
     left_part = select(right, 0.0, d)
     right_part = select(right, d, keep_nan(0.0, x))
     return value, keep_nan(m, x), keep_nan(-m, x), keep_nan(1.0, x), left_part, right_part
+
+
+@activation(
+    latex=r"f(x) = t_r + a_r (x - t_r) \text{ if } x \ge t_r,\ t_l + a_l (x - t_l) \text{ if } x \le t_l,\ \text{else } x",
+    params={"t_r": 1.0, "a_r": 1.0, "t_l": 0.0, "a_l": 0.2}, alias=("s_shaped_relu",),
+    range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("a_l", "a_r"), kinks=("t_l unless a_l = 1", "t_r unless a_r = 1"),
+    smoothness="C0", notes="All four parameters are trainable; the defaults make a leaky rectifier, where training may start. "
+    "At t_r and t_l the slopes a_r and a_l count. t_l must not be above t_r; where it is, x >= t_r comes first.",
+    reference="Jin et al. 2015, Deep learning with S-shaped rectified linear activation units, arXiv:1512.07030.",
+)  # fmt: skip
+def srelu(x, t_r, a_r, t_l, a_l):
+    """S-shaped rectified linear unit: x between t_l and t_r, lines with slopes a_l and a_r beyond."""
+    below = x < t_r
+    inside = below & (x > t_l)
+    t = select(below, t_l, t_r)
+    a = select(below, a_l, a_r)
+    # As in reflu; a product of 0 and an infinite difference is 0.
+    d, d_low = two_sum(x, -t)
+    p, p_low = two_product(a, d)
+    y, y_low = two_sum(select(a == 0.0, 0.0, p), t)
+    low = y_low + (p_low + a * d_low)
+    value = keep_nan(y, x) + select(low == low, low, 0.0)
+    zero = keep_nan(0.0, x)
+    right = select(below, 0.0, 1.0)
+    left = select(below, select(inside, 0.0, 1.0), 0.0)
+    return (
+        select(inside, x, value),
+        select(inside, 1.0, keep_nan(a, x)),
+        keep_nan(right * (1.0 - a), x),
+        select(below, zero, d),
+        keep_nan(left * (1.0 - a), x),
+        select(below, select(inside, 0.0, d), zero),
+    )
 
 
 @activation(
@@ -329,3 +364,24 @@ def hard_shrink(x, lambd):
     zero = keep_nan(0.0, x)
     outside = (x > lambd) | (x < -lambd)
     return select(outside, x, zero), select(outside, 1.0, zero), zero
+
+
+@activation(
+    latex=r"f(x) = x + b \text{ if } x < -\lambda,\ x - b \text{ if } x > \lambda,\ \text{else } 0",
+    params={"lambd": 0.5, "bias": 0.0}, range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("1", "1"),
+    kinks=("-lambd", "lambd"), smoothness="discontinuous",
+    notes="ONNX's operator and its defaults, with which this is hard_shrink; with bias = lambd it is soft_shrink. "
+    "The derivative at the kinks is taken as 0.",
+    reference="ONNX operator Shrink.",
+)  # fmt: skip
+def shrink(x, lambd, bias):
+    """Shrinkage with a threshold and a bias: x moved towards zero by the bias where |x| > lambd, else 0."""
+    zero = keep_nan(0.0, x)
+    left = x < -lambd
+    right = x > lambd
+    return (
+        select(left, x + bias, select(right, x - bias, zero)),
+        select(left | right, 1.0, zero),
+        zero,
+        select(left, 1.0, select(right, -1.0, zero)),
+    )

@@ -3,10 +3,18 @@
 from ..language.atoms import abs, copysign, fma, mul_add, select
 from ..language.registry import activation
 from ..primitives.exponential import exp_negative, expm1_negative, log1p_exp
-from ..primitives.float64.hyperbolic import tanh_near
-from ..primitives.hyperbolic import sech_squared, tanh_parts, tanh_positive, tanh_rest, tanh_shrink_unit
+from ..primitives.float64.exponential import (
+    clamp_far_for,
+    clamp_low,
+    exp_reduce,
+    exp_reduce_product,
+    scale_down,
+    scale_far,
+)
+from ..primitives.float64.hyperbolic import softcap_part, tanh_near
+from ..primitives.hyperbolic import sech_squared, tanh_ends, tanh_parts, tanh_positive, tanh_rest, tanh_shrink_unit
 from ..primitives.logistic import logistic, logistic_of, logistic_slope
-from ..primitives.parts import square
+from ..primitives.parts import square, two_product
 
 
 @activation(
@@ -79,3 +87,64 @@ def lisht(x):
     c = select(a > 1e3, 1e3, a)  # beyond that tanh is 1 and sech^2 is 0, and inf * 0 would be NaN
     y = select(a <= 0.75, a * (a + tanh_near(a)), fma(c, -(u * down), a))
     return y, copysign(mul_add(c, sech_squared(x), tanh_positive(a)), x)
+
+
+@activation(
+    latex=r"f(x) = \alpha \tanh(\beta x)", params={"alpha": 1.7159, "beta": 2 / 3}, alias=("lecun_tanh",),
+    range=("-alpha", "alpha"), limits=("-alpha", "alpha"), slopes=("0", "0"), saturates=("soft", "soft"),
+    notes="With the defaults, LeCun's, f(1) and f(-1) are 1 and -1 to five digits.",
+    reference="LeCun et al. 1998, Efficient backprop; ONNX's ScaledTanh.",
+)  # fmt: skip
+def scaled_tanh(x, alpha, beta):
+    """Scaled hyperbolic tangent: alpha * tanh(beta * x)."""
+    # The exponent -2 |beta x| is that of the exact product, for its error is multiplied by |beta x|.
+    c = clamp_far_for(2.0 * beta, x)
+    r, k = exp_reduce_product(-2.0 * abs(beta), abs(c))
+    rest, slope = tanh_ends(r, k)
+    far = fma(-alpha, rest, alpha)
+    # Up to 3/4 beta x is carried in two parts, and out of the way of subnormal numbers.
+    s = beta * x
+    near = abs(s) <= 0.75
+    tiny = abs(s) < 5.421010862427522e-20
+    z, z_low = two_product(beta, select(tiny, x * 18446744073709551616.0, x))
+    w, w_low = two_product(alpha, z)
+    bend = tanh_near(select(near, s, 0.75))
+    y = w + mul_add(alpha, z_low + bend, w_low)
+    y = select(z == 0.0, w, select(tiny, y * 5.421010862427522e-20, y))
+    left = s < 0.0
+    tanh_far = 1.0 - rest
+    return (
+        select(near, y, select(left, -far, far)),
+        scale_far(alpha * beta, slope, k),
+        select(near, s + bend, select(left, -tanh_far, tanh_far)),
+        scale_far(alpha * c, slope, k),
+    )
+
+
+@activation(
+    latex=r"f(x) = c \tanh(x / c)", params={"cap": 50.0}, alias=("soft_cap", "logit_softcap"),
+    range=("-cap", "cap"), limits=("-abs(cap)", "abs(cap)"), slopes=("0", "0"), saturates=("soft", "soft"),
+    notes="The default is Gemma 2's for the logits of attention; its final logits have 30. The cap must not be 0.",
+    reference="Gemma Team 2024, Gemma 2: improving open language models at a practical size, arXiv:2408.00118.",
+)  # fmt: skip
+def softcap(x, cap):
+    """Soft capping: cap * tanh(x / cap)."""
+    a = abs(x)
+    c = abs(cap)
+    # |x / cap| in two parts, for its rounding error is multiplied by it in the exponential
+    inverse = 1.0 / c
+    q = a * inverse
+    z = clamp_low(-2.0 * q)
+    q_low = select(z == -2.0 * q, fma(-q, c, a) * inverse, 0.0)
+    r, k = exp_reduce(z)
+    rest, slope = tanh_ends(r - 2.0 * q_low, k)
+    near = q <= 0.75
+    u = select(near, q, 0.75)
+    slope = scale_down(slope, k)
+    # tanh(q) - q sech(q)^2, about 2/3 q^3
+    partial = select(near, mul_add(2.0 * u, u * q_low, softcap_part(u)), 1.0 - mul_add(-0.5 * z, slope, rest))
+    return (
+        copysign(select(near, mul_add(c, tanh_near(u), a), fma(-c, rest, c)), x),
+        slope,
+        select((x < 0.0) & (cap > 0.0) | (x > 0.0) & (cap < 0.0), -partial, partial),
+    )

@@ -49,6 +49,8 @@ class Spec:
     slope_absolute : str
         Where the derivative is the difference of larger terms, a condition on x: there its bound is absolute,
         as if it were at least 1/4. With a root the default is "abs(x - root) < 1".
+    value_absolute : str
+        The same of the value.
     output_needs : dict
         The least values of parameters for which the derivative is a function of the output.
     reference : str
@@ -75,6 +77,7 @@ class Spec:
     bound: float
     slope_root: str
     slope_absolute: str
+    value_absolute: str
     reference: str
     family: str
     variants: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -85,9 +88,10 @@ class Spec:
         """The root of the derivative at the parameters (their defaults, without any); None for none."""
         return float(self._eval(self.slope_root, params)) if self.slope_root else None
 
-    def absolute(self, x: Any, *params: float) -> Any:
-        """Where among x the bound of the derivative is absolute; None for nowhere."""
-        return self._eval(self.slope_absolute, params, x=x, root=self.root(*params)) if self.slope_absolute else None
+    def absolute(self, kind: str, x: Any, *params: float) -> Any:
+        """Where among x the bound of the value or the derivative is absolute; None for nowhere."""
+        text = {"value": self.value_absolute, "derivative": self.slope_absolute}.get(kind, "")
+        return self._eval(text, params, x=x, root=self.root(*params)) if text else None
 
     def _eval(self, text: str, params: tuple[float, ...], **scope: Any) -> Any:
         names = dict(zip(self.params, params or self.params.values(), strict=True))
@@ -147,6 +151,7 @@ def activation(
     bound: float = 2.0,
     slope_root: str = "",
     slope_absolute: str = "",
+    value_absolute: str = "",
     variants: dict[str, dict[str, str]] | None = None,
     output_needs: dict[str, float] | None = None,
 ) -> Callable[[Callable[..., Any]], Spec]:
@@ -167,7 +172,7 @@ def activation(
             limits=limits, slopes=slopes, kinks=kinks, monotonic=monotonic,
             zero_centred=zero_centred, saturates=saturates, smoothness=smoothness,
             bound=bound, slope_root=slope_root, slope_absolute=slope_absolute or ("abs(x - root) < 1" if slope_root else ""),
-            reference=reference, family=function.__module__.rpartition(".")[2],
+            value_absolute=value_absolute, reference=reference, family=function.__module__.rpartition(".")[2],
             variants=variants or {}, output_needs=output_needs or {},
         )
         REGISTRY[name] = spec

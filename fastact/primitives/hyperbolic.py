@@ -1,12 +1,12 @@
 """tanh and its kin."""
 
-from ..language.atoms import abs, fma, mul_add, select
+from ..language.atoms import abs, fma, mul_add, scale_by_pow2, select
 from ..language.registry import primitive
 from ..language.terms import Constant
-from .exponential import expm1_parts
+from .exponential import expm1_parts, expm1_reduced
 from .float64.exponential import clamp_low, exp_raised
 from .float64.hyperbolic import tanh_near, tanh_shrink_rest
-from .parts import fast_two_sum, quotient_parts, two_product
+from .parts import fast_two_sum, over_square, quotient, quotient_parts, two_product
 
 THIRD = Constant("0.33333333333333333333333333333333333333333333333333")
 
@@ -55,3 +55,14 @@ def sech_squared(x):
     """1 / cosh(x)^2 = u (2 - u), u = 1 - tanh(|x|)."""
     u, down = tanh_rest(abs(x))
     return u * mul_add(u, -down, 2.0) * down
+
+
+@primitive
+def tanh_ends(r, k):
+    """1 - tanh(x), and sech(x)^2 2^-k, given exp(-2 x) = exp(r) 2^k with k <= 0 and |r| <= ln(2)/2."""
+    c = select(k < -100.0, -100.0, k)
+    two_k = scale_by_pow2(1.0, c)
+    t = expm1_reduced(r)
+    m = 1.0 + t
+    d, d_low = fast_two_sum(1.0, mul_add(t, two_k, two_k))
+    return scale_by_pow2(quotient(2.0 * m, d, d_low), c), over_square(4.0 * m, d, d_low)

@@ -136,6 +136,15 @@ def clamp_for(b, x):
 
 
 @primitive
+def clamp_far_for(b, x):
+    """x clamped so that |b x| is within clamp_far."""
+    bound = -clamp_far(-3.4028235e+38) / abs(b)
+    bound = select(bound < 3.4028235e+38, bound, 3.4028235e+38)
+    low = select(x < -bound, -bound, x)
+    return select(low > bound, bound, low)
+
+
+@primitive
 def counted(g, y):
     """g, 0 where y is -inf or NaN."""
     return select(y >= -3.4028235e+38, g, 0.0)
@@ -161,3 +170,13 @@ def celu_series(z):
     p = mul_add(z, p, -0.3333332)
     p = mul_add(z, p, -0.5)
     return z * z * p
+
+
+@primitive
+def xielu_series(x):
+    """(expm1(x) - x) / x for -1 <= x <= 0: x/2 + x^2 P(x), fit XIELU_PART_F32."""
+    p = mul_add(x, 0.00013794957, 0.0013263643)
+    p = mul_add(x, p, 0.008302842)
+    p = mul_add(x, p, 0.041660056)
+    p = mul_add(x, p, 0.1666662)
+    return mul_add(x * p, x, 0.5 * x)

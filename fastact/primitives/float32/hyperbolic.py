@@ -23,3 +23,16 @@ def tanh_shrink_rest(z):
     q = mul_add(z, 0.14177759, 3.9972942)
     q = mul_add(z, q, 9.0)
     return z * n / q
+
+
+@primitive
+def softcap_part(x):
+    """tanh(x) - x sech(x)^2 for 0 <= x <= 0.75: x^3 P(x^2), fit SOFTCAP_PART_F32."""
+    z = x * x
+    p = mul_add(z, 0.0095241, -0.036894504)
+    p = mul_add(z, p, 0.08687204)
+    p = mul_add(z, p, -0.17474237)
+    p = mul_add(z, p, 0.32380667)
+    p = mul_add(z, p, -0.53333426)
+    p = mul_add(z, p, 0.6666667)
+    return x * z * p

@@ -158,6 +158,15 @@ def clamp_for(b, x):
 
 
 @primitive
+def clamp_far_for(b, x):
+    """x clamped so that |b x| is within clamp_far."""
+    bound = -clamp_far(-1.7976931348623157e+308) / abs(b)
+    bound = select(bound < 1.7976931348623157e+308, bound, 1.7976931348623157e+308)
+    low = select(x < -bound, -bound, x)
+    return select(low > bound, bound, low)
+
+
+@primitive
 def counted(g, y):
     """g, 0 where y is -inf or NaN."""
     return select(y >= -1.7976931348623157e+308, g, 0.0)
@@ -189,3 +198,19 @@ def celu_series(z):
     p = mul_add(z, p, -0.33333333333333326)
     p = mul_add(z, p, -0.5)
     return z * z * p
+
+
+@primitive
+def xielu_series(x):
+    """(expm1(x) - x) / x for -1 <= x <= 0: x/2 + x^2 P(x), fit XIELU_PART_F64."""
+    p = mul_add(x, 1.0494286610605757e-10, 1.9519458353437178e-09)
+    p = mul_add(x, p, 2.4854570554228204e-08)
+    p = mul_add(x, p, 2.753881188289537e-07)
+    p = mul_add(x, p, 2.7556166223201758e-06)
+    p = mul_add(x, p, 2.4801539263595247e-05)
+    p = mul_add(x, p, 0.0001984126852472843)
+    p = mul_add(x, p, 0.0013888888866123437)
+    p = mul_add(x, p, 0.008333333333103892)
+    p = mul_add(x, p, 0.0416666666666551)
+    p = mul_add(x, p, 0.16666666666666646)
+    return mul_add(x * p, x, 0.5 * x)

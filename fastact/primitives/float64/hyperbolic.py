@@ -32,3 +32,24 @@ def tanh_shrink_rest(z):
     q = mul_add(z, q, 4.178039794507563)
     q = mul_add(z, q, 9.0)
     return z * n / q
+
+
+@primitive
+def softcap_part(x):
+    """tanh(x) - x sech(x)^2 for 0 <= x <= 0.75: x^3 P(x^2), fit SOFTCAP_PART_F64."""
+    z = x * x
+    p = mul_add(z, -6.8466507906113295e-06, 1.210516288092852e-05)
+    p = mul_add(z, p, 4.5531376140199996e-05)
+    p = mul_add(z, p, -0.00026681755109038045)
+    p = mul_add(z, p, 0.0007898420772642132)
+    p = mul_add(z, p, -0.0019047119997158055)
+    p = mul_add(z, p, 0.004293533369472349)
+    p = mul_add(z, p, -0.009437979070478712)
+    p = mul_add(z, p, 0.020381288543631977)
+    p = mul_add(z, p, -0.04310549367677531)
+    p = mul_add(z, p, 0.088632352273211)
+    p = mul_add(z, p, -0.174955908160572)
+    p = mul_add(z, p, 0.3238095238066592)
+    p = mul_add(z, p, -0.5333333333333081)
+    p = mul_add(z, p, 0.6666666666666666)
+    return x * z * p
