@@ -104,6 +104,11 @@ mish: np.ufunc
 mish_backward: np.ufunc
 mish_derivative: np.ufunc
 mish_value_and_derivative: np.ufunc
+pelu: np.ufunc
+pelu_backward: np.ufunc
+pelu_backward_from_output: np.ufunc
+pelu_derivative: np.ufunc
+pelu_value_and_derivative: np.ufunc
 phish: np.ufunc
 phish_backward: np.ufunc
 phish_derivative: np.ufunc
@@ -130,6 +135,10 @@ relu_backward: np.ufunc
 relu_backward_from_output: np.ufunc
 relu_derivative: np.ufunc
 relu_value_and_derivative: np.ufunc
+scaled_tanh: np.ufunc
+scaled_tanh_backward: np.ufunc
+scaled_tanh_derivative: np.ufunc
+scaled_tanh_value_and_derivative: np.ufunc
 selu: np.ufunc
 selu_backward: np.ufunc
 selu_backward_from_output: np.ufunc
@@ -139,6 +148,10 @@ serf: np.ufunc
 serf_backward: np.ufunc
 serf_derivative: np.ufunc
 serf_value_and_derivative: np.ufunc
+shrink: np.ufunc
+shrink_backward: np.ufunc
+shrink_derivative: np.ufunc
+shrink_value_and_derivative: np.ufunc
 sigmoid: np.ufunc
 sigmoid_backward: np.ufunc
 sigmoid_backward_from_output: np.ufunc
@@ -164,6 +177,10 @@ soft_shrink: np.ufunc
 soft_shrink_backward: np.ufunc
 soft_shrink_derivative: np.ufunc
 soft_shrink_value_and_derivative: np.ufunc
+softcap: np.ufunc
+softcap_backward: np.ufunc
+softcap_derivative: np.ufunc
+softcap_value_and_derivative: np.ufunc
 softplus: np.ufunc
 softplus_backward: np.ufunc
 softplus_backward_from_output: np.ufunc
@@ -192,6 +209,10 @@ squareplus: np.ufunc
 squareplus_backward: np.ufunc
 squareplus_derivative: np.ufunc
 squareplus_value_and_derivative: np.ufunc
+srelu: np.ufunc
+srelu_backward: np.ufunc
+srelu_derivative: np.ufunc
+srelu_value_and_derivative: np.ufunc
 star_relu: np.ufunc
 star_relu_backward: np.ufunc
 star_relu_derivative: np.ufunc
@@ -221,3 +242,7 @@ thresholded_relu: np.ufunc
 thresholded_relu_backward: np.ufunc
 thresholded_relu_derivative: np.ufunc
 thresholded_relu_value_and_derivative: np.ufunc
+xielu: np.ufunc
+xielu_backward: np.ufunc
+xielu_derivative: np.ufunc
+xielu_value_and_derivative: np.ufunc

@@ -2,7 +2,7 @@
 
 Values keep within 2 ULP (4 where two transcendental functions meet), derivatives within 4. Near the
 roots of derivatives (`Spec.slope_root`) the bound is absolute: there errors count in ULP of max(|exact|, 1/4), so that they are
-at most 2^-23 in float32 and 2^-52 in float64.
+at most 2^-23 in float32 and 2^-52 in float64. `Spec.value_absolute` says where that holds for a value.
 """
 
 import ast
@@ -28,7 +28,7 @@ def bound(name, kind):
 
 def absolute(name, kind, params, x):
     """Where among x the bound is absolute."""
-    where = REGISTRY[name].absolute(x, *params) if kind == "derivative" or (name, kind) == ("snake", "partial0") else None
+    where = REGISTRY[name].absolute("derivative" if (name, kind) == ("snake", "partial0") else kind, x, *params)
     return np.zeros(x.shape, bool) if where is None else where
 
 

@@ -181,7 +181,8 @@ def isru_by_alpha(x, alpha):
 # --- the activations -----------------------------------------------------------------------------
 
 _define("identity", lambda x: x, lambda x: 1, from_output=lambda y: 1, keeps_zero_sign=True)
-_define("step", lambda x, t: x >= t, lambda x, t: 0, lambda x, t: 0, params={"threshold": 0.0})
+_define("step", lambda x, t, at: at if x == t else x > t, lambda x, t, at: 0, lambda x, t, at: 0, lambda x, t, at: x == t,
+        params={"threshold": 0.0, "at": 1.0})
 _define("sign", lambda x: mp.sign(x), lambda x: 0, keeps_zero_sign=True)
 _define("relu", lambda x: max(x, 0), lambda x: x > 0, from_output=lambda y: y > 0)
 _define("relu6", lambda x: min(max(x, 0), 6), lambda x: 0 < x < 6, from_output=lambda y: 0 < y < 6)
@@ -201,6 +202,11 @@ _define("reflu", lambda x, x0, y0, left, right: y0 + (right if x > x0 else left)
         lambda x, x0, y0, left, right: 1, lambda x, x0, y0, left, right: 0 if x > x0 else x - x0,
         lambda x, x0, y0, left, right: x - x0 if x > x0 else 0,
         params={"x0": 1.0, "y0": 1.0, "slope_left": 1.0, "slope_right": -1.0}, small=1, large=1)
+_define("srelu", lambda x, tr, ar, tl, al: tr + ar * (x - tr) if x >= tr else tl + al * (x - tl) if x <= tl else x,
+        lambda x, tr, ar, tl, al: ar if x >= tr else al if x <= tl else 1,
+        lambda x, tr, ar, tl, al: 1 - ar if x >= tr else 0, lambda x, tr, ar, tl, al: max(x - tr, 0),
+        lambda x, tr, ar, tl, al: 1 - al if x <= tl and x < tr else 0, lambda x, tr, ar, tl, al: min(x - tl, 0) if x < tr else 0,
+        params={"t_r": 1.0, "a_r": 1.0, "t_l": 0.0, "a_l": 0.2}, small=1, large=1)
 _define("elu", lambda x, a: x if x > 0 else a * expm1(x), lambda x, a: 1 if x > 0 else a * exp(x),
         lambda x, a: 0 if x > 0 else expm1(x), params={"alpha": 1.0},
         from_output=lambda y, a: 1 if y > 0 else y + a)
@@ -211,6 +217,14 @@ _define("celu", lambda x, a: x if x > 0 else a * expm1(x / a),
         lambda x, a: 1 if x > 0 else exp(x / a),
         lambda x, a: 0 if x > 0 else expm1(x / a) - x / a * exp(x / a), params={"alpha": 1.0},
         from_output=lambda y, a: 1 if y > 0 else y / a + 1, small=1, large=1)
+_define("pelu", lambda x, a, b: a / b * x if x >= 0 else a * expm1(x / b), lambda x, a, b: a / b * exp(min(x, 0) / b),
+        lambda x, a, b: x / b if x >= 0 else expm1(x / b), lambda x, a, b: -a * x / b**2 * exp(min(x, 0) / b),
+        params={"a": 1.0, "b": 1.0}, from_output=lambda y, a, b: a / b if a * b * y > 0 else (y + a) / b, small=1, large=1)
+_define("xielu", lambda x, p, n, b, eps: p * x**2 + b * x if x > 0 else n * (expm1(min(x, eps)) - x) + b * x,
+        lambda x, p, n, b, eps: 2 * p * x + b if x > 0 else n * (exp(x) - 1 if x <= eps else -1) + b,
+        lambda x, p, n, b, eps: max(x, 0) ** 2, lambda x, p, n, b, eps: 0 if x > 0 else expm1(min(x, eps)) - x,
+        lambda x, p, n, b, eps: x, lambda x, p, n, b, eps: n * exp(eps) if eps < x <= 0 else 0,
+        params={"alpha_p": 0.8, "alpha_n": 0.8, "beta": 0.5, "eps": -1e-6}, small=2, large=2)
 _define("sigmoid", sig, dsig, from_output=lambda y: y * (1 - y))
 _define("log_sigmoid", lambda x: -log1p(exp(-x)), lambda x: sig(-x),
         from_output=lambda y: -expm1(y))
@@ -221,6 +235,10 @@ _define("hard_sigmoid", hard_sigmoid, clamp_partials(lambda x, a: a),
 _define("sparse_sigmoid", sparse_sigmoid, lambda x: mpf(0.5) if -1 < x < 1 else 0,
         from_output=lambda y: mpf(0.5) if 0 < y < 1 else 0, small=1)
 _define("tanh", tanh, lambda x: sech(x) ** 2, from_output=lambda y: 1 - y**2)
+_define("scaled_tanh", lambda x, a, b: a * tanh(b * x), lambda x, a, b: a * b * sech(b * x) ** 2, lambda x, a, b: tanh(b * x),
+        lambda x, a, b: a * x * sech(b * x) ** 2, params={"alpha": 1.7159, "beta": 2 / 3}, small=1, large=1)
+_define("softcap", lambda x, c: c * tanh(x / c), lambda x, c: sech(x / c) ** 2,
+        lambda x, c: tanh(x / c) - x / c * sech(x / c) ** 2, params={"cap": 50.0}, small=3, large=3)
 _define("hard_tanh", lambda x, lo, hi: min(max(x, lo), hi), lambda x, lo, hi: lo < x < hi,
         lambda x, lo, hi: x <= lo, lambda x, lo, hi: x >= hi,
         params={"min_val": -1.0, "max_val": 1.0}, from_output=lambda y, lo, hi: lo < y < hi)
@@ -264,6 +282,9 @@ _define("soft_shrink", lambda x, t: mp.sign(x) * max(abs(x) - t, 0),
         params={"lambd": 0.5})
 _define("hard_shrink", lambda x, t: x if abs(x) > t else 0, lambda x, t: abs(x) > t,
         lambda x, t: 0, params={"lambd": 0.5})
+_define("shrink", lambda x, t, b: x + b if x < -t else x - b if x > t else 0, lambda x, t, b: x < -t or x > t,
+        lambda x, t, b: 0, lambda x, t, b: 1 if x < -t else -1 if x > t else 0, params={"lambd": 0.5, "bias": 0.0},
+        small=1, large=1)
 _define("exponential", exp, exp, from_output=lambda y: y)
 _define("log1mexp", log1mexp,
         lambda x: 1 / expm1(x) if x > 0 else mp.inf if x == 0 else mp.nan,

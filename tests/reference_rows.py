@@ -108,7 +108,9 @@ ROWS = {
     "hardmax": _guarded(hardmax_row),
     "sparsemax": _guarded(sparsemax_row),
     "entmax15": _guarded(entmax15_row),
+    "entmax": _guarded(entmax15_row),  # alpha at its default
 }
+REDUCING = ("logsumexp", "logmeanexp")  # one number a row
 
 
 @lru_cache(256)
@@ -159,10 +161,11 @@ def _entmax15_slope(y, grad):
 
 SLOPES = {
     "softmax": _softmax_slope, "log_softmax": _log_softmax_slope, "sparsemax": _sparsemax_slope, "entmax15": _entmax15_slope,
+    "softmax1": _softmax_slope, "entmax": _entmax15_slope,
     "softmin": lambda y, grad: [-v for v in _softmax_slope(y, grad)],
     "log_softmin": lambda y, grad: [-v for v in _log_softmax_slope(y, grad)],
     "hardmax": lambda y, grad: [0 * p for p in y],
-    "logsumexp": lambda x, grad: [grad[0] * p for p in ROWS["softmax"](x)],
+    **dict.fromkeys(REDUCING, lambda x, grad: [grad[0] * p for p in ROWS["softmax"](x)]),
 }  # fmt: skip
 
 
@@ -176,9 +179,9 @@ def results(name, row, grad=None):
             return [next((v for v in pair if isnan(v)), max(pair)) for pair in zip(row[::2], row[1::2], strict=True)]
         if name == "crelu":
             return [v if isnan(v) else max(s * v, mpf(0)) for s in (1, -1) for v in row]
-    if name == "logsumexp" and inf in row and not any(map(isnan, row)):
+    if name in REDUCING and inf in row and not any(map(isnan, row)):
         return [inf]  # as it is documented
-    return ROWS[name](row)[: 1 if name == "logsumexp" else None]
+    return ROWS[name](row)[: 1 if name in REDUCING else None]
 
 
 def gated(exact, gate, halves, grad=None):

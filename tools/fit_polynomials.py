@@ -258,6 +258,16 @@ def celu_part(z):
     return mp.expm1(z) - z * mp.exp(z)
 
 
+def xielu_part(x):
+    """Partial derivative of xielu by alpha_n: expm1(x) - x."""
+    return mp.expm1(x) - x
+
+
+def softcap_part(x):
+    """Partial derivative of softcap by the cap: tanh(x) - x*sech(x)^2."""
+    return mp.tanh(x) - x * mp.sech(x) ** 2
+
+
 def snake_part(u):
     """Partial derivative of snake by a, times a*a: u*sin(2u) - sin(u)^2."""
     return u * mp.sin(2 * u) - mp.sin(u) ** 2
@@ -286,7 +296,7 @@ FITS = [
     Fit("erf", "erf(x) = x + x*P(x*x), 0 <= x <= 1",
         mp.erf, (0, 1), {"f32": 6, "f64": 11}, base=identity, factor=identity, variable=square),
     Fit("tanh", "tanh(x) = x + x*x*x*P(x*x), |x| <= 0.75",
-        mp.tanh, (0, mp.mpf("0.75")), {"f32": 5, "f64": 12}, base=identity, factor=cube, variable=square),
+        mp.tanh, (0, mp.mpf("0.75")), {"f32": 6, "f64": 14}, base=identity, factor=cube, variable=square),
     Fit("tanh_shrink", "x - tanh(x) = x*x*x*P(x*x)/Q(x*x), |x| <= 1",
         lambda x: x - mp.tanh(x), (0, 1), {"f32": (1, 2), "f64": (3, 3)},
         factor=cube, variable=square, fixed={0: 1}, first={"f32": 3, "f64": 3}),
@@ -296,6 +306,10 @@ FITS = [
         mp.atan, (0, 1), {"f32": 8, "f64": 19}, base=identity, factor=cube, variable=square),
     Fit("celu_part", "expm1(z) - z*exp(z) = z*z*P(z), -1 <= z <= 0",
         celu_part, (-1, 0), {"f32": 6, "f64": 12}, factor=square),
+    Fit("xielu_part", "expm1(x) - x = x*x*P(x), -1 <= x <= 0",
+        xielu_part, (-1, 0), {"f32": 5, "f64": 11}, factor=square),
+    Fit("softcap_part", "tanh(x) - x*sech(x)^2 = x**3*P(x*x), 0 <= x <= 0.75", softcap_part,
+        (0, mp.mpf("0.75")), {"f32": 6, "f64": 14}, factor=cube, variable=square),
     Fit("snake_part", "u*sin(2u) - sin(u)^2 = u*u + u**4*P(u*u), |u| <= pi/4", snake_part,
         (0, QUARTER), {"f32": 3, "f64": 7}, base=square, factor=lambda u: u**4, variable=square),
 ]

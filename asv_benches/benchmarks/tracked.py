@@ -96,7 +96,7 @@ class Accuracy:
             got = call(x)
         want, exact = reference.evaluate(function, kind, x, None, dtype)
         error = reference.ulp_error(got, exact, dtype)
-        near = spec.absolute(x) if kind == "derivative" else None
+        near = spec.absolute(kind, x)
         if near is not None:
             for i in np.flatnonzero(near & np.isfinite(got) & np.isfinite(want)):
                 error[i] = float(abs(exact[i] - float(got[i]))) / np.spacing(max(abs(want[i]), dtype(0.25)))

@@ -34,7 +34,7 @@ def lines(finding: dict[str, Any]) -> list[str]:
     line += _at(finding, "")
     found = [line + ("" if finding["holds"] else f"  EXCEEDS {finding['bound']:g}")]
     if "max_ulp_outside" in finding:
-        where = "where |x| > 0.5" if finding["root"] is None else f"within 1 of the root {finding['root']:.8g}"
+        where = f"where {finding['absolute']}" if finding["root"] is None else f"within 1 of the root {finding['root']:.8g}"
         outside, inside, contract = (float(finding[key]) for key in ("max_ulp_outside", "max_absolute_inside", "contract_ulp"))
         found.append(f"{'':<17}elsewhere {outside:.4g} ULP; {where}: absolute error up to {inside:.4g}")
         found.append(f"{'':<17}by the contract {contract:.4g} {_at(finding, 'contract_')}")

@@ -16,6 +16,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -269,7 +270,7 @@ def make_task(name: str, kind: str, dtype: str, peer: Peer | None = None) -> ulp
     value = kind == "value"
     exact = kernel(name, kind)
     call = of_peer(peer, name, kind) if peer else exact
-    near = spec.absolute if spec.slope_absolute and not value else None
+    near = partial(spec.absolute, kind) if (spec.value_absolute if value else spec.slope_absolute) else None
     return ulp.Task(
         call, exact, params, near, value and spec.monotonic, (low, high) if value else (-math.inf, math.inf),
     )  # fmt: skip
@@ -354,8 +355,9 @@ def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool,
         "monotonicity_violations": tally.falls if kind == "value" and spec.monotonic else None,
         "range_violations": tally.strays if kind == "value" else None,
     }  # fmt: skip
-    if kind == "derivative" and spec.slope_absolute:
-        finding["root"] = spec.root()
+    condition = spec.value_absolute if kind == "value" else spec.slope_absolute
+    if condition:
+        finding["root"], finding["absolute"] = None if kind == "value" else spec.root(), condition
         finding |= {"max_ulp_outside": number(tally.outside), "max_absolute_inside": number(tally.inside)}
         finding["contract_ulp"] = number(tally.contract.error)
         finding |= {f"contract_{key}": value for key, value in told(*tally.contract).items()}

@@ -36,7 +36,10 @@ ROWS: dict[str, Callable[[Array], Array]] = {
 }  # fmt: skip
 
 #: By function: the bound of values, where it is another than 2.
-BOUNDS = {"sparsemax": 4.0, "entmax15": 8.0, "hardmax": 0.0, "maxout": 0.0, "crelu": 0.0}
+BOUNDS = {"sparsemax": 4.0, "entmax15": 8.0, "entmax": 8.0, "hardmax": 0.0, "maxout": 0.0, "crelu": 0.0}
+
+#: One number a row; `backward` takes the input.
+REDUCING = ("logsumexp", "logmeanexp")
 
 
 def known(function: Any) -> bool:
@@ -130,7 +133,7 @@ def compute(function: Any, kind: str, sample: Sample, grad: Array | None, y: Arr
     keywords = WITHOUT_DEFAULT.get(function.__name__, {})
     if grad is None:
         return np.atleast_1d(function(x, axis=axis, **keywords))
-    if y is None or function.family == "gated units" or function.__name__ == "logsumexp":
+    if y is None or function.family == "gated units" or function.__name__ in REDUCING:
         return np.atleast_1d(function.backward(grad.astype(dtype), x, axis=axis))
     return np.atleast_1d(function.backward(grad.astype(dtype), y.astype(dtype), axis=axis))
 
@@ -150,15 +153,16 @@ def unit(function: Any, kind: str, sample: Sample, grad: Array | None, y: Array,
         factor = np.ones_like(gate) if grad is None else grad.astype(np.float64).reshape(-1)
         size = np.abs(want)
         if kind == "backward":
-            near = REGISTRY[function.activation].absolute(gate)
+            near = REGISTRY[function.activation].absolute("derivative", gate)
             row = 0 if function.gate == "first" else 1
             if near is not None:
                 size[row] = np.where(near, np.maximum(size[row], np.abs(other * factor) / 4), size[row])
         return eps * size + least * np.maximum(1, (1 + np.abs(other)) * (1 + np.abs(factor)) / 2)
     if kind == "value" and name in BOUNDS:
         return np.full(want.shape, eps)
-    if kind == "value" and name == "logsumexp":
-        return eps * np.maximum(np.abs(want), np.max(np.where(np.isfinite(x), np.abs(x), 0), axis=sample.axis))
+    if kind == "value" and name in REDUCING:
+        count = math.log(x.shape[sample.axis]) if name == "logmeanexp" else 0.0
+        return eps * np.maximum(np.abs(want), np.max(np.where(np.isfinite(x), np.abs(x), count), axis=sample.axis, initial=count))
     if kind == "backward" and grad is not None:
         g, y = grad.astype(np.float64), y.astype(np.float64)
         def sum_of(terms: Array) -> Array:
@@ -168,10 +172,11 @@ def unit(function: Any, kind: str, sample: Sample, grad: Array | None, y: Array,
 
         terms = {"softmax": lambda: y * (np.abs(g) + sum_of(np.where(y > 0, g * y, 0))),
                  "log_softmax": lambda: np.abs(g) + np.exp(y) * sum_of(g * (y > -np.inf)),
+                 "softmax1": lambda: y * (np.abs(g) + sum_of(np.where(y > 0, g * y, 0))),
                  "logsumexp": lambda: np.abs(want), "hardmax": lambda: np.abs(want),
                  "sparsemax": lambda: np.max(np.abs(g) * (y > 0), sample.axis, keepdims=True) + np.abs(g) * (y > 0),
                  "entmax15": lambda: np.sqrt(y) * (np.max(np.abs(g) * (y > 0), sample.axis, keepdims=True) + np.abs(g)),
-                 }[function.op]()  # fmt: skip
+                 }[function.op if function.op != "entmax" else "entmax15"]()  # fmt: skip
         return np.broadcast_to(eps * terms + least, want.shape)
     _, exponent = np.frexp(np.where(np.isfinite(want), want, 1.0))
     return np.ldexp(1.0, np.maximum(exponent - 1, info.minexp) - info.nmant)
@@ -240,7 +245,7 @@ def exact(function: Any, sample: Sample, grad: Array | None, y: Array, got: Arra
     x = np.moveaxis(sample.x, axis, -1)
     shape = np.moveaxis(got, axis, -1).shape if got.ndim == 2 else got.shape
     lines = np.moveaxis(got, axis, -1).reshape(len(x), -1)
-    given = x if grad is None or name == "logsumexp" else np.moveaxis(y, axis, -1)
+    given = x if grad is None or name in REDUCING else np.moveaxis(y, axis, -1)
     slopes = [None] * len(x) if grad is None else np.moveaxis(grad, axis, -1).reshape(len(x), -1)
     found = np.array([
         [by_rows.distance(e, v) for e, v in zip(by_rows.results(name, row, slope), line.tolist(), strict=True)]

@@ -73,9 +73,10 @@ def of_kind(spec: Spec, kind: str) -> str:
         f"{'Monotonic' if spec.monotonic else 'Not monotonic'}, {'zero-centred' if spec.zero_centred else 'not zero-centred'}, "
         f"smoothness: {spec.smoothness}; saturation: left {spec.saturates[0]}, right {spec.saturates[1]}."
     )
+    away = ", absolutely (2^-24, 2^-53) where its terms cancel" if spec.value_absolute else ""
     near = ", absolutely (2^-23 in float32, 2^-52 in float64) where its terms cancel" if spec.slope_absolute else ""
     notes.append(
-        f"Error in float32 and float64, default parameters: values within {spec.bound:g} units in the last place, "
+        f"Error in float32 and float64, default parameters: values within {spec.bound:g} units in the last place{away}, "
         f"derivatives within 4{near}; what was measured: docs/accuracy.md."
     )
     if spec.alias and kind == "value":

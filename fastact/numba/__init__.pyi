@@ -85,6 +85,20 @@ celu_derivative: Any
 celu_value_and_derivative: Any
 celu_backward: Any
 celu_backward_from_output: Any
+pelu: Any
+pelu_derivative: Any
+pelu_value_and_derivative: Any
+pelu_backward: Any
+pelu_backward_from_output: Any
+parametric_elu: Any
+parametric_elu_derivative: Any
+parametric_elu_value_and_derivative: Any
+parametric_elu_backward: Any
+parametric_elu_backward_from_output: Any
+xielu: Any
+xielu_derivative: Any
+xielu_value_and_derivative: Any
+xielu_backward: Any
 log1mexp: Any
 log1mexp_derivative: Any
 log1mexp_value_and_derivative: Any
@@ -273,6 +287,14 @@ reflected_linear_unit: Any
 reflected_linear_unit_derivative: Any
 reflected_linear_unit_value_and_derivative: Any
 reflected_linear_unit_backward: Any
+srelu: Any
+srelu_derivative: Any
+srelu_value_and_derivative: Any
+srelu_backward: Any
+s_shaped_relu: Any
+s_shaped_relu_derivative: Any
+s_shaped_relu_value_and_derivative: Any
+s_shaped_relu_backward: Any
 star_relu: Any
 star_relu_derivative: Any
 star_relu_value_and_derivative: Any
@@ -316,6 +338,10 @@ hard_threshold: Any
 hard_threshold_derivative: Any
 hard_threshold_value_and_derivative: Any
 hard_threshold_backward: Any
+shrink: Any
+shrink_derivative: Any
+shrink_value_and_derivative: Any
+shrink_backward: Any
 sigmoid: Any
 sigmoid_derivative: Any
 sigmoid_value_and_derivative: Any
@@ -358,6 +384,26 @@ lisht: Any
 lisht_derivative: Any
 lisht_value_and_derivative: Any
 lisht_backward: Any
+scaled_tanh: Any
+scaled_tanh_derivative: Any
+scaled_tanh_value_and_derivative: Any
+scaled_tanh_backward: Any
+lecun_tanh: Any
+lecun_tanh_derivative: Any
+lecun_tanh_value_and_derivative: Any
+lecun_tanh_backward: Any
+softcap: Any
+softcap_derivative: Any
+softcap_value_and_derivative: Any
+softcap_backward: Any
+soft_cap: Any
+soft_cap_derivative: Any
+soft_cap_value_and_derivative: Any
+soft_cap_backward: Any
+logit_softcap: Any
+logit_softcap_derivative: Any
+logit_softcap_value_and_derivative: Any
+logit_softcap_backward: Any
 softplus: Any
 softplus_derivative: Any
 softplus_value_and_derivative: Any
@@ -428,6 +474,17 @@ class _Ufuncs:
     celu_derivative: Any
     celu_backward: Any
     celu_backward_from_output: Any
+    pelu: Any
+    pelu_derivative: Any
+    pelu_backward: Any
+    pelu_backward_from_output: Any
+    parametric_elu: Any
+    parametric_elu_derivative: Any
+    parametric_elu_backward: Any
+    parametric_elu_backward_from_output: Any
+    xielu: Any
+    xielu_derivative: Any
+    xielu_backward: Any
     log1mexp: Any
     log1mexp_derivative: Any
     log1mexp_backward: Any
@@ -572,6 +629,12 @@ class _Ufuncs:
     reflected_linear_unit: Any
     reflected_linear_unit_derivative: Any
     reflected_linear_unit_backward: Any
+    srelu: Any
+    srelu_derivative: Any
+    srelu_backward: Any
+    s_shaped_relu: Any
+    s_shaped_relu_derivative: Any
+    s_shaped_relu_backward: Any
     star_relu: Any
     star_relu_derivative: Any
     star_relu_backward: Any
@@ -605,6 +668,9 @@ class _Ufuncs:
     hard_threshold: Any
     hard_threshold_derivative: Any
     hard_threshold_backward: Any
+    shrink: Any
+    shrink_derivative: Any
+    shrink_backward: Any
     sigmoid: Any
     sigmoid_derivative: Any
     sigmoid_backward: Any
@@ -638,6 +704,21 @@ class _Ufuncs:
     lisht: Any
     lisht_derivative: Any
     lisht_backward: Any
+    scaled_tanh: Any
+    scaled_tanh_derivative: Any
+    scaled_tanh_backward: Any
+    lecun_tanh: Any
+    lecun_tanh_derivative: Any
+    lecun_tanh_backward: Any
+    softcap: Any
+    softcap_derivative: Any
+    softcap_backward: Any
+    soft_cap: Any
+    soft_cap_derivative: Any
+    soft_cap_backward: Any
+    logit_softcap: Any
+    logit_softcap_derivative: Any
+    logit_softcap_backward: Any
     softplus: Any
     softplus_derivative: Any
     softplus_backward: Any

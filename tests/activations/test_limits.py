@@ -25,6 +25,7 @@ INF = np.inf
 KEEPS_ZERO_SIGN = {  # odd functions, and x times a positive gate
     "identity", "sign", "tanh", "arctan", "softsign", "isru", "isrlu", "silu", "gelu", "gelu_tanh", "quick_gelu", "mish", "serf",
     "telu", "dish", "leaky_relu", "prelu", "elu", "selu", "celu", "hard_swish", "elish", "hard_elish", "hard_tanh",
+    "softcap", "scaled_tanh", "pelu",
 }  # fmt: skip
 NEGATIVE_ZERO_AT_MINUS_INFINITY = ["silu", "mish", "gelu", "hard_swish"]
 
@@ -188,6 +189,16 @@ def test_right_values(name, kind, dtypes, x, value, digits):
         if dtype == np.float32 and abs(value) < np.finfo(np.float32).tiny:
             relative = max(relative, float(np.finfo(np.float32).smallest_subnormal) / abs(value))
         assert got == pytest.approx(value, rel=relative, abs=0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_scales_that_undo_each_other(dtype):
+    """What is divided by a parameter before it is multiplied by another may be subnormal where the value is not."""
+    x = np.array([3, -7, 1e3], dtype) * np.finfo(dtype).smallest_subnormal
+    for size in (1e3, 1e12, 1e30):
+        np.testing.assert_allclose(fa.softcap(x, size), x, rtol=0)
+        np.testing.assert_allclose(fa.pelu(x, size, size), x, rtol=0)
+        np.testing.assert_allclose(fa.scaled_tanh(x, 2.0**50, 2.0**-50), x, rtol=0)
 
 
 def test_tails_without_cancellation():

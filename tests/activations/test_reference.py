@@ -35,6 +35,7 @@ KNOWN = [  # name, kind, x, digits that are right
     ("elu", "value", mpf("-1e-8"), "-9.99999995e-9"),
     ("tanh_shrink", "value", mpf("1e-3"), "3.333332e-10"),
     ("squareplus", "value", -10000, "9.9999999e-5"),
+    ("xielu", "value", -1, "-2.0569645e-1"),
 ]
 ROOTS = {
     "silu": "-1.27846454276",
@@ -93,6 +94,12 @@ LIMITS = {  # value at -inf and +inf, derivative at -inf and +inf, default param
     "telu": (-0.0, INF, 0, 1),
     "isru": (-1, 1, 0, 0),
     "isrlu": (-1, INF, 0, 1),
+    "srelu": (-INF, INF, 0.2, 1),
+    "pelu": (-1, INF, 0, 1),
+    "xielu": (INF, INF, 0.5 - 0.8, INF),
+    "scaled_tanh": (-1.7159, 1.7159, 0, 0),
+    "softcap": (-50, 50, 0, 0),
+    "shrink": (-INF, INF, 1, 1),
 }
 
 
@@ -175,7 +182,7 @@ def test_from_output(name):
 def test_from_output_exists_where_promised():
     promised = (
         "relu leaky_relu elu selu celu sigmoid tanh softplus exponential log_sigmoid identity "
-        "softsign hard_tanh relu6 hard_sigmoid sparse_sigmoid squared_relu log1mexp isru"
+        "softsign hard_tanh relu6 hard_sigmoid sparse_sigmoid squared_relu log1mexp isru pelu"
     )
     assert set(WITH_OUTPUT) == set(promised.split())
 

@@ -81,6 +81,47 @@ def test_soft_shrink_with_a_negative_lambd(dtype):
     np.testing.assert_array_equal(fa.soft_shrink.derivative(x, -1.0)[:5], [1, 1, 0, 1, 1])
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_step_at_its_threshold(dtype):
+    x = around(1.5, dtype)
+    assert fa.step(x, 1.5).tolist() == [0, 1, 1]
+    assert fa.step(x, 1.5, 0).tolist() == [0, 0, 1]
+    assert fa.step(x, threshold=1.5, at=0.5).tolist() == [0, 0.5, 1]
+    assert fa.step(np.array([-0.0, 0.0, np.nan], dtype), at=0.25).tolist()[:2] == [0.25, 0.25]
+    assert fa.step.derivative(x, 1.5, 0.5).tolist() == [0, 0, 0]
+    gradients = fa.step.parameter_gradients(np.array([1, 2, 4], dtype), x, 1.5, 0.5)
+    assert (gradients["threshold"], gradients["at"]) == (0, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_shrink_is_between_its_kin(dtype):
+    x = np.concatenate([around(-0.75, dtype), np.array([-2, -0.0, 0.0, 2, np.inf, np.nan], dtype), around(0.75, dtype)])
+    assert_same_bits(fa.shrink(x, 0.75), fa.hard_shrink(x, 0.75))
+    assert_same_bits(fa.shrink(x, 0.75, 0.75), fa.soft_shrink(x, 0.75))
+    assert fa.shrink(x, 0.75, -1.0)[[0, 1, 3, 6]].tolist() == [dtype(-1) + x[0], 0, -3, 3]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_srelu_at_its_thresholds(dtype):
+    params = (1.0, 3.0, -1.0, 0.5)
+    x = np.concatenate([around(-1, dtype), around(1, dtype)])
+    assert fa.srelu.derivative(x, *params).tolist() == [0.5, 0.5, 1, 1, 3, 3]
+    assert fa.srelu(np.array([-3, -1, 0.5, 1, 3], dtype), *params).tolist() == [-2, -1, 0.5, 1, 7]
+    assert fa.srelu(np.array([-np.inf, np.inf], dtype), 1.0, 0.0, -1.0, 0.0).tolist() == [-1, 1]
+    crossed = fa.srelu(np.array([-2, 0, 2], dtype), -1.0, 3.0, 1.0, 0.5)  # t_l above t_r
+    assert crossed.tolist() == [-0.5, 2, 8]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_xielu_where_its_branches_meet(dtype):
+    x = around(0.0, dtype)
+    step = float(fa.xielu(x)[1] - fa.xielu(x)[2])
+    assert step == pytest.approx(0.8 * np.expm1(-1e-6), rel=1e-6)
+    assert fa.xielu(x, eps=0.0)[1] == 0
+    assert fa.xielu.derivative(x, eps=0.0).tolist() == [0.5, 0.5, 0.5]
+    assert fa.xielu.derivative(around(-0.5, dtype), eps=-0.5)[2] == pytest.approx(-0.3)
+
+
 AMBIGUOUS = [(n, p, least) for n in FROM_OUTPUT for p, least in REGISTRY[n].output_needs.items()]
 
 
@@ -97,12 +138,12 @@ def test_refused_outputs(name, param, least, dtype):
                 with pytest.raises(ValueError, match=rf"fastact\.{name}\.backward_from_output: {param} is .* use backward"):
                     call(y, y, **given)
             with pytest.raises(ValueError, match=param):
-                call(y, y, bad)
+                call(y, y, *(bad if p == param else d for p, d in REGISTRY[name].params.items()))
         assert np.all(out == 7)
         each = np.where(np.arange(size) % 2, least - 1, least + 1).astype(dtype)
-        got = call(y, y, each)
+        got = call(y, y, **{param: each})
         np.testing.assert_array_equal(np.isnan(got), each < least)
-        np.testing.assert_array_equal(got[::2], call(y, y, least + 1.0)[::2])
+        np.testing.assert_array_equal(got[::2], call(y, y, **{param: least + 1.0})[::2])
 
 
 @pytest.mark.parametrize("name", FROM_OUTPUT)

@@ -14,15 +14,15 @@ from fastact.language.registry import REGISTRY
 X = [-90.0, -50.0, -2.5, -0.7, -1e-3, -0.0, 0.0, 1e-3, 0.7, 2.5, 50.0, 90.0]
 SIZES = [0.0, -1.0, -0.3, 1e-30, -1e-30, 1e-8, 1e8, 1e30, -1e30]
 
-POSITIVE = {("celu", "alpha"), ("smelu", "beta")}
+POSITIVE = {("celu", "alpha"), ("smelu", "beta"), ("pelu", "b")}
 NOT_NEGATIVE = {("isru", "alpha"), ("isrlu", "alpha"), ("squareplus", "b")}
-NOT_ZERO = {("softplus", "beta"), ("snake", "a"), *POSITIVE}
+NOT_ZERO = {("softplus", "beta"), ("snake", "a"), ("softcap", "cap"), *POSITIVE}
 # The phase of snake is that of a x rounded once |a x| is beyond 2^33 (2^62).
 LEAST_ABSOLUTE = {("snake", "a"): 1e7}
 
 COMPARED = {  # parameters that the value is not computed from
     ("step", "threshold"), ("threshold", "threshold"), ("thresholded_relu", "alpha"), ("hard_tanh", "min_val"),
-    ("hard_tanh", "max_val"), ("hard_shrink", "lambd"), ("soft_shrink", "lambd"),
+    ("hard_tanh", "max_val"), ("hard_shrink", "lambd"), ("soft_shrink", "lambd"), ("shrink", "lambd"),
 }  # fmt: skip
 
 CASES = [(name, param) for name in WITH_PARAMS for param in REGISTRY[name].params]
@@ -48,7 +48,7 @@ def test_sizes(name, param, dtype):
                 got = function(name, kind)(x, *params)
             want, exact = evaluate(name, kind, x, params, dtype)
             error = ulp_error(got, exact, dtype)
-            if kind == "derivative" and params[0] != 0:
+            if params[0] != 0:
                 near = absolute(name, kind, params, x) & np.isfinite(want)
                 error[near] = np.abs(got - want)[near] / np.spacing(np.maximum(np.abs(want), dtype(0.25)))[near]
             i = int(error.argmax())

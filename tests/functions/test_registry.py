@@ -20,7 +20,8 @@ PROMISED = """
     identity step sign relu relu6 leaky_relu prelu threshold thresholded_relu squared_relu reflu elu selu celu sigmoid
     log_sigmoid hard_sigmoid sparse_sigmoid tanh hard_tanh tanh_shrink lisht softplus squareplus sparse_plus softsign mish
     silu hard_swish gelu gelu_tanh quick_gelu dish serf smelu star_relu snake bent_identity gaussian soft_shrink hard_shrink
-    exponential log1mexp arctan elish hard_elish phish telu isru isrlu
+    exponential log1mexp arctan elish hard_elish phish telu isru isrlu srelu pelu xielu scaled_tanh softcap
+    shrink
 """
 FROM_OUTPUT = ["relu", "leaky_relu", "elu", "selu", "celu", "sigmoid", "tanh", "softplus", "exponential"]
 HEAVY = ["numba", "llvmlite", "matplotlib", "scipy", "mpmath", "torch", "pandas", "tqdm", "hypothesis", "Cython", "setuptools"]
@@ -30,6 +31,7 @@ PEERS_NAMES = {  # what torch, ONNX, keras, jax and papers say: the canonical na
     "softshrink": "soft_shrink", "hardshrink": "hard_shrink", "LeakyReLU": "leaky_relu", "ReLU6": "relu6", "SiLU": "silu",
     "Hard-Swish": "hard_swish", "GELU": "gelu", "atan": "arctan", "relu2": "squared_relu", "exp": "exponential",
     "ThresholdedRelu": "thresholded_relu", "HardSiLU": "hard_swish", "hard_silu": "hard_swish", "softthreshold": "soft_shrink",
+    "ScaledTanh": "scaled_tanh", "PELU": "pelu", "SReLU": "srelu", "xIELU": "xielu", "Shrink": "shrink", "soft-cap": "softcap",
 }  # fmt: skip
 SECTIONS = ["Parameters", "Returns", "Raises", "Notes", "References", "Examples"]
 
