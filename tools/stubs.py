@@ -433,7 +433,7 @@ def other_lines(function: Function, name: str) -> list[str]:
     own = {} if getattr(function, "on_gpu", True) else {"device": 'Literal["cpu"] | None='}
     if isinstance(function, RowFunction):
         own |= {"axis": "_Axes="}
-    decisive = [n for n in DECISIVE if n in names]
+    decisive = [n for n in DECISIVE if n in names and (n != "b" or isinstance(function, GatedUnit))]  # elsewhere b is a weight
     cases: list[Case]
     if str(found.return_annotation).startswith("dict"):
         to_shape = "np.ndarray" in str(found.return_annotation)

@@ -188,6 +188,6 @@ def backward(call: Call, x: Array) -> Callable[[Any], Any]:
     grad = np.ones_like(y)
     if name == "max_affine":
         return lambda x: function.backward(grad, x, **params)
-    if family == "rowwise" and name != "logsumexp":
-        return lambda x: function.backward(grad, y, axis, **params)
+    if family == "rowwise" and name not in ("logsumexp", "logmeanexp"):
+        return lambda x: function.backward(grad, y, axis=axis, **params)
     return lambda x: function.backward(grad, x, axis=axis, **params)
