@@ -123,6 +123,7 @@ identity: Activation
 linear: Activation
 isrlu: Activation
 isru: Activation
+laplace: Activation
 leaky_relu: Activation
 lrelu: Activation
 lisht: Activation
