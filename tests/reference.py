@@ -112,6 +112,9 @@ def cdf(x):
     with mp.extraprec(2 * max(0, mp.mag(x))):  # an error in t counts t**2-fold in exp(-t**2)
         return mp.erfc(-x / sqrt(2)) / 2
 
+def density(x):
+    return exp(-(x**2) / 2) / sqrt(2 * mp.pi)
+
 def one_plus_tanh(u):
     if u < -mp.prec:
         return 2 * exp(2 * u)  # the next term is smaller by exp(2 u)
@@ -239,6 +242,9 @@ _define("scaled_tanh", lambda x, a, b: a * tanh(b * x), lambda x, a, b: a * b * 
         lambda x, a, b: a * x * sech(b * x) ** 2, params={"alpha": 1.7159, "beta": 2 / 3}, small=1, large=1)
 _define("softcap", lambda x, c: c * tanh(x / c), lambda x, c: sech(x / c) ** 2,
         lambda x, c: tanh(x / c) - x / c * sech(x / c) ** 2, params={"cap": 50.0}, small=3, large=3)
+_define("laplace", lambda x, m, s: cdf((x - m) / s), lambda x, m, s: density((x - m) / s) / s,
+        lambda x, m, s: -density((x - m) / s) / s, lambda x, m, s: -(x - m) / s**2 * density((x - m) / s),
+        params={"mu": 0.7071067811865476, "sigma": 0.28209479177387814}, small=3, large=3)
 _define("hard_tanh", lambda x, lo, hi: min(max(x, lo), hi), lambda x, lo, hi: lo < x < hi,
         lambda x, lo, hi: x <= lo, lambda x, lo, hi: x >= hi,
         params={"min_val": -1.0, "max_val": 1.0}, from_output=lambda y, lo, hi: lo < y < hi)

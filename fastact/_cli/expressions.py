@@ -72,6 +72,7 @@ def _scipy(special: Any) -> dict[str, Expression]:
     return {
         "elish": lambda x: np.where(x >= 0, x, np.expm1(x)) * special.expit(x),
         "gelu": lambda x: 0.5 * x * (1 + special.erf(x / math.sqrt(2))),
+        "laplace": lambda x: special.ndtr((x - math.sqrt(0.5)) / math.sqrt(0.25 / math.pi)),
         "log_sigmoid": lambda x: special.log_expit(x),
         "phish": lambda x: x * np.tanh(x * special.ndtr(x)),
         "quick_gelu": lambda x: x * special.expit(1.702 * x),

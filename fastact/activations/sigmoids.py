@@ -1,9 +1,10 @@
-"""The logistic sigmoid, the hyperbolic tangent, and functions made of one of them."""
+"""The logistic sigmoid, the hyperbolic tangent, functions made of one of them, and the normal distribution function."""
 
 from ..language.atoms import abs, copysign, fma, mul_add, select
 from ..language.registry import activation
-from ..primitives.exponential import exp_negative, expm1_negative, log1p_exp
+from ..primitives.exponential import exp_negative, exp_parts_low, expm1_negative, log1p_exp
 from ..primitives.float64.exponential import (
+    clamp_far,
     clamp_far_for,
     clamp_low,
     exp_reduce,
@@ -12,9 +13,11 @@ from ..primitives.float64.exponential import (
     scale_far,
 )
 from ..primitives.float64.hyperbolic import softcap_part, tanh_near
+from ..primitives.float64.normal import clamp_normal, mills
 from ..primitives.hyperbolic import sech_squared, tanh_ends, tanh_parts, tanh_positive, tanh_rest, tanh_shrink_unit
 from ..primitives.logistic import logistic, logistic_of, logistic_slope
-from ..primitives.parts import square, two_product
+from ..primitives.normal import SQRT_HALF_PI_INVERSE
+from ..primitives.parts import quotient_parts, square, two_product, two_sum
 
 
 @activation(
@@ -148,3 +151,36 @@ def softcap(x, cap):
         slope,
         select((x < 0.0) & (cap > 0.0) | (x > 0.0) & (cap < 0.0), -partial, partial),
     )
+
+@activation(
+    latex=r"f(x) = \tfrac{1}{2} \left(1 + \operatorname{erf} \frac{x - \mu}{\sigma \sqrt{2}}\right)",
+    params={"mu": 0.7071067811865476, "sigma": 0.28209479177387814}, range=("0", "1"), limits=("0", "1"), slopes=("0", "0"),
+    zero_centred=False, saturates=("soft", "soft"), bound=4.0,
+    notes="The distribution function of a normal variable with mean mu and deviation sigma, which must not be 0. The defaults, "
+    "sqrt(1/2) and sqrt(1/(4 pi)), give the value and the slope of squared_relu at sqrt(1/2).",
+    reference="Ma et al. 2022, Mega: moving average equipped gated attention, arXiv:2209.10655.",
+)  # fmt: skip
+def laplace(x, mu, sigma):
+    """Laplace function of Mega: Phi((x - mu) / sigma), Phi the standard normal distribution function."""
+    # (x - mu)/sigma in two parts, for its error is multiplied by its square in the exponential
+    d, d_low = two_sum(x, -mu)
+    inverse = 1.0 / sigma
+    q = d * inverse
+    q_low = (fma(-q, sigma, d) + d_low) * inverse
+    h, h_low = two_product(q, q)
+    h_low = mul_add(2.0 * q, q_low, h_low)
+    e = clamp_far(-0.5 * h)
+    m, m_low, k = exp_parts_low(e, select(e == -0.5 * h, -0.5 * h_low, 0.0))
+    density, w = two_product(SQRT_HALF_PI_INVERSE.hi, m)
+    w = mul_add(SQRT_HALF_PI_INVERSE.hi, m_low, mul_add(SQRT_HALF_PI_INVERSE.lo, m, w))
+    # Phi(-t) = phi(t) M(t), t = |q|; M'(t) = t M - 1 brings in the low part of t
+    t = clamp_normal(abs(q))
+    n, b = mills(t)
+    a, a_low = two_product(density, n)
+    u, u_low = quotient_parts(a, mul_add(w, n, a_low), b, 0.0)
+    t_low = select(t == abs(q), select(q < 0.0, -q_low, q_low), 0.0)
+    tail = scale_far(1.0, u + mul_add(mul_add(t, u, -density), t_low, u_low), k)
+    density = density + w
+    slope = scale_far(inverse, density, k)
+    bounded = select(abs(q) > 100.0, 100.0, q)  # there the density has long underflowed
+    return select(q >= 0.0, 1.0 - tail, tail), slope, -slope, scale_far(-(inverse * bounded), density, k)

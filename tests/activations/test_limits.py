@@ -201,6 +201,12 @@ def test_scales_that_undo_each_other(dtype):
         np.testing.assert_allclose(fa.scaled_tanh(x, 2.0**50, 2.0**-50), x, rtol=0)
 
 
+def test_laplace_fits_squared_relu():
+    x = np.sqrt(0.5)
+    assert fa.laplace(x) == pytest.approx(fa.squared_relu(x), rel=1e-15)
+    assert fa.laplace.derivative(x) == pytest.approx(fa.squared_relu.derivative(x), rel=1e-15)
+
+
 def test_tails_without_cancellation():
     assert fa.softplus(20.1) - 20.1 == pytest.approx(1.86500892e-9, rel=1e-5)
     assert fa.hard_swish(np.float32(1e38)) == np.float32(1e38)

@@ -35,6 +35,7 @@ KNOWN = [  # name, kind, x, digits that are right
     ("elu", "value", mpf("-1e-8"), "-9.99999995e-9"),
     ("tanh_shrink", "value", mpf("1e-3"), "3.333332e-10"),
     ("squareplus", "value", -10000, "9.9999999e-5"),
+    ("laplace", "value", mpf(0), "6.0944411e-3"),
     ("xielu", "value", -1, "-2.0569645e-1"),
 ]
 ROOTS = {
@@ -99,6 +100,7 @@ LIMITS = {  # value at -inf and +inf, derivative at -inf and +inf, default param
     "xielu": (INF, INF, 0.5 - 0.8, INF),
     "scaled_tanh": (-1.7159, 1.7159, 0, 0),
     "softcap": (-50, 50, 0, 0),
+    "laplace": (0, 1, 0, 0),
     "shrink": (-INF, INF, 1, 1),
 }
 

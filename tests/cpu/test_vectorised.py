@@ -11,8 +11,8 @@ from helpers import NAMES, PACKAGE, TESTS
 
 TOOL = TESTS.parent / "tools" / "vectorised.py"
 
-# Its results are its inputs: the compiler writes a copy.
-COPIES = [("identity", "value")]
+# The results are the inputs: the compiler writes a copy.
+COPIES = [("identity", "value"), ("xielu", "partial2_v")]
 
 pytestmark = [
     pytest.mark.skipif(not TOOL.exists(), reason="tools/vectorised.py is in a checkout only"),

@@ -16,7 +16,7 @@ SIZES = [0.0, -1.0, -0.3, 1e-30, -1e-30, 1e-8, 1e8, 1e30, -1e30]
 
 POSITIVE = {("celu", "alpha"), ("smelu", "beta"), ("pelu", "b")}
 NOT_NEGATIVE = {("isru", "alpha"), ("isrlu", "alpha"), ("squareplus", "b")}
-NOT_ZERO = {("softplus", "beta"), ("snake", "a"), ("softcap", "cap"), *POSITIVE}
+NOT_ZERO = {("softplus", "beta"), ("snake", "a"), ("softcap", "cap"), ("laplace", "sigma"), *POSITIVE}
 # The phase of snake is that of a x rounded once |a x| is beyond 2^33 (2^62).
 LEAST_ABSOLUTE = {("snake", "a"): 1e7}
 

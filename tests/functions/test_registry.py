@@ -21,7 +21,7 @@ PROMISED = """
     log_sigmoid hard_sigmoid sparse_sigmoid tanh hard_tanh tanh_shrink lisht softplus squareplus sparse_plus softsign mish
     silu hard_swish gelu gelu_tanh quick_gelu dish serf smelu star_relu snake bent_identity gaussian soft_shrink hard_shrink
     exponential log1mexp arctan elish hard_elish phish telu isru isrlu srelu pelu xielu scaled_tanh softcap
-    shrink
+    shrink laplace
 """
 FROM_OUTPUT = ["relu", "leaky_relu", "elu", "selu", "celu", "sigmoid", "tanh", "softplus", "exponential"]
 HEAVY = ["numba", "llvmlite", "matplotlib", "scipy", "mpmath", "torch", "pandas", "tqdm", "hypothesis", "Cython", "setuptools"]

@@ -117,5 +117,5 @@ def test_names_that_people_look_up(name, found):
 
 
 def test_srelu_is_not_the_squared():
-    with pytest.raises(ValueError, match="SReLU"):
-        fa.get("SReLU")
+    assert fa.get("SReLU") is fa.srelu
+    assert fa.srelu is not fa.squared_relu
