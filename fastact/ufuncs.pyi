@@ -81,6 +81,10 @@ isru_backward: np.ufunc
 isru_backward_from_output: np.ufunc
 isru_derivative: np.ufunc
 isru_value_and_derivative: np.ufunc
+laplace: np.ufunc
+laplace_backward: np.ufunc
+laplace_derivative: np.ufunc
+laplace_value_and_derivative: np.ufunc
 leaky_relu: np.ufunc
 leaky_relu_backward: np.ufunc
 leaky_relu_backward_from_output: np.ufunc

@@ -404,6 +404,10 @@ logit_softcap: Any
 logit_softcap_derivative: Any
 logit_softcap_value_and_derivative: Any
 logit_softcap_backward: Any
+laplace: Any
+laplace_derivative: Any
+laplace_value_and_derivative: Any
+laplace_backward: Any
 softplus: Any
 softplus_derivative: Any
 softplus_value_and_derivative: Any
@@ -719,6 +723,9 @@ class _Ufuncs:
     logit_softcap: Any
     logit_softcap_derivative: Any
     logit_softcap_backward: Any
+    laplace: Any
+    laplace_derivative: Any
+    laplace_backward: Any
     softplus: Any
     softplus_derivative: Any
     softplus_backward: Any

@@ -67,27 +67,27 @@ def test_rowwise(function, dtype, order, by, seen):
         x, grad = numbers(shape, dtype, order), numbers(shape, dtype, order, 1)
         far = shifted(x, by)
         for axis in cases(shape):
-            want = function(x, axis)
-            assert_same_bits(function(far, axis), want)
-            assert_same_bits(function(far, axis, temperature=1.5), function(x, axis, temperature=1.5))
+            want = function(x, axis=axis)
+            assert_same_bits(function(far, axis=axis), want)
+            assert_same_bits(function(far, axis=axis, temperature=1.5), function(x, axis=axis, temperature=1.5))
             for given in (x, far):
                 out = shifted(np.zeros_like(want), by)
-                assert function(given, axis, out=out) is out
+                assert function(given, axis=axis, out=out) is out
                 assert_same_bits(out, want)
             if function.shaped:
-                function(far, axis, out=far)
+                function(far, axis=axis, out=far)
                 assert_same_bits(far, want)
                 far[...] = x
             gradient = numbers(np.shape(want), dtype, seed=1) if not function.shaped else grad
             kept = want if function.shaped else x
-            back = function.backward(gradient, kept, axis)
+            back = function.backward(gradient, kept, axis=axis)
             moved = shifted(np.asarray(kept), by)
-            assert_same_bits(function.backward(gradient, moved, axis), back)
+            assert_same_bits(function.backward(gradient, moved, axis=axis), back)
             if np.ndim(gradient):
-                assert_same_bits(function.backward(shifted(gradient, by), moved, axis), back)
+                assert_same_bits(function.backward(shifted(gradient, by), moved, axis=axis), back)
             if function.shaped:
                 out = shifted(np.zeros_like(want), by)
-                assert function.backward(gradient, moved, axis, out=out) is out
+                assert function.backward(gradient, moved, axis=axis, out=out) is out
                 assert_same_bits(out, back)
     assert seen
 

@@ -13,7 +13,7 @@ from reference_rows import ROWS, errors
 import fastact as fa
 from fastact.cpu import levels
 
-NAMES = list(ROWS)
+NAMES = [n for n in ROWS if n != "entmax"]  # whose second argument is alpha
 LOGS = ["log_softmax", "log_softmin"]
 SUMS = ["logsumexp", "logmeanexp"]
 ABSOLUTE = {"sparsemax": 4.0, "entmax15": 8.0, "hardmax": 0.0}  # units of eps
@@ -290,9 +290,9 @@ def test_dtypes(name):
     x = np.array([[1, 2, 0], [3, -1, 1]])
     for dtype, want in [*zip("efd?", "efde", strict=True), ("i4", "d"), ("i8", "d"), ("i2", "f"), ("i1", "e"), (">f4", "f")]:
         got = function(x.astype(dtype))
-        assert got.dtype == np.dtype(want)
+        assert got.dtype == np.dtype(dtype if name == "hardmax" and dtype[0] == "i" else want)
         np.testing.assert_allclose(got, function(x.astype(dtype).astype("d")), rtol=1e-3)
-    assert_same_bits(function(x.tolist()), function(x.astype("d")))
+    assert_same_bits(function(x.tolist()), function(x.astype(int if name == "hardmax" else "d")))
     if name not in SUMS:
         out = np.empty(x.shape, "e")
         function(x.astype("f"), out=out)
