@@ -114,6 +114,11 @@ def temperature_of(title: str, temperature: Any, name: str = "temperature") -> f
     return float(temperature)
 
 
+def reduced(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A shape with axes of length 1 for those of the row, and without them."""
+    return tuple(1 if a in axes else n for a, n in enumerate(shape)), tuple(n for a, n in enumerate(shape) if a not in axes)
+
+
 def row_numbers(title: str, name: str, value: Any, shape: tuple[int, ...], axes: tuple[int, ...], least: Any, most: Any) -> Any:
     """An array with a number for each row, with axes of length 1 for those of the row; an equal number for all as a float.
 
@@ -136,13 +141,10 @@ def row_numbers(title: str, name: str, value: Any, shape: tuple[int, ...], axes:
         raise ValueError(f"{title}: {name} {has} {float(wrong[0])!r}; expected a number between {least:g} and {most:g}")
     if given.ndim == 0:
         return float(given)
-    kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
+    kept, rows = reduced(shape, axes)
     try:
-        if given.ndim == len(shape):
-            return np.broadcast_to(given, kept)
-        return np.broadcast_to(given, tuple(n for a, n in enumerate(shape) if a not in axes)).reshape(kept)
+        return np.broadcast_to(given, kept) if given.ndim == len(shape) else np.broadcast_to(given, rows).reshape(kept)
     except ValueError:
-        rows = tuple(n for a, n in enumerate(shape) if a not in axes)
         raise ValueError(f"{title}: {name} has shape {given.shape}; expected one that broadcasts to {rows} or {kept}") from None
 
 

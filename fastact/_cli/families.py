@@ -50,6 +50,11 @@ def is_elementwise(function: Any) -> bool:
     return isinstance(function, fa.Activation)
 
 
+def reduces(function: Any) -> bool:
+    """Whether there is one number for each row; then `backward` takes the input."""
+    return "keepdims" in inspect.signature(function).parameters
+
+
 def has_axis(function: Any) -> bool:
     """Whether a function works along an axis; else each element is by itself."""
     return not is_elementwise(function) and "axis" in inspect.signature(function).parameters
@@ -188,6 +193,6 @@ def backward(call: Call, x: Array) -> Callable[[Any], Any]:
     grad = np.ones_like(y)
     if name == "max_affine":
         return lambda x: function.backward(grad, x, **params)
-    if family == "rowwise" and name not in ("logsumexp", "logmeanexp"):
+    if family == "rowwise" and not reduces(function):
         return lambda x: function.backward(grad, y, axis=axis, **params)
     return lambda x: function.backward(grad, x, axis=axis, **params)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..language.registry import REGISTRY
-from .families import WITHOUT_DEFAULT
+from .families import WITHOUT_DEFAULT, reduces
 from .findings import number, told
 from .inputs import switch_points
 
@@ -38,8 +38,8 @@ ROWS: dict[str, Callable[[Array], Array]] = {
 #: By function: the bound of values, where it is another than 2.
 BOUNDS = {"sparsemax": 4.0, "entmax15": 8.0, "entmax": 8.0, "hardmax": 0.0, "maxout": 0.0, "crelu": 0.0}
 
-#: One number a row; `backward` takes the input.
-REDUCING = ("logsumexp", "logmeanexp")
+#: Whose backward pass has the terms of another operation's.
+KIN = {"softmax1": "softmax", "entmax": "entmax15"}
 
 
 def known(function: Any) -> bool:
@@ -133,7 +133,7 @@ def compute(function: Any, kind: str, sample: Sample, grad: Array | None, y: Arr
     keywords = WITHOUT_DEFAULT.get(function.__name__, {})
     if grad is None:
         return np.atleast_1d(function(x, axis=axis, **keywords))
-    if y is None or function.family == "gated units" or function.__name__ in REDUCING:
+    if y is None or function.family == "gated units" or reduces(function):
         return np.atleast_1d(function.backward(grad.astype(dtype), x, axis=axis))
     return np.atleast_1d(function.backward(grad.astype(dtype), y.astype(dtype), axis=axis))
 
@@ -160,7 +160,7 @@ def unit(function: Any, kind: str, sample: Sample, grad: Array | None, y: Array,
         return eps * size + least * np.maximum(1, (1 + np.abs(other)) * (1 + np.abs(factor)) / 2)
     if kind == "value" and name in BOUNDS:
         return np.full(want.shape, eps)
-    if kind == "value" and name in REDUCING:
+    if kind == "value" and reduces(function):
         count = math.log(x.shape[sample.axis]) if name == "logmeanexp" else 0.0
         return eps * np.maximum(np.abs(want), np.max(np.where(np.isfinite(x), np.abs(x), count), axis=sample.axis, initial=count))
     if kind == "backward" and grad is not None:
@@ -172,11 +172,10 @@ def unit(function: Any, kind: str, sample: Sample, grad: Array | None, y: Array,
 
         terms = {"softmax": lambda: y * (np.abs(g) + sum_of(np.where(y > 0, g * y, 0))),
                  "log_softmax": lambda: np.abs(g) + np.exp(y) * sum_of(g * (y > -np.inf)),
-                 "softmax1": lambda: y * (np.abs(g) + sum_of(np.where(y > 0, g * y, 0))),
                  "logsumexp": lambda: np.abs(want), "hardmax": lambda: np.abs(want),
                  "sparsemax": lambda: np.max(np.abs(g) * (y > 0), sample.axis, keepdims=True) + np.abs(g) * (y > 0),
                  "entmax15": lambda: np.sqrt(y) * (np.max(np.abs(g) * (y > 0), sample.axis, keepdims=True) + np.abs(g)),
-                 }[function.op if function.op != "entmax" else "entmax15"]()  # fmt: skip
+                 }[KIN.get(function.op, function.op)]()  # fmt: skip
         return np.broadcast_to(eps * terms + least, want.shape)
     _, exponent = np.frexp(np.where(np.isfinite(want), want, 1.0))
     return np.ldexp(1.0, np.maximum(exponent - 1, info.minexp) - info.nmant)
@@ -245,7 +244,7 @@ def exact(function: Any, sample: Sample, grad: Array | None, y: Array, got: Arra
     x = np.moveaxis(sample.x, axis, -1)
     shape = np.moveaxis(got, axis, -1).shape if got.ndim == 2 else got.shape
     lines = np.moveaxis(got, axis, -1).reshape(len(x), -1)
-    given = x if grad is None or name in REDUCING else np.moveaxis(y, axis, -1)
+    given = x if grad is None or reduces(function) else np.moveaxis(y, axis, -1)
     slopes = [None] * len(x) if grad is None else np.moveaxis(grad, axis, -1).reshape(len(x), -1)
     found = np.array([
         [by_rows.distance(e, v) for e, v in zip(by_rows.results(name, row, slope), line.tolist(), strict=True)]

@@ -57,6 +57,13 @@ def bare(title: str, name: str, value: Any, fill: float) -> Any:
     return np.where(np.ma.getmaskarray(value), fill, data.astype(kept_dtype(data) if type(fill) is int else dtype_of(data)))
 
 
+def slope_elsewhere(title: str, call: Callable[..., Any], grad: Any, name: str, value: Any, fill: float, mask: Any) -> Any:
+    """The gradient from that by the output and another array: what is masked has no part in it, and it is masked."""
+    if not isinstance(grad, Masked) and not isinstance(value, Masked):
+        return elsewhere(title, call, [grad, value])
+    return masked(call(bare(title, "grad", grad, 0.0), bare(title, name, value, fill)), mask)
+
+
 def by_block(call: Callable[..., Any], named: dict[str, Any], ndim: int) -> Callable[..., Any]:
     """A call with keywords of which the arrays have the axes of x, so that blocks of x take their own parts of them."""
 

@@ -11,7 +11,7 @@ from ..arguments import axes_of, broadcast_grad, check_out, dtype_of, narrowed, 
 from ..cpu.rows.layout import compute
 from ..dispatch import require_cpu_device
 from .base import QUIET, REQUIRED, real_array
-from .containers import Masked, bare, contained, elsewhere, mask_of, masked
+from .containers import contained, mask_of, slope_elsewhere
 from .gradients import summed
 from .rows import RowFunction
 
@@ -95,9 +95,7 @@ class Entmax(RowFunction):
         title = self._title("backward")
         if contained(grad, y):
             call = partial(self.backward, alpha=alpha, axis=axis, temperature=temperature, out=out, device=device)
-            if not isinstance(grad, Masked) and not isinstance(y, Masked):
-                return elsewhere(title, call, [grad, y])
-            return masked(call(bare(title, "grad", grad, 0.0), bare(title, "y", y, 0.0)), mask_of(grad, y))
+            return slope_elsewhere(title, call, grad, "y", y, 0.0, mask_of(grad, y))
         require_cpu_device(title, device)
         incoming, given = real_array(title, "grad", grad), real_array(title, "y", y)
         dtype = dtype_of(incoming, given)

@@ -60,6 +60,9 @@ class Variant:
         return np.repeat(half, 2, axis=axis) if self.interleaved else np.concatenate([half, half], axis=axis)
 
 
+PLAIN = Variant()
+
+
 class GatedUnit(Function):
     """A gated unit, called like ``fastact.swiglu(x, axis=-1)`` or ``fastact.swiglu(a, b)``; not made by users.
 
@@ -109,7 +112,7 @@ True
         self, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, out: Any = None, device: Any = None, **_unknown: Any
     ) -> Any:
         self._check("__call__", _unknown, a=a)
-        return self._forward(self._title(), a, b, axis, out, device, Variant())
+        return self._forward(self._title(), a, b, axis, out, device, PLAIN)
 
     def _forward(self, title: str, a: Any, b: Any, axis: Any, out: Any, device: Any, variant: Variant) -> Any:
         if contained(a, b):
@@ -157,7 +160,7 @@ True
             ``backward(grad, a, b)``.
         """
         self._check("backward", _unknown, grad=grad, a=a)
-        return self._back(self._title("backward"), grad, a, b, axis, device, Variant())
+        return self._back(self._title("backward"), grad, a, b, axis, device, PLAIN)
 
     def _back(self, title: str, grad: Any, a: Any, b: Any, axis: Any, device: Any, variant: Variant) -> Any:
         if contained(grad, a, b):
@@ -242,6 +245,9 @@ def _fastest(array: np.ndarray) -> tuple[int, ...]:
 
 def _runs(layout: Layout, array: np.ndarray) -> np.ndarray:
     """The array as (outer, n * inner) with runs of elements that follow each other, or every other one; copied if need be."""
+    side_by_side = layout.runs_view(array)
+    if side_by_side is not None:
+        return side_by_side
     outer, n, inner = layout.shape
     found = array.transpose(layout.order).reshape(outer, n * inner)
     apart = found.flags.aligned and found.strides[1] == 2 * found.itemsize and np.may_share_memory(found, array)
@@ -294,7 +300,9 @@ interleaved : bool, default False
 
 
 def _clamped(title: str, limit: Any, alpha: Any, offset: Any, interleaved: Any) -> Variant:
-    """What a call of swiglu asks for."""
+    """What a call of swiglu asks for; most ask for nothing, which must not cost what the checks do."""
+    if limit is None and interleaved is False and type(alpha) is type(offset) is float and alpha == 1.0 and offset == 0.0:
+        return PLAIN
     for name, value in {"alpha": alpha, "offset": offset, "limit": 1.0 if limit is None else limit}.items():
         if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
             raise TypeError(f"{title}: {name} is {value!r}; expected a number")

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_grad, check_out, dtype_of, narrowed, stored, work_dtype
+from ..arguments import broadcast_grad, check_out, dtype_of, narrowed, reduced, stored, work_dtype
 from ..cpu.rows.layout import compute
 from ..dispatch import require_cpu_device
 from .base import QUIET, REQUIRED, real_array
-from .containers import Masked, bare, contained, elsewhere, mask_of, masked
+from .containers import contained, mask_of, slope_elsewhere
 from .gradients import summed
 from .rows import LogRowFunction
 
@@ -56,12 +56,12 @@ class LogSumExp(LogRowFunction):
             out = check_out(title, out, shape, dtype)
         if weights is None:
             result = self._plain_sum(given, axes, dtype, scale)
-            sign = np.where(np.isnan(result), result, result > -np.inf)
+            sign: Any = np.where(np.isnan(result), result, result > -np.inf) if return_sign else None
         else:
             result, sign, *_ = _weighted_sum(given.astype(_DOUBLE), weights, axes, scale)
             if not return_sign:
                 result[sign < 0] = np.nan
-        result = self._of_count(result, self._count(where, given.shape, axes)).reshape(shape)
+        result = self._of_sum(result, where, given.shape, axes).reshape(shape)
         result = narrowed(result, dtype)[()] if out is None else stored(out, result)
         return (result, sign.reshape(shape).astype(dtype)[()]) if return_sign else result
 
@@ -74,14 +74,8 @@ class LogSumExp(LogRowFunction):
             result[lost] = np.max(x, axis=axes, keepdims=True)[lost]
         return result
 
-    def _count(self, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
-        """The numbers of elements that count."""
-        if where is None:
-            return math.prod(shape[a] for a in axes)
-        return np.broadcast_to(where, shape).sum(axis=axes, keepdims=True)
-
-    def _of_count(self, result: np.ndarray, count: Any) -> np.ndarray:
-        """The result from the logarithm of the sum of so many terms."""
+    def _of_sum(self, result: np.ndarray, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
+        """The result from the logarithm of the sum."""
         return result
 
     def _weights(
@@ -128,9 +122,7 @@ class LogSumExp(LogRowFunction):
         title = self._title("backward")
         if contained(grad, x):
             call = partial(self.backward, axis=axis, temperature=temperature, where=where, keepdims=keepdims, b=b)
-            if not isinstance(grad, Masked) and not isinstance(x, Masked):
-                return elsewhere(title, call, [grad, x])
-            return masked(call(bare(title, "grad", grad, 0.0), bare(title, "x", x, -np.inf)), mask_of(x))
+            return slope_elsewhere(title, call, grad, "x", x, -np.inf, mask_of(x))
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         weights, dtype = self._weights(title, b, given.shape, dtype, None)
         incoming, dtype = self._incoming(title, grad, given.shape, axes, keepdims, dtype)
@@ -193,7 +185,9 @@ class LogSumExp(LogRowFunction):
 
 
 class LogMeanExp(LogSumExp):
-    def _of_count(self, result: np.ndarray, count: Any) -> np.ndarray:
+    def _of_sum(self, result: np.ndarray, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
+        every = math.prod(shape[a] for a in axes)
+        count = every if where is None else np.broadcast_to(where, shape).sum(axis=axes, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(result == -np.inf, result, result - np.log(count, dtype=result.dtype))
 
@@ -248,5 +242,5 @@ def _first(found: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
 
 def _reduced(shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """A shape with axes of length 1 for those of the row, and that of the result."""
-    kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
-    return kept, kept if keepdims else tuple(n for a, n in enumerate(shape) if a not in axes)
+    kept, without = reduced(shape, axes)
+    return kept, kept if keepdims else without

@@ -27,7 +27,7 @@ from ..cpu.rows.layout import compute
 from ..cpu.rows.ways import plain
 from ..dispatch import Place, gpu, place_of, require_cpu_device
 from .base import QUIET, REQUIRED, Function, real_array
-from .containers import Masked, bare, by_block, contained, elsewhere, mask_of, masked
+from .containers import Masked, bare, by_block, contained, elsewhere, mask_of, masked, slope_elsewhere
 from .gradients import summed
 
 _ROWS = (
@@ -212,9 +212,7 @@ class RowFunction(Function):
         title = self._title("backward")
         if contained(grad, y):
             call = partial(self.backward, axis=axis, temperature=temperature, out=out, device=device)
-            if not isinstance(grad, Masked) and not isinstance(y, Masked):
-                return elsewhere(title, call, [grad, y])
-            return masked(call(bare(title, "grad", grad, 0.0), bare(title, "y", y, self.absent)), mask_of(grad, y))
+            return slope_elsewhere(title, call, grad, "y", y, self.absent, mask_of(grad, y))
         place = Place.CPU
         if self.on_gpu:
             place = place_of(title, device, (grad, y, out))

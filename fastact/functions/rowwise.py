@@ -27,8 +27,8 @@ class Hardmax(RowFunction):
     def _arguments(
         self, title: str, x: Any, axis: Any, temperature: Any, where: Any, dtype: Any = None
     ) -> tuple[np.ndarray, np.dtype, tuple[int, ...], Any]:
-        given, floating, axes, scale = super()._arguments(title, x, axis, temperature, where, dtype)
         whole = real_array(title, "x", x)
+        given, floating, axes, scale = super()._arguments(title, whole, axis, temperature, where, dtype)
         if whole.dtype.kind not in "iu" or dtype is not None:
             return given, floating, axes, scale
         counts = True if where is None else broadcast_mask(title, where, whole.shape)

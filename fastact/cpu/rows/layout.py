@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import activations as _formulas  # noqa: F401  (fills the registry)
-from ...arguments import inverse_temperature, inverse_temperatures, narrowed, stored, work_dtype
+from ...arguments import inverse_temperature, inverse_temperatures, narrowed, reduced, stored, work_dtype
 from ...language.registry import ROW_PASSES
 from .. import levels
 from ..buffers import keeping
@@ -129,7 +129,7 @@ def compute(
     target: np.ndarray | None
     folded = [layout.fold(np.asarray(a, work)) for a in arrays]
     if op == "logsumexp":
-        shape = tuple(1 if a in axes else n for a, n in enumerate(shape))
+        shape, _ = reduced(shape, axes)
         target = np.full((layout.shape[0], 1, layout.shape[2]), -np.inf, work)
         result = layout.unfold(target, shape)
     else:
@@ -142,7 +142,7 @@ def compute(
         folded.reverse()  # grad, y
     second = folded[1] if len(folded) > 1 else None
     if isinstance(temperature, np.ndarray) or isinstance(power, np.ndarray):
-        kept = tuple(1 if a in axes else n for a, n in enumerate(arrays[0].shape))
+        kept, _ = reduced(arrays[0].shape, axes)
         t, a = (np.broadcast_to(v, kept).transpose(layout.order).reshape(-1) for v in (temperature, power))
         numbers = np.stack([np.full_like(t, sign), *inverse_temperatures(t, work), a, 1.0 / a], axis=1).astype(work)
         run(OPS[op], folded[0], second, target, sign, 1.0, 0.0, None, numbers)
