@@ -1,4 +1,4 @@
-"""What `bench threads` does: several threads against one, in fresh processes, after a rest, beside busy neighbours.
+"""What `bench threads` does: several threads against one, in fresh processes, after a rest, with callers at once, beside busy neighbours.
 
 A quotient is the time on all threads over that on one, in the same process and by turns, mean by mean, median by median, 90th
 percentile by 90th percentile: above 1 a second thread has cost more than it gave. Each process is new, because what a process
@@ -15,6 +15,7 @@ import json
 import statistics
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,7 +31,7 @@ from .peers import onnxruntime
 FUNCTIONS = ("relu", "gelu")
 SIZE = 100_000
 REST = 0.03  # seconds
-SITUATIONS = {"steady": 0, "after a rest": 0, "beside one": 1, "beside two": 2}  # with so many busy processes
+SITUATIONS = {"steady": 0, "after a rest": 0, "callers": 0, "beside one": 1, "beside two": 2}  # with so many busy processes
 BUSY = "while True: pass"
 
 
@@ -46,8 +47,44 @@ def calls_of(layer: str, function: str) -> list[tuple[contextlib.AbstractContext
     return [(fa.num_threads(threads), call) for threads in counts]
 
 
+def of_callers(layer: str, function: str) -> dict[str, float]:
+    """Measure as many threads that call at once as there are processors: rounds of calls that ask for all threads over those for one."""
+
+    def calling(which: int) -> None:
+        entered, call = calls_of(layer, function)[which]
+        with entered:
+            start.wait()
+            for _ in range(200):
+                call()
+            end.wait()
+
+    count = fa.get_num_threads()
+    times: list[list[int]] = [[], []]
+    for which in (0, 1) * 20:
+        start, end = threading.Barrier(count + 1), threading.Barrier(count + 1)
+        threads = [threading.Thread(target=calling, args=(which,)) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        start.wait()
+        begun = time.perf_counter_ns()
+        end.wait()
+        times[which].append(time.perf_counter_ns() - begun)
+        for thread in threads:
+            thread.join()
+    return compared(*times)
+
+
+def compared(one: list[int], many: list[int]) -> dict[str, float]:
+    """Compare times on one thread with times on all, without the first tenth of each."""
+    first, second = (np.array(taken[len(taken) // 10 :]) for taken in (one, many))
+    (low, high), (median, p90) = (np.quantile(taken, (0.5, 0.9)) for taken in (first, second))
+    return {"mean": float(second.mean() / first.mean()), "median": float(median / low), "p90": float(p90 / high)}
+
+
 def quotients(layer: str, function: str, situation: str) -> dict[str, float]:
     """Measure one situation in this process: mean, median and 90th percentile on all threads over those on one."""
+    if situation == "callers":
+        return of_callers(layer, function)
     rest = REST if situation == "after a rest" else 0.0
     calls = calls_of(layer, function)
     times: list[list[int]] = [[], []]
@@ -60,9 +97,7 @@ def quotients(layer: str, function: str, situation: str) -> dict[str, float]:
                     start = time.perf_counter_ns()
                     call()
                     taken.append(time.perf_counter_ns() - start)
-    one, many = (np.array(taken[len(taken) // 10 :]) for taken in times)
-    (low, high), (median, p90) = (np.quantile(taken, (0.5, 0.9)) for taken in (one, many))
-    return {"mean": float(many.mean() / one.mean()), "median": float(median / low), "p90": float(p90 / high)}
+    return compared(*times)
 
 
 def layers(peers: str) -> list[str]:

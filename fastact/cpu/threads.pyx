@@ -10,6 +10,7 @@ cdef extern from "threads.h" nogil:
     int fa_openmp_threads()
     bint fa_team_acquire(bint openmp)
     void fa_team_release()
+    int fa_other_callers()
     void fa_watch_fork()
 
 cdef extern from "runtime.h" nogil:
@@ -175,6 +176,10 @@ cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
     cdef int threads = 1
     if work > serial_below and units > 1:
         threads = <int> min(<double> min(<Py_ssize_t> threads_now(), units), work / share)
+    if threads < 2:
+        return 1
+    if threads <= cpus:             # who asks for more gets them
+        threads = min(threads, cpus - fa_other_callers())
     if threads < 2 or not fa_team_acquire(uses_openmp):
         return 1
     team_work = work

@@ -6,7 +6,7 @@ import fastact as fa
 from fastact._cli import bench_threads, main
 
 
-@pytest.mark.parametrize("situation", ["steady", "after a rest"])
+@pytest.mark.parametrize("situation", ["steady", "after a rest", "callers"])
 def test_quotients(threads, situation, monkeypatch):
     threads(2)
     monkeypatch.setattr(bench_threads, "REST", 0.001)
