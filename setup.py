@@ -19,7 +19,8 @@ from setuptools.command.build_ext import build_ext
 
 HERE = Path(__file__).parent
 PRINTED, TRANSLATED = Path("build") / "printed", Path("build") / "c"
-HEADERS = [str(f.relative_to(HERE)) for f in (HERE / "fastact" / "cpu").glob("*.h")]
+SCALARS = Path("fastact") / "include" / "fastact_scalars.h"
+HEADERS = [str(f.relative_to(HERE)) for f in (HERE / "fastact").rglob("*.h") if f.name != SCALARS.name]
 KERNEL_HEADERS = [f"fastact/cpu/{name}.h" for name in ("atoms", "fold", "memory", "moves", "transpose")]
 
 # No -ffast-math: NaN, infinities, signed zeros and subnormals are results. These two only say that
@@ -63,7 +64,7 @@ LEVELS = levels_of(sysconfig.get_platform(), os.environ.get("ARCHFLAGS", ""))
 UNITS = ("f64", "f32", "r64", "r32", "moves")
 HAND_WRITTEN = [
     "fastact._kernels",
-    *(f"fastact.cpu.{n}" for n in ("buffers", "call", "gated", "layouts", "threads")),
+    *(f"fastact.cpu.{n}" for n in ("api", "buffers", "call", "gated", "layouts", "threads")),
     *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "functions", "passes", "table", "ways")),
     "fastact._cli.counting",
 ]
@@ -73,7 +74,7 @@ INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 
 
 def printed_texts() -> dict[str, str]:
-    """The Cython text of each unit. Formulas are read with nothing of the package compiled."""
+    """The Cython text of each unit, and the header of scalars. Formulas are read with nothing of the package compiled."""
     package = types.ModuleType("fastact")  # the package itself cannot be imported before it is built
     package.__path__ = [str(HERE / "fastact")]
     package.building = True
@@ -81,6 +82,7 @@ def printed_texts() -> dict[str, str]:
     from fastact import activations  # noqa: F401 (fills the registry)
     from fastact.cpu.printer import module_text
     from fastact.cpu.rows.printer import rows_text
+    from fastact.cpu.scalars import header_text
     from fastact.language.registry import REGISTRY, ROW_KERNELS, ROW_PASSES
 
     formulas, passes = list(REGISTRY.values()), list(ROW_PASSES.values())
@@ -88,6 +90,7 @@ def printed_texts() -> dict[str, str]:
     return {
         "f32": module_text("float32", formulas), "f64": module_text("float64", formulas),
         "r32": rows_text("float32", passes, ROW_KERNELS), "r64": rows_text("float64", passes, ROW_KERNELS),
+        "fastact_scalars": header_text(formulas),
         "moves": (HERE / "fastact" / "cpu" / "moves.pyx").read_text(encoding="utf-8"),
     }  # fmt: skip
 
@@ -118,14 +121,21 @@ class BuildExt(build_ext):
     def translate(self) -> None:
         """Run Cython on what is printed and what is written by hand, and give each level its copy of the C text."""
         PRINTED.mkdir(parents=True, exist_ok=True)
-        for unit, text in printed_texts().items():
+        texts = printed_texts()
+        header = Path(self.build_lib) / SCALARS
+        header.parent.mkdir(parents=True, exist_ok=True)
+        header.write_text(texts.pop("fastact_scalars"))
+        for unit, text in texts.items():
             source = PRINTED / f"{unit}.pyx"
             if not source.exists() or source.read_text() != text:
                 source.write_text(text)
         by_hand = [e for e in self.extensions if e.name in HAND_WRITTEN]
         # Cython enters a module by this name, whatever level it is for.
         units = [Extension(f"fastact.cpu._isa.{unit}", [str(PRINTED / f"{unit}.pyx")]) for unit in UNITS]
-        done = cythonize([*units, *by_hand], build_dir=str(TRANSLATED), language_level=3, nthreads=self.parallel)
+        directives = {"language_level": 3, "freethreading_compatible": True}
+        done = cythonize(
+            [*units, *by_hand], build_dir=str(TRANSLATED), compiler_directives=directives, nthreads=self.parallel
+        )
         for extension, translated in zip(by_hand, done[len(units) :], strict=True):
             extension.sources = translated.sources
         texts = {unit.name.rpartition(".")[2]: unit.sources[0] for unit in done[: len(units)]}
@@ -139,6 +149,7 @@ class BuildExt(build_ext):
 
     def copy_extensions_to_source(self) -> None:
         """For an editable install; the folders of the levels hold no source and may not exist."""
+        shutil.copy2(Path(self.build_lib) / SCALARS, HERE / SCALARS)
         for level in LEVELS:
             (HERE / "fastact" / "cpu" / "_isa" / level).mkdir(parents=True, exist_ok=True)
         super().copy_extensions_to_source()

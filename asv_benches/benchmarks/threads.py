@@ -13,7 +13,7 @@ PROCESSES = 1 if SMOKE else 5
 
 
 class Threads:
-    """100 000 float32 elements: steady, after 30 ms of rest, with as many callers as processors, beside one and two busy processes."""
+    """100 000 float32 elements: steady, after 30 ms of rest, with a caller for each processor, beside busy processes."""
 
     version = "1"
     params = (some(["steady", "after a rest", "callers", "beside one", "beside two"]), some(["relu", "gelu"]))

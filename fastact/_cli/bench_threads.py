@@ -1,4 +1,4 @@
-"""What `bench threads` does: several threads against one, in fresh processes, after a rest, with callers at once, beside busy neighbours.
+"""What `bench threads` does: several threads against one, in fresh processes, after a rest, with several callers, beside others.
 
 A quotient is the time on all threads over that on one, in the same process and by turns, mean by mean, median by median, 90th
 percentile by 90th percentile: above 1 a second thread has cost more than it gave. Each process is new, because what a process
@@ -48,7 +48,7 @@ def calls_of(layer: str, function: str) -> list[tuple[contextlib.AbstractContext
 
 
 def of_callers(layer: str, function: str) -> dict[str, float]:
-    """Measure as many threads that call at once as there are processors: rounds of calls that ask for all threads over those for one."""
+    """Measure a caller for each processor at once: rounds of calls on all threads over rounds of calls on one each."""
 
     def calling(which: int) -> None:
         entered, call = calls_of(layer, function)[which]

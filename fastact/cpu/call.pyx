@@ -15,15 +15,18 @@ from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 cnp.import_array()
 
 cdef object float64 = np.float64
+cdef extern from "<stdatomic.h>" nogil:
+    ctypedef int atomic_int
+    int atomic_fetch_add(atomic_int*, int)
+
 SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as layouts.pyx
 cdef Py_ssize_t spread_from = SPREAD_FROM
-cdef int redirected = 0  # while it is not 0, the general path finds out on which device a call runs
+cdef atomic_int redirected = 0  # while it is not 0, the general path finds out on which device a call runs
 
 
 def redirect(int change):
     """Enter (1) or leave (-1) a block in which every call takes the general path."""
-    global redirected
-    redirected += change
+    atomic_fetch_add(&redirected, change)
 
 
 def is_redirected():

@@ -22,6 +22,24 @@ static inline void fa_clear_float_status(void)
 #endif
 }
 
+/* The flags as they are, and as they were. */
+static inline unsigned fa_float_status(void)
+{
+#ifdef FA_SSE
+    return _mm_getcsr();
+#else
+    return (unsigned)fetestexcept(FE_ALL_EXCEPT);
+#endif
+}
+static inline void fa_restore_float_status(unsigned status)
+{
+#ifdef FA_SSE
+    _mm_setcsr(status);
+#else
+    feclearexcept(FE_ALL_EXCEPT & ~(int)status);
+#endif
+}
+
 /* Into the second-level cache, while something else is computed. */
 static inline void fa_prefetch(const void *src, int64_t size)
 {

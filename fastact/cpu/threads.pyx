@@ -5,6 +5,10 @@ import os
 from contextvars import ContextVar
 from operator import index
 
+cdef extern from "<stdatomic.h>" nogil:
+    ctypedef int atomic_int
+    int atomic_fetch_add(atomic_int*, int)
+
 cdef extern from "threads.h" nogil:
     int fa_openmp()
     int fa_openmp_threads()
@@ -31,7 +35,7 @@ THRESHOLDS = {"pool": (2500.0, 1250.0), "openmp": (4000.0, 2000.0)}
 cdef int cpus = fa_processors()
 
 _OWN = ContextVar("fastact.num_threads", default=None)  # (number, what it was before) within a block
-cdef int blocks = 0                 # that somebody is in
+cdef atomic_int blocks = 0          # that somebody is in
 
 
 def set_num_threads(n):
@@ -159,14 +163,12 @@ class num_threads:
         self._n = checked_threads(n, "num_threads")
 
     def __enter__(self):
-        global blocks
         _OWN.set((self._n, _OWN.get()))
-        blocks += 1
+        atomic_fetch_add(&blocks, 1)
         return self
 
     def __exit__(self, *_):
-        global blocks
-        blocks -= 1
+        atomic_fetch_add(&blocks, -1)
         _OWN.set(_OWN.get()[1])
 
 

@@ -2,14 +2,15 @@
 
 `base` is what all are; `elementwise`, `rowwise`, `gated`, `pieces` and `stochastic` are the families, which import each
 other in this order; `general` is the way of elementwise calls to the ufuncs, `gradients` those by parameters, `registry` the
-table of names. Arithmetic stands in ``activations/`` and runs in ``cpu/`` and ``cuda/``.
+table of names, `embedding` what compiled code asks for. Arithmetic stands in ``activations/`` and runs in ``cpu/`` and ``cuda/``.
 """
 
 from . import pieces, stochastic  # noqa: F401  (each makes its functions public)
 from .base import Function
 from .elementwise import Activation
+from .embedding import get_include
 from .gated import GatedUnit
 from .registry import BY_NAME, activations, get
 from .rowwise import RowFunction
 
-__all__ = ["BY_NAME", "Activation", "Function", "GatedUnit", "RowFunction", "activations", "get"]
+__all__ = ["BY_NAME", "Activation", "Function", "GatedUnit", "RowFunction", "activations", "get", "get_include"]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import inspect
 import math
+import numbers
 from typing import Any
 
 from .. import activations as _formulas  # noqa: F401  (fills the registry)
 from .. import ufuncs
 from .._kernels import Kernel
 from ..cpu import levels
+from ..cpu.api import FLOAT64, address_of, scalar_capsule
 from ..cpu.call import Call
 from ..language.kinds import ARRAYS, kinds, outputs
 from ..language.registry import REGISTRY, Spec
@@ -48,6 +50,46 @@ class _Kind(Call):
         from ..numba.objects import CallType
 
         return CallType(self.spec.name, self.kind)
+
+    def low_level(self, *params: float, **named: float) -> Any:
+        """Return a `scipy.LowLevelCallable` of the function, in float64, for `scipy.integrate.quad` and its like.
+
+        Parameters
+        ----------
+        *params, **named : float
+            The parameters; defaults where left out.
+
+        Returns
+        -------
+        scipy.LowLevelCallable
+            Of signature ``double (double, void *)``; without Python objects, so that SciPy calls it without the GIL.
+
+        Raises
+        ------
+        TypeError
+            For kinds other than the function and its derivative, and for parameters that are no numbers.
+        ImportError
+            Without SciPy.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> from scipy.integrate import quad
+        >>> round(quad(fa.gelu.derivative.low_level(), 0.0, 1.0)[0], 12)  # gelu(1) - gelu(0)
+        0.841344746069
+        """
+        title = f"{self.title}.low_level"
+        if self.kind not in ("value", "derivative"):
+            raise TypeError(f"{title}: {self.kind} is no function of one number; value and derivative are")
+        values = bind(self, params, named)
+        for name, value in zip(self.spec.params, values, strict=True):
+            if isinstance(value, bool) or not isinstance(value, numbers.Real):
+                raise TypeError(f"{title}: {name} is {value!r}; expected a number")
+        try:
+            from scipy import LowLevelCallable
+        except ImportError:
+            raise ImportError(f"{title}: needs SciPy; pip install scipy") from None
+        return LowLevelCallable(scalar_capsule(address_of(self.spec.name, self.kind, FLOAT64), values))
 
     def _docstring(self) -> str:
         return of_kind(self.spec, self.kind)

@@ -19,7 +19,7 @@ def test_files_are_read_in_one_sitting():
     files = [f for suffix in ("py", "pyx", "pxd", "h") for folder in (PACKAGE, TESTS) for f in folder.rglob(f"*.{suffix}")]
     assert len(files) > 100
     long = {f.name: n for f in files if (n := len(f.read_text("utf-8").splitlines())) > 400}
-    assert long.keys() <= {"reference.py"}
+    assert long.keys() <= {"reference.py", "fastact_scalars.h"}  # the latter is printed
 
 
 def imports(name):

@@ -222,13 +222,12 @@ cdef int side_by_side(const Grid* g) noexcept nogil:
     return copies if copies * g.inner <= BLOCK and 4 * copies <= g.n else 1
 
 
-cdef int launch(Grid* g) except -1:
-    """Choose the way through the arrays of a job and go it."""
+cdef Py_ssize_t choose(Grid* g) noexcept nogil:
+    """Choose the way through the arrays of a job; the number of units on it."""
     cdef Py_ssize_t units, rows, kept
-    cdef int failed, size = g.job.size
+    cdef int size = g.job.size
     cdef bint kernels = g.job.op <= LOG_SOFTMAX and g.job.unit
     cdef int short_rows = LEAST - 1 if kernels else SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
-    cdef double cost = <double> (g.outer * g.n * g.inner) * 0.5 * (size // 4)
     g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
     g.whole = (kernels and g.inner == 1 and not g.job.shared and LEAST <= g.n <= LINE // size
@@ -260,6 +259,19 @@ cdef int launch(Grid* g) except -1:
         g.kept = kept
     g.memory += SLOTS * g.room + g.sums + g.kept + 64
     g.memory = (g.memory + 63) & ~63
+    return units
+
+
+cdef double cost_of(const Grid* g) noexcept nogil:
+    """Nanoseconds on one thread, about."""
+    return <double> (g.outer * g.n * g.inner) * 0.5 * (g.job.size // 4)
+
+
+cdef int launch(Grid* g) except -1:
+    """Compute a job."""
+    cdef Py_ssize_t units = choose(g)
+    cdef int failed
+    cdef double cost = cost_of(g)
     if cost < 1000.0:
         failed = run_grid(g, units, cost)
     else:
@@ -268,6 +280,20 @@ cdef int launch(Grid* g) except -1:
     if failed:
         raise MemoryError("fastact: no memory for the accumulators of rows")
     return 0
+
+
+cdef int run_rows(
+    int op, int size, double sign, double t, double t_low, Py_ssize_t rows, Py_ssize_t n, const void* a, Py_ssize_t a_row,
+    const void* b, Py_ssize_t b_row, void* out, Py_ssize_t out_row, bint several
+) noexcept nogil:
+    """One function over rows that are contiguous, on several threads if asked to; what is not 0 is a lack of memory."""
+    cdef Grid g
+    prepare(&g, op, size, sign, t, t_low, 1.0)
+    g.outer, g.n, g.inner = rows, n, 1
+    g.a = Array(<char*> a, 1, a_row)
+    g.b = Array(<char*> b, 1, b_row)
+    g.out = Array(<char*> out, 1, out_row)
+    return run_grid(&g, choose(&g), cost_of(&g) if several else 0.0) if rows * n else 0
 
 
 def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low, index=None, numbers=None, double power=1.0):
