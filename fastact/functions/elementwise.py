@@ -17,7 +17,7 @@ from ..cpu.call import Call
 from ..language.kinds import ARRAYS, kinds, outputs
 from ..language.registry import REGISTRY, Spec
 from .base import Documentation, Function
-from .docstrings import of_kind
+from .docstrings import of_kind, sample
 from .general import bind, general
 from .gradients import parameter_gradients
 from .registry import get, register
@@ -50,7 +50,10 @@ class _Kind(Call):
         return CallType(self.spec.name, self.kind)
 
     def _docstring(self) -> str:
-        return of_kind(self.spec, self.kind)
+        params = self.spec.params.values()
+        activation = getattr(ufuncs, self.spec.name)
+        found = self.ufunc(*sample(self.kind, lambda x: activation(x, *params)), *params)
+        return of_kind(self.spec, self.kind, found if isinstance(found, tuple) else (found,))
 
     def __getattr__(self, name: str) -> Any:
         if name != "__signature__":
@@ -132,6 +135,14 @@ class Activation(Function, _Kind):
             If the activation has no parameters, or for arguments that are not real numbers.
         ValueError
             If shapes do not broadcast.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> grads = fa.prelu.parameter_gradients(np.ones((2, 3)), np.full((2, 3), -1.5), np.array([0.1, 0.2, 0.3]))
+        >>> grads["weight"]
+        array([-3., -3., -3.])
         """
         return parameter_gradients(self, grad, x, bind(self, params, named))
 
