@@ -23,13 +23,13 @@ from .cpu.buffers import clear_cache, set_cache_limit
 from .cpu.threads import get_num_threads, num_threads, set_num_threads, set_threading_layer
 from .dispatch import device, last_target
 from .functions import BY_NAME as _FUNCTIONS
-from .functions import Activation, Function, GatedUnit, RowFunction, activations, get
+from .functions import Activation, Function, GatedUnit, RowFunction, activations, get, plot, plot_all
 
 __version__ = "0.1.0"
 __all__ = [
     "Activation", "Function", "GatedUnit", "RowFunction", "activations", "clear_cache", "device", "get",
-    "get_num_threads", "last_target", "num_threads", "set_cache_limit", "set_num_threads", "set_threading_layer",
-    "show_config", *_FUNCTIONS,
+    "get_num_threads", "last_target", "num_threads", "plot", "plot_all", "set_cache_limit", "set_num_threads",
+    "set_threading_layer", "show_config", *_FUNCTIONS,
 ]  # fmt: skip
 
 globals().update(_FUNCTIONS)
@@ -37,7 +37,7 @@ globals().update(_FUNCTIONS)
 # Where users, and pickles, find them.
 for _public in (
     Activation, Function, GatedUnit, RowFunction, activations, clear_cache, device, get, get_num_threads, last_target,
-    num_threads, set_cache_limit, set_num_threads, set_threading_layer, show_config,
+    num_threads, plot, plot_all, set_cache_limit, set_num_threads, set_threading_layer, show_config,
 ):  # fmt: skip
     _public.__module__ = __name__
 

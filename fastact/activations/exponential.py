@@ -237,9 +237,9 @@ def elish(x):
 
 @activation(
     latex=r"f(x) = x h(x) \text{ if } x \ge 0 \text{ else } (e^x - 1) h(x), \quad h(x) = \min(\max((x + 1) / 2, 0), 1)",
-    range=("-0.105", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), kinks=(-1.0, 0.0, 1.0), monotonic=False,
+    range=("-0.0997", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), kinks=(-1.0, 1.0), monotonic=False,
     saturates=("hard", "no"), smoothness="C0",
-    notes="The derivative at -1 is taken as 0, at 0 as 1/2 and at 1 as 1.",
+    notes="The derivative at -1 is taken as 0 and at 1 as 1.",
     slope_root="-0.44285440100238858314",
     reference="Basirat and Roth 2018, The quest for the golden activation function, arXiv:1808.00783.",
 )  # fmt: skip

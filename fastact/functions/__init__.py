@@ -9,7 +9,8 @@ from . import pieces, stochastic  # noqa: F401  (each makes its functions public
 from .base import Function
 from .elementwise import Activation
 from .gated import GatedUnit
+from .plots import plot, plot_all
 from .registry import BY_NAME, activations, get
 from .rowwise import RowFunction
 
-__all__ = ["BY_NAME", "Activation", "Function", "GatedUnit", "RowFunction", "activations", "get"]
+__all__ = ["BY_NAME", "Activation", "Function", "GatedUnit", "RowFunction", "activations", "get", "plot", "plot_all"]

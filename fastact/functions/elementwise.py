@@ -20,6 +20,7 @@ from .base import Documentation, Function
 from .docstrings import of_kind, sample
 from .general import bind, general
 from .gradients import parameter_gradients
+from .plots import plot
 from .registry import get, register
 
 #: What the printer calls a kind where that differs.
@@ -145,6 +146,29 @@ class Activation(Function, _Kind):
         array([-3., -3., -3.])
         """
         return parameter_gradients(self, grad, x, bind(self, params, named))
+
+    def plot(self, **how: Any) -> Any:
+        """Draw the function and its derivative, as `fastact.plot` does, which see.
+
+        Parameters
+        ----------
+        **how
+            ``derivative``, ``ax``, ``xlim``, ``marks``, and parameters of the function; a sequence of numbers for one of
+            these draws a curve for each.
+
+        Returns
+        -------
+        matplotlib.axes.Axes or numpy.ndarray of two of them
+            What was drawn in.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> from matplotlib.figure import Figure
+        >>> fa.elu.plot(ax=Figure().subplots(), alpha=0.5).get_title(loc="left")
+        'elu, alpha = 0.5'
+        """
+        return plot(self, **how)
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return get, (self.__name__,)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,9 +95,23 @@ class Spec:
         text = {"value": self.value_absolute, "derivative": self.slope_absolute}.get(kind, "")
         return self._eval(text, params, x=x, root=self.root(*params)) if text else None
 
+    def number(self, text: str, *params: float) -> float:
+        """What a string of range, limits or slopes stands for at the parameters (their defaults, without any)."""
+        return float(self._eval(text, params))
+
+    def kinks_at(self, *params: float) -> list[float]:
+        """The kinks that there are at the parameters (their defaults, without any), sorted."""
+        found = []
+        for kink in self.kinks:
+            place, _, but = str(kink).partition(" unless ")
+            if not (but and self._eval(re.sub("(?<![<>=])=(?!=)", "==", but), params)):
+                found.append(self.number(place, *params))
+        return sorted(set(found))
+
     def _eval(self, text: str, params: tuple[float, ...], **scope: Any) -> Any:
         names = dict(zip(self.params, params or self.params.values(), strict=True))
-        return eval(text, {"__builtins__": {}}, {"abs": abs, **names, **scope})
+        known = {"abs": abs, "sqrt": math.sqrt, "pi": math.pi, "inf": math.inf, "nan": math.nan}
+        return eval(text, {"__builtins__": {}}, {**known, **names, **scope})
 
     def from_output(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register the derivative as a function of the output: ``f(y, *params)``."""
