@@ -33,7 +33,8 @@ suppress_warnings = ["config.cache"]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "examples",
-    "filename_pattern": r"\.py$",
+    "filename_pattern": r"/plot_",
+    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
     "min_reported_time": 1,
     "abort_on_example_error": True,
     "remove_config_comments": True,

@@ -5,6 +5,7 @@ stands on the page itself.
 """
 
 import json
+from functools import cache
 from pathlib import Path
 
 from fastact.cpu.printer import digest
@@ -36,6 +37,7 @@ The contract: values within 2 ULP (4 where two transcendental functions meet), d
 """
 
 
+@cache
 def load():
     """All findings that still hold, and the names of functions some of whose do not."""
     findings, stale = [], set()

@@ -8,6 +8,8 @@ import inspect
 import itertools
 import re
 import shutil
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import accuracy
@@ -156,7 +158,7 @@ def speed(name, peers, results):
             text += f"Microseconds a call over {what}, on all threads:\n\n" + table(("", "float32", "float64"), rows) + "\n\n"
     if text:
         text += f"Recorded at commit {last['hash']} of {last['date'][:10]} on {machine['cpu']}, {machine['num_cpu']} CPUs.\n\n"
-    cells = [c for c in report.speed(peers)["cells"] if c["function"] == name]
+    cells = [c for c in peers["compared"] if c["function"] == name]
     if cells:
         rows = [(c["kind"], c["dtype"], f"{c['elements']:,}", f"{c['ns_per_element']['fastact']:.3f}",
                  f"{c['ns_per_element']['fastact'] * c['ratio']:.3f}", c["fastest"], f"**{c['ratio']:.2f}**") for c in cells]  # fmt: skip
@@ -280,18 +282,21 @@ def dashboard(peers, results):
     write(target / "report.html", report.render(peers, results, links))
 
 
-def build(app):
+def build():
     """Write everything."""
     (findings, _), peers, results = accuracy.load(), report.read_peers(report.SUITE / "peers.json"), report.read_results(report.SUITE / "results")
+    peers["compared"] = report.speed(peers)["cells"]
     functions, folder = families(), DOCS / "functions"
     folder.mkdir(exist_ok=True)
     keep = {"index.md", "sheet.svg"}
-    for function in itertools.chain(*functions.values()):
-        name = function.__name__
+    since = max(f.stat().st_mtime for f in [Path(pictures.__file__), *Path(fa.__file__).parent.rglob("*.py")])
+    names = [f.__name__ for f in itertools.chain(*functions.values())]
+    with ProcessPoolExecutor() as pool:
+        notes = list(pool.map(partial(pictures.draw, folder=folder, since=since), names))
+    for name, note in zip(names, notes, strict=True):
         keep |= {f"{name}.md", f"{name}.svg", f"{name}-small.svg"}
-        note = pictures.draw(function, folder / f"{name}.svg", folder / f"{name}-small.svg")
-        write(folder / f"{name}.md", page(function, findings, peers, results, note))
-    pictures.sheet(folder / "sheet.svg")
+        write(folder / f"{name}.md", page(getattr(fa, name), findings, peers, results, note))
+    pictures.sheet(folder / "sheet.svg", since)
     for stray in {f.name for f in folder.iterdir()} - keep:
         (folder / stray).unlink()
     write(folder / "index.md", index(functions))
@@ -304,7 +309,14 @@ def build(app):
     dashboard(peers, results)
 
 
+def escape(_app, _what, _name, _object, _options, lines):
+    """Make the bars of |x| in docstrings bars, not substitutions."""
+    at = next((i for i, line in enumerate(lines) if line == "Examples"), len(lines))
+    lines[:at] = [line if ":math:" in line or "`" in line else line.replace("|", r"\|") for line in lines[:at]]
+
+
 def setup(app):
     """Write the pages when a build begins."""
-    build(app)
+    app.connect("autodoc-process-docstring", escape, priority=400)
+    build()
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

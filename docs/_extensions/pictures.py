@@ -14,27 +14,29 @@ BLUE, RED, GREY = "#0072B2", "#D55E00", "#6b7280"
 X = np.linspace(-4.0, 4.0, 801)
 
 
-def save(figure, path):
+def save(figure, path, **how):
     """Write an SVG that is the same each time."""
-    figure.savefig(path, metadata={"Date": None}, bbox_inches="tight", facecolor="white")
+    figure.savefig(path, metadata={"Date": None}, facecolor="white", **how)
 
 
-def draw(function, path, small):
-    """Write the picture of a function, and the small one without words."""
-    figure = Figure(figsize=(7.2, 4.2), dpi=100)
-    axes = figure.subplots()
+def draw(name, folder, since):
+    """Write the picture of a function, and a small one without words, unless they are new; return what they show."""
+    function = getattr(fa, name)
+    figure = Figure(figsize=(7.2, 4.2))
+    axes = figure.subplots(gridspec_kw={"left": 0.08, "right": 0.98, "bottom": 0.12, "top": 0.91})
     note = picture(function, axes)
+    path, small = folder / f"{name}.svg", folder / f"{name}-small.svg"
+    if small.exists() and small.stat().st_mtime > since:
+        return note
     save(figure, path)
-    figure = Figure(figsize=(2.6, 1.8), dpi=100)
-    axes = figure.subplots()
-    picture(function, axes)
-    legend = axes.get_legend()
-    if legend:
-        legend.remove()
+    if axes.get_legend():
+        axes.get_legend().remove()
     for text in list(axes.texts):
         text.remove()
     for where in ("left", "center", "right"):
         axes.set_title("", loc=where)
+    figure.set_size_inches(2.6, 1.8)
+    figure.subplots_adjust(left=0.14, right=0.97, bottom=0.14, top=0.96)
     axes.set(xlabel="", ylabel="")
     axes.tick_params(labelsize=8)
     axes.locator_params(nbins=4)
@@ -143,8 +145,9 @@ def gumbel_softmax(function, axes):
 OTHERS = {f.__name__: f for f in (maxout, max_affine, crelu, rrelu, noisy_relu, gumbel_softmax)}
 
 
-def sheet(path):
+def sheet(path, since):
     """All activations in one picture."""
-    figure = Figure()
-    fa.plot_all(columns=6, figure=figure)
-    save(figure, path)
+    if not path.exists() or path.stat().st_mtime <= since:
+        figure = Figure()
+        fa.plot_all(columns=6, figure=figure)
+        save(figure, path)
