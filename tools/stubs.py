@@ -32,7 +32,7 @@ what comes back for them is a NumPy scalar.
 # np.float64 is a float to type checkers, and decides the dtype of a result as a float does not.
 # mypy: disable-error-code="overload-overlap"
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import (
     Any,
     Literal,
@@ -187,9 +187,62 @@ class num_threads:
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 
+_Layer: TypeAlias = tuple[_Real, _Real, str | Activation]
+
+class Diagnosis:
+    function: Activation
+    params: dict[str, Any]
+    saturation: float
+    edges: tuple[Any, Any]
+    batch: int
+    units: int
+    dead: NDArray[np.bool]
+    inactive: NDArray[np.float64]
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    power: NDArray[np.float64]
+    nan: NDArray[np.int64]
+    inf: NDArray[np.int64]
+    overflow: NDArray[np.int64]
+    overall: dict[str, Any]
+    sample: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+    def plot(self, axes: Sequence[Any] | None = None) -> Any: ...
+
+class Monitor:
+    function: Activation
+    axis: _Axes
+    saturation: float
+    def __init__(
+        self, function: str | Activation, axis: _Axes = 0, *, saturation: float = ..., approximate: str = ..., **params: _Real
+    ) -> None: ...
+    def update(self, z: _Real) -> Self: ...
+    def result(self) -> Diagnosis: ...
+    def reset(self) -> Self: ...
+
+class GradientFlow:
+    names: tuple[str, ...]
+    sizes: NDArray[np.float64]
+    ratios: NDArray[np.float64]
+    slopes: NDArray[np.float64] | None
+    weights: NDArray[np.float64] | None
+    inactive: NDArray[np.float64] | None
+    vanishing: tuple[str, ...]
+    exploding: tuple[str, ...]
+    verdict: str
+    def plot(self, ax: Any = None) -> Any: ...
+
 def activations() -> list[str]: ...
 def clear_cache() -> None: ...
+def diagnose(
+    z: _Real, function: str | Activation, axis: _Axes = 0, *, saturation: float = ..., approximate: str = ..., **params: _Real
+) -> Diagnosis: ...
 def get_num_threads() -> int: ...
+def gradient_flow(
+    layers: Sequence[_Real | _Layer] | Mapping[str, _Real | _Layer], *, grad: _Real | None = None, rng: _Rng = 0
+) -> GradientFlow: ...
+def init_gain(function: str | Activation, *, approximate: str = ..., **params: _Scalar) -> float: ...
 def last_target() -> Literal["cpu", "cuda"]: ...
 def plot(
     *functions: str | Activation, derivative: bool = True, ax: Any = None, xlim: tuple[float, float] | None = None,

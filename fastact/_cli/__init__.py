@@ -16,11 +16,11 @@ from typing import NoReturn
 
 import fastact as fa
 
-from . import apply, bench, plot, run, verify
+from . import apply, bench, diagnose, plot, run, verify
 from .common import CommandError, one_line
 
 #: In the order of the help; the first runs where no command is named.
-COMMANDS = {"run": run, "apply": apply, "plot": plot, "bench": bench, "verify": verify}
+COMMANDS = {"run": run, "apply": apply, "plot": plot, "bench": bench, "verify": verify, "diagnose": diagnose}
 DEFAULT = "run"
 
 class Parser(argparse.ArgumentParser):
