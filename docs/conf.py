@@ -20,8 +20,7 @@ copyright = author
 version = release = fastact.__version__
 
 extensions = ["myst_parser", "numpydoc", "sphinx_design", "sphinx_gallery.gen_gallery", "mathml", "pages"]
-exclude_patterns = ["_build", "_extensions", "generated/extra", "accuracy", "**/GALLERY_HEADER.md"]
-templates_path = ["_templates"]
+exclude_patterns = ["_build", "_extensions", "generated/extra", "_templates", "accuracy"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
 default_role = "code"

@@ -29,8 +29,8 @@ from .functions import Activation, Function, GatedUnit, RowFunction, activations
 __version__ = "0.1.0"
 __all__ = [
     "Activation", "Diagnosis", "Function", "GatedUnit", "GradientFlow", "Monitor", "RowFunction", "activations", "clear_cache",
-    "device", "diagnose", "get", "get_num_threads", "gradient_flow", "init_gain", "last_target", "num_threads", "plot", "plot_all",
-    "set_cache_limit", "set_num_threads", "set_threading_layer", "show_config", *_FUNCTIONS,
+    "device", "diagnose", "get", "get_num_threads", "gradient_flow", "init_gain", "last_target", "num_threads", "plot",
+    "plot_all", "set_cache_limit", "set_num_threads", "set_threading_layer", "show_config", *_FUNCTIONS,
 ]  # fmt: skip
 
 globals().update(_FUNCTIONS)

@@ -19,7 +19,7 @@ LIBRARIES = {"numpy": "NumPy, SciPy", "torch": "PyTorch", "jax": "JAX", "onnxrun
 
 HEAD = """# Accuracy
 
-Written by `tools/accuracy.py` from the findings in [docs/accuracy](accuracy); do not edit.
+Written by `tools/accuracy.py` from the findings in `docs/accuracy`; do not edit.
 
 Greatest errors in units in the last place (ULP) with default parameters: of values and of derivatives by x. Near a root of
 a derivative errors count in ULP of max(|exact|, 1/4), for fastact and the others alike. A correctly rounded result has at
