@@ -10,7 +10,8 @@ Every activation is an object that is called like a NumPy ufunc::
     >>> fa.relu.derivative(x)
     array([0., 0., 1.])
 
-`activations` lists their names, `get` finds one by any of its names, `show_config` tells what runs.
+`activations` lists their names, `get` finds one by any of its names, `find` those with wanted properties; ``fa.gelu.info``
+tells what is known of one, ``fa.gelu.plot()`` draws it, `show_config` tells what runs.
 """
 
 import sys as _sys
@@ -23,12 +24,24 @@ from .cpu.buffers import clear_cache, set_cache_limit
 from .cpu.threads import get_num_threads, num_threads, set_num_threads, set_threading_layer
 from .dispatch import device, last_target
 from .functions import BY_NAME as _FUNCTIONS
-from .functions import Activation, Function, GatedUnit, RowFunction, activations, get, plot, plot_all
+from .functions import (
+    Activation,
+    Function,
+    GatedUnit,
+    Info,
+    RowFunction,
+    activations,
+    find,
+    get,
+    plot,
+    plot_all,
+    properties,
+)
 
 __version__ = "0.1.0"
 __all__ = [
-    "Activation", "Function", "GatedUnit", "RowFunction", "activations", "clear_cache", "device", "get",
-    "get_num_threads", "last_target", "num_threads", "plot", "plot_all", "set_cache_limit", "set_num_threads",
+    "Activation", "Function", "GatedUnit", "Info", "RowFunction", "activations", "clear_cache", "device", "find", "get",
+    "get_num_threads", "last_target", "num_threads", "plot", "plot_all", "properties", "set_cache_limit", "set_num_threads",
     "set_threading_layer", "show_config", *_FUNCTIONS,
 ]  # fmt: skip
 
@@ -36,8 +49,8 @@ globals().update(_FUNCTIONS)
 
 # Where users, and pickles, find them.
 for _public in (
-    Activation, Function, GatedUnit, RowFunction, activations, clear_cache, device, get, get_num_threads, last_target,
-    num_threads, plot, plot_all, set_cache_limit, set_num_threads, set_threading_layer, show_config,
+    Activation, Function, GatedUnit, Info, RowFunction, activations, clear_cache, device, find, get, get_num_threads,
+    last_target, num_threads, plot, plot_all, properties, set_cache_limit, set_num_threads, set_threading_layer, show_config,
 ):  # fmt: skip
     _public.__module__ = __name__
 
