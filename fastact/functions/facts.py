@@ -247,10 +247,10 @@ def properties(functions: Iterable[Any] | None = None, *, as_frame: bool = False
     --------
     >>> import fastact as fa
     >>> fa.properties(["relu", "tanh", "gelu"])
-    name  range          monotonic  zero-centred  saturates   smoothness  kinks  Lipschitz  cost
-    relu  0 to inf       yes        no            hard, no    C0          0              1     1
-    tanh  -1 to 1        yes        yes           soft, soft  smooth                     1  16.5
-    gelu  -0.17 to inf   no         no            soft, no    smooth                 1.129    18
+    name  range         monotonic  zero-centred  saturates   smoothness  kinks  Lipschitz  cost
+    relu  0 to inf      yes        no            hard, no    C0          0              1     1
+    tanh  -1 to 1       yes        yes           soft, soft  smooth                     1  16.5
+    gelu  -0.17 to inf  no         no            soft, no    smooth                 1.129    18
     """
     names = sorted(REGISTRY) if functions is None else [_name("fastact.properties", f) for f in functions]
     records = Table(info(name).record() for name in names)
@@ -331,8 +331,9 @@ def _check(title: str, name: str, wanted: Any) -> None:
         raise TypeError(f"{title}: {name} is {wanted!r}; expected True or False")
     if name == "smoothness" and wanted not in _SMOOTHNESS:
         raise ValueError(f"{title}: smoothness is {wanted!r}; expected one of {', '.join(_SMOOTHNESS)}")
-    if name == "family" and wanted not in {s.family for s in REGISTRY.values()}:
-        raise ValueError(f"{title}: family is {wanted!r}; expected one of {', '.join(sorted({s.family for s in REGISTRY.values()}))}")
+    families = sorted({s.family for s in REGISTRY.values()})
+    if name == "family" and wanted not in families:
+        raise ValueError(f"{title}: family is {wanted!r}; expected one of {', '.join(families)}")
 
 
 def _holds(field: Any, wanted: Any) -> bool:

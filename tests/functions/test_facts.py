@@ -63,7 +63,7 @@ def test_asymptotes(name):
 @every
 def test_monotonic(name):
     info = fa.get(name).info
-    x, step = points(info)
+    x, _ = points(info)
     edges = np.array([k.x + d for k in info.kinks for d in (-1e-9, 0, 1e-9)])
     rises = np.diff(fa.get(name)(np.sort(np.concatenate([x, edges])))) >= -1e-14
     assert info.monotonic == bool(rises.all())
@@ -234,7 +234,8 @@ def test_records():
 def test_the_text_of_an_info():
     text = repr(fa.hard_shrink.info)
     assert max(map(len, repr(fa.gelu.info).splitlines())) < 120
-    for words in ("range         -inf to inf", "lambd = 0.5", "x = -0.5: derivative 1 | 0, taken 0, value -0.5 | 0, taken 0", "3.5 times relu"):
+    kink = "x = -0.5: derivative 1 | 0, taken 0, value -0.5 | 0, taken 0"
+    for words in ("range         -inf to inf", "lambd = 0.5", kink, "3.5 times relu"):
         assert words in text
     assert "weight = 0.25 (trained)" in repr(fa.prelu.info)
     assert "left soft (|f'| < 0.01 beyond -2.99322)" in repr(fa.tanh.info)
