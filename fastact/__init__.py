@@ -10,7 +10,8 @@ Every activation is an object that is called like a NumPy ufunc::
     >>> fa.relu.derivative(x)
     array([0., 0., 1.])
 
-`activations` lists their names, `get` finds one by any of its names, `show_config` tells what runs.
+`activations` lists their names, `get` finds one by any of its names, `find` those with wanted properties; ``fa.gelu.info``
+tells what is known of one, ``fa.gelu.plot()`` draws it, `show_config` tells what runs.
 """
 
 import sys as _sys
@@ -24,22 +25,35 @@ from .cpu.threads import get_num_threads, num_threads, set_num_threads, set_thre
 from .diagnostics import Diagnosis, GradientFlow, Monitor, diagnose, gradient_flow, init_gain
 from .dispatch import device, last_target
 from .functions import BY_NAME as _FUNCTIONS
-from .functions import Activation, Function, GatedUnit, RowFunction, activations, get, plot, plot_all
+from .functions import (
+    Activation,
+    Function,
+    GatedUnit,
+    Info,
+    RowFunction,
+    activations,
+    find,
+    get,
+    plot,
+    plot_all,
+    properties,
+)
 
 __version__ = "0.1.0"
 __all__ = [
-    "Activation", "Diagnosis", "Function", "GatedUnit", "GradientFlow", "Monitor", "RowFunction", "activations", "clear_cache",
-    "device", "diagnose", "get", "get_num_threads", "gradient_flow", "init_gain", "last_target", "num_threads", "plot",
-    "plot_all", "set_cache_limit", "set_num_threads", "set_threading_layer", "show_config", *_FUNCTIONS,
+    "Activation", "Diagnosis", "Function", "GatedUnit", "GradientFlow", "Info", "Monitor", "RowFunction", "activations",
+    "clear_cache", "device", "diagnose", "find", "get", "get_num_threads", "gradient_flow", "init_gain", "last_target",
+    "num_threads", "plot", "plot_all", "properties", "set_cache_limit", "set_num_threads", "set_threading_layer", "show_config",
+    *_FUNCTIONS,
 ]  # fmt: skip
 
 globals().update(_FUNCTIONS)
 
 # Where users, and pickles, find them.
 for _public in (
-    Activation, Diagnosis, Function, GatedUnit, GradientFlow, Monitor, RowFunction, activations, clear_cache, device, diagnose,
-    get, get_num_threads, gradient_flow, init_gain, last_target, num_threads, plot, plot_all, set_cache_limit, set_num_threads,
-    set_threading_layer, show_config,
+    Activation, Diagnosis, Function, GatedUnit, GradientFlow, Info, Monitor, RowFunction, activations, clear_cache, device,
+    diagnose, find, get, get_num_threads, gradient_flow, init_gain, last_target, num_threads, plot, plot_all, properties,
+    set_cache_limit, set_num_threads, set_threading_layer, show_config,
 ):  # fmt: skip
     _public.__module__ = __name__
 

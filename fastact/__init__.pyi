@@ -6,10 +6,11 @@ what comes back for them is a NumPy scalar.
 # np.float64 is a float to type checkers, and decides the dtype of a result as a float does not.
 # mypy: disable-error-code="overload-overlap"
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import (
     Any,
     Literal,
+    NamedTuple,
     Never,
     Protocol,
     Self,
@@ -118,7 +119,77 @@ class _Kind:
     def ufunc(self) -> np.ufunc: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
+@type_check_only
+class _Kink(NamedTuple):
+    x: float
+    value: float
+    derivative: float
+    values: tuple[float, float]
+    derivatives: tuple[float, float]
+    @property
+    def jumps(self) -> bool: ...
+
+@type_check_only
+class _Extremum(NamedTuple):
+    kind: Literal["minimum", "maximum"]
+    x: float
+    value: float
+
+class Info:
+    name: str
+    aliases: tuple[str, ...]
+    family: str
+    summary: str
+    formula: str
+    parameters: dict[str, float]
+    trained: tuple[str, ...]
+    domain: tuple[float, float]
+    range: tuple[float, float]
+    limits: tuple[float, float]
+    slopes: tuple[float, float]
+    asymptotes: tuple[tuple[float, float] | None, tuple[float, float] | None]
+    at_zero: float
+    mean: float
+    zero_centred: bool
+    monotonic: bool
+    saturates: tuple[Literal["hard", "no", "soft"], Literal["hard", "no", "soft"]]
+    saturated: tuple[float, float]
+    smoothness: Literal["C0", "C1", "C2", "discontinuous", "smooth"]
+    kinks: tuple[_Kink, ...]
+    extrema: tuple[_Extremum, ...]
+    lipschitz: float
+    operations: int
+    cost: float
+    reference: str
+    def record(self) -> dict[str, Any]: ...
+
+_Wanted: TypeAlias = _T | Callable[[_T], object]
+
+@type_check_only
+class _Conditions(TypedDict, total=False):
+    family: _Wanted[str]
+    parameters: _Wanted[dict[str, float]] | bool
+    trained: _Wanted[tuple[str, ...]] | bool
+    domain: _Wanted[tuple[float, float]]
+    range: _Wanted[tuple[float, float]]
+    limits: _Wanted[tuple[float, float]]
+    slopes: _Wanted[tuple[float, float]]
+    asymptotes: _Wanted[tuple[tuple[float, float] | None, tuple[float, float] | None]]
+    at_zero: _Wanted[float]
+    mean: _Wanted[float]
+    zero_centred: _Wanted[bool]
+    monotonic: _Wanted[bool]
+    saturated: _Wanted[tuple[float, float]]
+    smoothness: _Wanted[Literal["C0", "C1", "C2", "discontinuous", "smooth"]]
+    kinks: _Wanted[tuple[_Kink, ...]] | bool
+    extrema: _Wanted[tuple[_Extremum, ...]] | bool
+    lipschitz: _Wanted[float]
+    operations: _Wanted[int]
+    cost: _Wanted[float]
+
 class Activation(Function, _Kind):
+    @property
+    def info(self) -> Info: ...
     derivative: _Kind
     value_and_derivative: _Kind
     backward: _Kind
@@ -130,7 +201,7 @@ class Activation(Function, _Kind):
     monotonic: bool
     zero_centred: bool
     saturates: tuple[Literal["hard", "no", "soft"], Literal["hard", "no", "soft"]]
-    smoothness: Literal["C0", "C1", "discontinuous", "smooth"]
+    smoothness: Literal["C0", "C1", "C2", "discontinuous", "smooth"]
     def __call__(self, x: _Real, *args: Any, **kwargs: Any) -> Any: ...
     def parameter_gradients(self, grad: _Real, x: _Real, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
     def plot(
@@ -212,6 +283,11 @@ def clear_cache() -> None: ...
 def diagnose(
     z: _Real, function: str | Activation, axis: _Axes = 0, *, saturation: float = ..., approximate: str = ..., **params: _Real
 ) -> Diagnosis: ...
+def find(
+    *,
+    saturates: Literal["hard", "no", "soft"] | tuple[Literal["hard", "no", "soft"], Literal["hard", "no", "soft"]] | Callable[[tuple[str, str]], object] | None = None,
+    **conditions: Unpack[_Conditions],
+) -> list[str]: ...
 def get_num_threads() -> int: ...
 def gradient_flow(
     layers: Sequence[_Real | _Layer] | Mapping[str, _Real | _Layer], *, grad: _Real | None = None, rng: _Rng = 0
@@ -225,6 +301,12 @@ def plot(
 def plot_all(
     functions: Iterable[str | Activation] | None = None, *, derivative: bool = True, columns: int = 9, figure: Any = None
 ) -> Any: ...
+@overload
+def properties(
+    functions: Iterable[str | Activation] | None = None, *, as_frame: Literal[False] = False
+) -> list[dict[str, Any]]: ...
+@overload
+def properties(functions: Iterable[str | Activation] | None = None, *, as_frame: Literal[True]) -> Any: ...
 def set_cache_limit(limit: SupportsIndex) -> None: ...
 def set_num_threads(n: SupportsIndex) -> None: ...
 def set_threading_layer(layer: Literal["pool", "openmp"]) -> None: ...

@@ -8,9 +8,13 @@ table of names. Arithmetic stands in ``activations/`` and runs in ``cpu/`` and `
 from . import pieces, stochastic  # noqa: F401  (each makes its functions public)
 from .base import Function
 from .elementwise import Activation
+from .facts import Info, find, properties
 from .gated import GatedUnit
 from .plots import plot, plot_all
 from .registry import BY_NAME, activations, get
 from .rowwise import RowFunction
 
-__all__ = ["BY_NAME", "Activation", "Function", "GatedUnit", "RowFunction", "activations", "get", "plot", "plot_all"]
+__all__ = [
+    "BY_NAME", "Activation", "Function", "GatedUnit", "Info", "RowFunction", "activations", "find", "get", "plot", "plot_all",
+    "properties",
+]  # fmt: skip

@@ -200,6 +200,34 @@ class Curve:
         bounds = [*ends, float(np.nanmin(values)), float(np.nanmax(values))]
         return min(bounds), max(bounds)
 
+    @cached_property
+    def lipschitz(self) -> float:
+        """The least L with |f(a) - f(b)| <= L |a - b|: the supremum of the derivative's magnitude, infinite at a jump."""
+        edge = abs(float(self.derivative(_TINY))) if math.isfinite(self.domain[0]) else 0.0
+        if any(k.jumps for k in self.kinks) or edge > 1.0 / SATURATED**2:
+            return math.inf
+        slope = abs(self.derivative(self.grid))
+        at = int(np.argmax(slope))
+        left, right = float(self.grid[max(at - 1, 0)]), float(self.grid[min(at + 1, slope.size - 1)])
+        greatest = float(slope[at])
+        for _ in range(8):  # closer to where it is greatest
+            x = np.linspace(left, right, 65)
+            slope = abs(self.derivative(x))
+            at = int(np.argmax(slope))
+            left, right, greatest = float(x[max(at - 1, 0)]), float(x[min(at + 1, 64)]), max(greatest, float(slope[at]))
+        sides = [abs(d) for k in self.kinks for d in k.derivatives]
+        return max([greatest, *sides, *(abs(s) for s in self.slopes if not math.isnan(s))])
+
+    @cached_property
+    def mean(self) -> float:
+        """The mean output for standard normal inputs; NaN where there is none for some of these."""
+        edges = np.unique(np.concatenate([np.arange(-12.0, 12.25, 0.25), [k.x for k in self.kinks if abs(k.x) < 12.0]]))
+        nodes, weights = np.polynomial.legendre.leggauss(20)
+        half = np.diff(edges)[:, None] / 2.0
+        x = edges[:-1, None] + half * (nodes + 1.0)
+        total = float(np.sum(half * weights * self.value(x) * np.exp(-0.5 * x * x))) / math.sqrt(2.0 * math.pi)
+        return 0.0 if abs(total) < 1e-14 else total
+
 
 def bisect(holds: Callable[[Any], Any], left: float, right: float) -> float:
     """Where a condition that holds on the left and not on the right ends, to the last digit."""

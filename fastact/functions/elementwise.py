@@ -18,6 +18,7 @@ from ..language.kinds import ARRAYS, kinds, outputs
 from ..language.registry import REGISTRY, Spec
 from .base import Documentation, Function
 from .docstrings import of_kind, sample
+from .facts import Info, info
 from .general import bind, general
 from .gradients import parameter_gradients
 from .plots import plot
@@ -146,6 +147,18 @@ class Activation(Function, _Kind):
         array([-3., -3., -3.])
         """
         return parameter_gradients(self, grad, x, bind(self, params, named))
+
+    @property
+    def info(self) -> Info:
+        """What is known of the function, as data: range, limits, saturation, kinks, extrema and more, see `fastact.Info`.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> fa.silu.info.extrema
+        (Extremum(kind='minimum', x=-1.278464542761074, value=-0.2784645427610738),)
+        """
+        return info(self.__name__)
 
     def plot(self, **how: Any) -> Any:
         """Draw the function and its derivative, as `fastact.plot` does, which see.

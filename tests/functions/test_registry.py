@@ -93,7 +93,7 @@ def test_metadata(name):
     activation = fa.get(name)
     assert activation.latex.startswith("f(x) =")
     assert activation.reference
-    assert activation.smoothness in ("discontinuous", "C0", "C1", "smooth")
+    assert activation.smoothness in ("discontinuous", "C0", "C1", "C2", "smooth")
     assert all(s in ("hard", "soft", "no") for s in activation.saturates)
     assert len(activation.saturates) == len(activation.limits) == len(activation.slopes) == len(activation.range) == 2
     assert isinstance(activation.monotonic, bool)

@@ -65,7 +65,8 @@ def test_links(tmp_path, monkeypatch):
     (tmp_path / "index.html").write_text(front)
     (tmp_path / "a" / "b.html").write_text('<p id="there">x</p><a href="../index.html">up</a><img src="../index.html">')
     assert links.dead_links(tmp_path) == ([], 4, 1, 2)
-    (tmp_path / "a" / "b.html").write_text('<a href="../index.html#nowhere">up</a><img src="lost.png"><a href="../../out.html">out</a>')
+    lost = '<a href="../index.html#nowhere">up</a><img src="lost.png"><a href="../../out.html">out</a>'
+    (tmp_path / "a" / "b.html").write_text(lost)
     dead, *_ = links.dead_links(tmp_path)
     assert [(str(page), link) for page, link, _ in dead] == [
         ("a/b.html", "../index.html#nowhere"), ("a/b.html", "lost.png"), ("a/b.html", "../../out.html"),
