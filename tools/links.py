@@ -34,7 +34,8 @@ def dead_links(folder):
         The site.
     """
     folder = Path(folder).resolve()
-    pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.html"))}
+    found = (p for p in sorted(folder.rglob("*.html")) if "_static" not in p.parts)  # where the theme keeps templates
+    pages = {path: Page(path.read_text(encoding="utf-8")) for path in found}
     dead, inside, outside = [], 0, 0
     for path, page in pages.items():
         for link in page.links:

@@ -36,7 +36,6 @@ FAMILIES = {
 }  # fmt: skip
 #: Benchmarks of asv beside that of elementwise functions, and what they are called over.
 GROUPS = {"RowWise": "1000 rows of 1000", "GatedUnits": "100 rows of 2 × 500", "PiecesAndStochastic": "100 rows of 1000"}
-SIDES = {"no": "does not saturate", "soft": "soft: the derivative tends to 0", "hard": "hard: the derivative is 0 beyond a point"}
 CASES = re.compile(r"(?P<left>.*?=) (?P<this>.+?) \\text\{ if \} (?P<when>.+?) \\text\{ else ?\} ?(?P<other>.+)")
 
 
@@ -90,19 +89,39 @@ def formula(latex):
 
 def properties(f):
     """Title and value of what is known of an activation."""
+    info = f.info
     return {
-        "Range": f"({sign(f.range[0])}, {sign(f.range[1])})",
-        "Limits": f"{sign(f.limits[0])} at −∞, {sign(f.limits[1])} at ∞",
-        "Derivative": f"{sign(f.slopes[0])} at −∞, {sign(f.slopes[1])} at ∞",
-        "Monotonic": yes(f.monotonic),
-        "Zero-centred, f(0) = 0": yes(f.zero_centred),
-        "Smoothness": f.smoothness,
-        "Kinks": ", ".join(f"x = {sign(k)}" for k in f.kinks) or "none",
-        "Saturation on the left": SIDES[f.saturates[0]],
-        "Saturation on the right": SIDES[f.saturates[1]],
-        "Backward from the output": yes(f.backward_from_output),
-        "Integers stay integers": yes(f.__name__ in KEEPING),
+        "Range": f"{number(info.range[0])} to {number(info.range[1])}",
+        "Limits": f"{number(info.limits[0])} at −∞, {number(info.limits[1])} at ∞",
+        "Derivative": f"{number(info.slopes[0])} at −∞, {number(info.slopes[1])} at ∞",
+        "Monotonic": yes(info.monotonic),
+        "Zero-centred": yes(info.zero_centred),
+        "Mean": number(info.mean),
+        "Value at 0": number(info.at_zero),
+        "Saturation, left": saturation(info, 0),
+        "Saturation, right": saturation(info, 1),
+        "Smoothness": info.smoothness,
+        "Kinks": "; ".join(f"{number(k.x)}: f′ = {number(k.derivative)}" for k in info.kinks) or "none",
+        "Extrema": "; ".join(f"{e.kind} {number(e.value)} at {number(e.x)}" for e in info.extrema) or "none",
+        "Lipschitz": number(info.lipschitz),
+        "Cost": number(info.cost),
+        "From output": yes(f.backward_from_output),
+        "Integers": "stay integers" if f.__name__ in KEEPING else "become floats",
     }
+
+
+def number(value):
+    """A number for people."""
+    if value != value:
+        return "none"
+    text = f"{value:.4g}"
+    return "0" if text == "-0" else sign(text)
+
+
+def saturation(info, side):
+    """How a side saturates, and from where on."""
+    kind = info.saturates[side]
+    return kind if kind == "no" else f"{kind}, {'below' if side == 0 else 'above'} {number(info.saturated[side])}"
 
 
 def signature(function):
@@ -161,9 +180,8 @@ def comparison():
     for family, function in ((t, f) for t, members in families().items() for f in members if isinstance(f, Activation)):
         known = properties(function)
         heads = ["function", "family", *known, "parameters"]
-        short = {word: key for key, word in SIDES.items()}
-        rows.append((function.__name__, [family, *(short.get(v, v) for v in known.values()), ", ".join(function.params)]))
-    return {"heads": heads, "rows": rows, "to_programs": hasattr(fa, "properties")}
+        rows.append((function.__name__, [family, *known.values(), ", ".join(function.params)]))
+    return {"heads": heads, "rows": rows}
 
 
 def public():
@@ -245,7 +263,7 @@ def build():
 def escape(_app, _what, _name, _object, _options, lines):
     """Make the bars of |x| in docstrings bars, not substitutions."""
     at = next((i for i, line in enumerate(lines) if line == "Examples"), len(lines))
-    lines[:at] = [line if ":math:" in line or "`" in line else line.replace("|", r"\|") for line in lines[:at]]
+    lines[:at] = [re.sub(r"(`+.*?`+)|\|", lambda m: m[1] or r"\|", line) for line in lines[:at]]
 
 
 def setup(app):
