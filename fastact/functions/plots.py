@@ -66,7 +66,6 @@ def plot(
     Examples
     --------
     >>> import fastact as fa
-    >>> value, slope = fa.plot("gelu", "silu", xlim=(-4, 4))  # doctest: +SKIP
     >>> from matplotlib.figure import Figure
     >>> axes = fa.plot("gelu", "silu", ax=Figure().subplots(1, 2))
     >>> [line.get_label() for line in axes[1].get_lines() if line.get_label() in ("gelu", "silu")]

@@ -13,12 +13,16 @@ from fastact.cpu import buffers
 from fastact.functions import BY_NAME
 from fastact.functions.docstrings import sample
 
-PUBLIC = {name: getattr(fa, name) for name in fa.__all__ if name not in BY_NAME and not name[0].isupper()}
+PUBLIC = {  # classes that are not made by users need none
+    name: found
+    for name, found in ((name, getattr(fa, name)) for name in fa.__all__ if name not in BY_NAME)
+    if name[0].islower() or ">>>" in (inspect.getdoc(found) or "")
+}
 FUNCTIONS = {f.__name__: f for f in BY_NAME.values()}
 METHODS = {
     f"{name}.{method}": getattr(f, method)
     for name, f in FUNCTIONS.items()
-    for method in ("backward", "parameter_gradients")
+    for method in ("backward", "parameter_gradients", "plot")
     if inspect.ismethod(getattr(f, method, None))
 }
 KINDS = {f"{name}.{kind}": function(name, kind) for name, kind in CALLS if kind != "value"}
