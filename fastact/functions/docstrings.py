@@ -5,8 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 
+import numpy as np
+
 from ..language.registry import Spec
 from .integers import FUNCTIONS as KEEPING
+from .registry import get
 
 _ARRAYS = {
     "x": "Input, of any shape: float16, float32, float64; integers and bools as `numpy.exp` treats them.",
@@ -81,8 +84,6 @@ def of_kind(spec: Spec, kind: str) -> str:
     )
     if spec.alias and kind == "value":
         notes.append("Also known as " + ", ".join(spec.alias) + ".")
-    call = spec.name if kind == "value" else f"{spec.name}.{kind}"
-    sample = ", ".join(["x"] * len(arrays))
     return numpydoc(
         first,
         parameters + "out, where, casting, order, dtype, subok\n    As for any NumPy ufunc.\n",
@@ -90,6 +91,29 @@ def of_kind(spec: Spec, kind: str) -> str:
         raises,
         paragraphs(notes),
         spec.reference,
-        ">>> import numpy as np\n>>> import fastact as fa\n>>> x = np.linspace(-2.0, 2.0, 5)\n"
-        f">>> result = fa.{call}({sample})\n",
+        example(spec, kind),
     )
+
+
+def example(spec: Spec, kind: str) -> str:
+    """A call, with what it prints."""
+    function, x = get(spec.name), np.linspace(-2.0, 2.0, 5)
+    ones = np.ones(5)
+    lines = ["import numpy as np", "import fastact as fa", "x = np.linspace(-2.0, 2.0, 5)"]
+    match kind:
+        case "value":
+            lines.append(f"fa.{spec.name}(x).round(4)")
+            result = function(x)
+        case "derivative":
+            lines.append(f"fa.{spec.name}.derivative(x).round(4)")
+            result = function.derivative(x)
+        case "value_and_derivative":
+            lines += [f"y, d = fa.{spec.name}.value_and_derivative(x)", "d.round(4)"]
+            result = function.value_and_derivative(x)[1]
+        case "backward":
+            lines.append(f"fa.{spec.name}.backward(np.ones(5), x).round(4)")
+            result = function.backward(ones, x)
+        case _:
+            lines.append(f"fa.{spec.name}.backward_from_output(np.ones(5), fa.{spec.name}(x)).round(4)")
+            result = function.backward_from_output(ones, function(x))
+    return "".join(f">>> {line}\n" for line in lines) + f"{result.round(4)!r}\n"

@@ -73,9 +73,6 @@ class RowFunction(Function):
     more_parameters = ""
     returns = "y : numpy.ndarray\n    Of the shape of x; float16, float32 or float64."
     raises = _RAISES
-    example = (
-        ">>> import numpy as np\n>>> import fastact as fa\n>>> y = fa.{name}(np.array([[1.0, 2.0, 4.0]]), axis=-1)"
-    )  # fmt: skip
 
     def __init__(self, name: str, op: str, *, sign: float = 1.0, **known: Any) -> None:
         super().__init__(name, **known)
@@ -92,6 +89,11 @@ class RowFunction(Function):
 
     def _notes(self) -> list[str]:
         return [*super()._notes(), _ROWS.format(empty=self.empty), f"Values in [{self.range[0]}, {self.range[1]}]."]
+
+    def _example(self) -> str:
+        """A call, with what it prints."""
+        call, shown = f"fa.{self.__name__}(np.array([[1.0, 2.0, 4.0]])).round(4)", self(np.array([[1.0, 2.0, 4.0]])).round(4)
+        return f">>> import numpy as np\n>>> import fastact as fa\n>>> {call}\n{shown!r}"
 
     # -- forward -----------------------------------------------------------------------------------
 

@@ -93,6 +93,8 @@ def test_docs_and_metadata(name):
     assert pickle.loads(pickle.dumps(function)) is function
     assert fa.get(name) is function
     assert all(getattr(fa, alias) is fa.get(alias) is function for alias in function.aliases)
-    failures = doctest.DocTestRunner(verbose=False).run(doctest.DocTestParser().get_doctest(doc, {}, name, None, 0))
+    examples = doctest.DocTestParser().get_doctest(doc, {}, name, None, 0)
+    failures = doctest.DocTestRunner(verbose=False).run(examples)
+    assert examples.examples[-1].want
     assert failures.attempted >= 3
     assert failures.failed == 0
