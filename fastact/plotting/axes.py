@@ -110,12 +110,17 @@ def _name(
             va="bottom" if above else "top", fontsize=8.5, color=style.GREY,
         )  # fmt: skip
         return
-    reach = min(abs(span[side]), *(abs((h - intercept) / slope) for h in height if (h - intercept) / slope * (side - 0.5) > 0))
-    x = 0.62 * reach * (1 if side else -1)
-    below = float(curve.value(x)) > slope * x + intercept or (slope > 0) == bool(side)
+    low, high = height[0] + 0.06 * (height[1] - height[0]), height[1] - 0.1 * (height[1] - height[0])
+    x = np.linspace(0.15, 0.95, 81) * span[side]
+    x = x[(slope * x + intercept > low) & (slope * x + intercept < high)]
+    if not x.size:
+        return
+    below = float(curve.value(x[-1])) > slope * float(x[-1]) + intercept
+    right = below == (slope > 0)
+    at = float(x[int((0.5 if right == bool(side) else 0.6) * x.size)])  # the text has room within the axes
     axes.annotate(
-        style.line(slope, intercept), (x, slope * x + intercept), xytext=(5 if side else -5, -5 if below else 5),
-        textcoords="offset points", ha="left" if side else "right", va="top" if below else "bottom",
+        style.line(slope, intercept), (at, slope * at + intercept), xytext=(4 if right else -4, -4 if below else 4),
+        textcoords="offset points", ha="left" if right else "right", va="top" if below else "bottom",
         fontsize=8.5, color=style.GREY,
     )  # fmt: skip
 

@@ -12,7 +12,7 @@ STYLES: tuple[Any, ...] = (
     "-", (0, (5, 1.8)), (0, (6, 1.6, 1.2, 1.6)), (0, (1.2, 1.4)), (0, (10, 2)), (0, (6, 1.5, 1, 1.5, 1, 1.5)),
 )  # fmt: skip
 #: Lines that stand behind: axes, asymptotes; shades of saturation.
-GREY, FAINT, SHADE, PALE, HATCH = "#666666", "#BBBBBB", "#8A8A8A", "#ECECEC", "#D3D3D3"
+GREY, FAINT, SHADE, PALE, HATCH = "#777777", "#88888890", "#8A8A8A", "#8A8A8A28", "#8A8A8A60"  # seen on black, too
 THICK, THIN = 2.2, 1.3
 
 
@@ -27,7 +27,7 @@ def of(number: int) -> dict[str, Any]:
 def formula(latex: str) -> str:
     """A formula in what matplotlib typesets of LaTeX; nothing where that would not fit above a picture."""
     text = re.sub(r"\\(le|ge)(?![a-z])", r"\\\1q", latex.replace(r"\tfrac", r"\frac"))
-    text = re.sub(r"(?<=[a-z0-9)}]) \\(?=(tanh|sin|log|Phi|sigma|operatorname)\b)", r" \\,\\", text)
+    text = re.sub(r"(?<=[a-z0-9)}]) \\(?=(tanh|sin|log|min|max|Phi|sigma|operatorname)\b)", r" \\,\\", text)
     return f"${text}$" if len(text) < 85 else ""
 
 
@@ -53,4 +53,4 @@ def tidy(axes: Any) -> None:
         axes.spines[side].set_color(GREY)
     axes.axhline(0.0, color=FAINT, linewidth=0.8, zorder=0.5)
     axes.axvline(0.0, color=FAINT, linewidth=0.8, zorder=0.5)
-    axes.tick_params(color=GREY, labelcolor="#333333", labelsize=9)
+    axes.tick_params(color=GREY, labelsize=9)
