@@ -10,26 +10,42 @@ Every activation is an object that is called like a NumPy ufunc::
     >>> fa.relu.derivative(x)
     array([0., 0., 1.])
 
-`activations` lists their names, `get` finds one by any of its names, `show_config` tells what runs.
+`activations` lists their names, `get` finds one by any of its names, `find` those with wanted properties; ``fa.gelu.info``
+tells what is known of one, ``fa.gelu.plot()`` draws it, `show_config` tells what runs.
 """
 
 import sys as _sys
 from typing import Any as _Any
 
-from . import cpu, cuda, dispatch, functions  # noqa: F401
+from . import cpu, cuda, diagnostics, dispatch, functions  # noqa: F401
 from ._config import show_config
 from .cpu import threadpool as _threadpool  # noqa: F401
 from .cpu.api import capsule as _C_API  # noqa: F401
 from .cpu.buffers import clear_cache, set_cache_limit
 from .cpu.threads import get_num_threads, num_threads, set_num_threads, set_threading_layer
+from .diagnostics import Diagnosis, GradientFlow, Monitor, diagnose, gradient_flow, init_gain
 from .dispatch import device, last_target
 from .functions import BY_NAME as _FUNCTIONS
-from .functions import Activation, Function, GatedUnit, RowFunction, activations, get, get_include
+from .functions import (
+    Activation,
+    Function,
+    GatedUnit,
+    Info,
+    RowFunction,
+    activations,
+    find,
+    get,
+    get_include,
+    plot,
+    plot_all,
+    properties,
+)
 
 __version__ = "0.1.0"
 __all__ = [
-    "Activation", "Function", "GatedUnit", "RowFunction", "activations", "clear_cache", "device", "get", "get_include",
-    "get_num_threads", "last_target", "num_threads", "set_cache_limit", "set_num_threads", "set_threading_layer",
+    "Activation", "Diagnosis", "Function", "GatedUnit", "GradientFlow", "Info", "Monitor", "RowFunction", "activations",
+    "clear_cache", "device", "diagnose", "find", "get", "get_include", "get_num_threads", "gradient_flow", "init_gain",
+    "last_target", "num_threads", "plot", "plot_all", "properties", "set_cache_limit", "set_num_threads", "set_threading_layer",
     "show_config", *_FUNCTIONS,
 ]  # fmt: skip
 
@@ -37,8 +53,9 @@ globals().update(_FUNCTIONS)
 
 # Where users, and pickles, find them.
 for _public in (
-    Activation, Function, GatedUnit, RowFunction, activations, clear_cache, device, get, get_include, get_num_threads,
-    last_target, num_threads, set_cache_limit, set_num_threads, set_threading_layer, show_config,
+    Activation, Diagnosis, Function, GatedUnit, GradientFlow, Info, Monitor, RowFunction, activations, clear_cache, device,
+    diagnose, find, get, get_include, get_num_threads, gradient_flow, init_gain, last_target, num_threads, plot, plot_all,
+    properties, set_cache_limit, set_num_threads, set_threading_layer, show_config,
 ):  # fmt: skip
     _public.__module__ = __name__
 

@@ -6,10 +6,11 @@ what comes back for them is a NumPy scalar.
 # np.float64 is a float to type checkers, and decides the dtype of a result as a float does not.
 # mypy: disable-error-code="overload-overlap"
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import (
     Any,
     Literal,
+    NamedTuple,
     Never,
     Protocol,
     Self,
@@ -118,7 +119,77 @@ class _Kind:
     def ufunc(self) -> np.ufunc: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
+@type_check_only
+class _Kink(NamedTuple):
+    x: float
+    value: float
+    derivative: float
+    values: tuple[float, float]
+    derivatives: tuple[float, float]
+    @property
+    def jumps(self) -> bool: ...
+
+@type_check_only
+class _Extremum(NamedTuple):
+    kind: Literal["minimum", "maximum"]
+    x: float
+    value: float
+
+class Info:
+    name: str
+    aliases: tuple[str, ...]
+    family: str
+    summary: str
+    formula: str
+    parameters: dict[str, float]
+    trained: tuple[str, ...]
+    domain: tuple[float, float]
+    range: tuple[float, float]
+    limits: tuple[float, float]
+    slopes: tuple[float, float]
+    asymptotes: tuple[tuple[float, float] | None, tuple[float, float] | None]
+    at_zero: float
+    mean: float
+    zero_centred: bool
+    monotonic: bool
+    saturates: tuple[Literal["hard", "no", "soft"], Literal["hard", "no", "soft"]]
+    saturated: tuple[float, float]
+    smoothness: Literal["C0", "C1", "C2", "discontinuous", "smooth"]
+    kinks: tuple[_Kink, ...]
+    extrema: tuple[_Extremum, ...]
+    lipschitz: float
+    operations: int
+    cost: float
+    reference: str
+    def record(self) -> dict[str, Any]: ...
+
+_Wanted: TypeAlias = _T | Callable[[_T], object]
+
+@type_check_only
+class _Conditions(TypedDict, total=False):
+    family: _Wanted[str]
+    parameters: _Wanted[dict[str, float]] | bool
+    trained: _Wanted[tuple[str, ...]] | bool
+    domain: _Wanted[tuple[float, float]]
+    range: _Wanted[tuple[float, float]]
+    limits: _Wanted[tuple[float, float]]
+    slopes: _Wanted[tuple[float, float]]
+    asymptotes: _Wanted[tuple[tuple[float, float] | None, tuple[float, float] | None]]
+    at_zero: _Wanted[float]
+    mean: _Wanted[float]
+    zero_centred: _Wanted[bool]
+    monotonic: _Wanted[bool]
+    saturated: _Wanted[tuple[float, float]]
+    smoothness: _Wanted[Literal["C0", "C1", "C2", "discontinuous", "smooth"]]
+    kinks: _Wanted[tuple[_Kink, ...]] | bool
+    extrema: _Wanted[tuple[_Extremum, ...]] | bool
+    lipschitz: _Wanted[float]
+    operations: _Wanted[int]
+    cost: _Wanted[float]
+
 class Activation(Function, _Kind):
+    @property
+    def info(self) -> Info: ...
     derivative: _Kind
     value_and_derivative: _Kind
     backward: _Kind
@@ -130,10 +201,14 @@ class Activation(Function, _Kind):
     monotonic: bool
     zero_centred: bool
     saturates: tuple[Literal["hard", "no", "soft"], Literal["hard", "no", "soft"]]
-    smoothness: Literal["C0", "C1", "discontinuous", "smooth"]
+    smoothness: Literal["C0", "C1", "C2", "discontinuous", "smooth"]
     def __call__(self, x: _Real, *args: Any, **kwargs: Any) -> Any: ...
     def parameter_gradients(self, grad: _Real, x: _Real, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
     def low_level(self, *params: float, **named: float) -> Any: ...
+    def plot(
+        self, *, derivative: bool = True, ax: Any = None, xlim: tuple[float, float] | None = None, marks: bool = True,
+        **parameters: float | Sequence[float] | str,
+    ) -> Any: ...
 
 class RowFunction(Function):
     @property
@@ -158,11 +233,82 @@ class num_threads:
     def __enter__(self) -> Self: ...
     def __exit__(self, *_: object) -> None: ...
 
+_Layer: TypeAlias = tuple[_Real, _Real, str | Activation]
+
+class Diagnosis:
+    function: Activation
+    params: dict[str, Any]
+    saturation: float
+    edges: tuple[Any, Any]
+    batch: int
+    units: int
+    dead: NDArray[np.bool]
+    inactive: NDArray[np.float64]
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    power: NDArray[np.float64]
+    nan: NDArray[np.int64]
+    inf: NDArray[np.int64]
+    overflow: NDArray[np.int64]
+    overall: dict[str, Any]
+    sample: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+    def plot(self, axes: Sequence[Any] | None = None) -> Any: ...
+
+class Monitor:
+    function: Activation
+    axis: _Axes
+    saturation: float
+    def __init__(
+        self, function: str | Activation, axis: _Axes = 0, *, saturation: float = ..., approximate: str = ..., **params: _Real
+    ) -> None: ...
+    def update(self, z: _Real) -> Self: ...
+    def result(self) -> Diagnosis: ...
+    def reset(self) -> Self: ...
+
+class GradientFlow:
+    names: tuple[str, ...]
+    sizes: NDArray[np.float64]
+    ratios: NDArray[np.float64]
+    slopes: NDArray[np.float64] | None
+    weights: NDArray[np.float64] | None
+    inactive: NDArray[np.float64] | None
+    vanishing: tuple[str, ...]
+    exploding: tuple[str, ...]
+    verdict: str
+    def plot(self, ax: Any = None) -> Any: ...
+
 def activations() -> list[str]: ...
 def clear_cache() -> None: ...
 def get_include() -> str: ...
+def diagnose(
+    z: _Real, function: str | Activation, axis: _Axes = 0, *, saturation: float = ..., approximate: str = ..., **params: _Real
+) -> Diagnosis: ...
+def find(
+    *,
+    saturates: Literal["hard", "no", "soft"] | tuple[Literal["hard", "no", "soft"], Literal["hard", "no", "soft"]] | Callable[[tuple[str, str]], object] | None = None,
+    **conditions: Unpack[_Conditions],
+) -> list[str]: ...
 def get_num_threads() -> int: ...
+def gradient_flow(
+    layers: Sequence[_Real | _Layer] | Mapping[str, _Real | _Layer], *, grad: _Real | None = None, rng: _Rng = 0
+) -> GradientFlow: ...
+def init_gain(function: str | Activation, *, approximate: str = ..., **params: _Scalar) -> float: ...
 def last_target() -> Literal["cpu", "cuda"]: ...
+def plot(
+    *functions: str | Activation, derivative: bool = True, ax: Any = None, xlim: tuple[float, float] | None = None,
+    marks: bool = True, **parameters: float | Sequence[float] | str,
+) -> Any: ...
+def plot_all(
+    functions: Iterable[str | Activation] | None = None, *, derivative: bool = True, columns: int = 9, figure: Any = None
+) -> Any: ...
+@overload
+def properties(
+    functions: Iterable[str | Activation] | None = None, *, as_frame: Literal[False] = False
+) -> list[dict[str, Any]]: ...
+@overload
+def properties(functions: Iterable[str | Activation] | None = None, *, as_frame: Literal[True]) -> Any: ...
 def set_cache_limit(limit: SupportsIndex) -> None: ...
 def set_num_threads(n: SupportsIndex) -> None: ...
 def set_threading_layer(layer: Literal["pool", "openmp"]) -> None: ...

@@ -5,6 +5,7 @@ stands on the page itself.
 """
 
 import json
+from functools import cache
 from pathlib import Path
 
 from fastact.cpu.printer import digest
@@ -18,7 +19,7 @@ LIBRARIES = {"numpy": "NumPy, SciPy", "torch": "PyTorch", "jax": "JAX", "onnxrun
 
 HEAD = """# Accuracy
 
-Written by `tools/accuracy.py` from the findings in [docs/accuracy](accuracy); do not edit.
+Written by `tools/accuracy.py` from the findings in `docs/accuracy`; do not edit.
 
 Greatest errors in units in the last place (ULP) with default parameters: of values and of derivatives by x. Near a root of
 a derivative errors count in ULP of max(|exact|, 1/4), for fastact and the others alike. A correctly rounded result has at
@@ -36,6 +37,7 @@ The contract: values within 2 ULP (4 where two transcendental functions meet), d
 """
 
 
+@cache
 def load():
     """All findings that still hold, and the names of functions some of whose do not."""
     findings, stale = [], set()

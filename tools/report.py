@@ -21,6 +21,7 @@ SUITE = ROOT / "asv_benches"
 TIMES, ROOFLINE = "elementwise.Functions.time_call", "tracked.Ratios.track_to_a_copy"
 ELEMENTS = 20_000  # of a call in TIMES
 SPARK = 160, 40  # pixels of a small graph
+LINKS = [("index.html", "all benchmarks over the commits (asv)"), ("index.html#/regressions", "regressions")]
 TITLES = {**accuracy.LIBRARIES, "numpy": "NumPy", "onnxruntime": "ONNX RT"}  # short, for narrow columns
 
 
@@ -203,7 +204,7 @@ def errors():
 # ---------------------------------------------------------------------------------------------------
 
 
-def render(peers, results):
+def render(peers, results, links=LINKS):
     """Return the page.
 
     Parameters
@@ -212,6 +213,8 @@ def render(peers, results):
         What `read_peers` gives.
     results : dict or None
         What `read_results` gives.
+    links : list of tuple
+        Addresses and texts at the top.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -222,6 +225,7 @@ def render(peers, results):
     return environment.get_template("report.html.j2").render(
         peers=peers, speed=peers and speed(peers), results=results, trend=results and trend(results),
         roofline=roofline(results) if results else [], errors=errors(),
+        links=links,
     )  # fmt: skip
 
 

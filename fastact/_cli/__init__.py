@@ -16,12 +16,16 @@ from typing import NoReturn
 
 import fastact as fa
 
-from . import apply, bench, run, verify
+from . import apply, bench, diagnose, info, listing, plot, run, verify
 from .common import CommandError, one_line
 
 #: In the order of the help; the first runs where no command is named.
-COMMANDS = {"run": run, "apply": apply, "bench": bench, "verify": verify}
+COMMANDS = {
+    "run": run, "list": listing, "info": info, "plot": plot, "apply": apply, "bench": bench, "verify": verify,
+    "diagnose": diagnose,
+}  # fmt: skip
 DEFAULT = "run"
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser that complains in one line."""
@@ -43,7 +47,7 @@ def build_parser() -> Parser:
         summary = (module.__doc__ or "").partition("\n")[0]
         command = table.add_parser(name, help=summary, description=summary, allow_abbrev=False)
         module.add_arguments(command)
-        command.set_defaults(function=module.run)
+        command.set_defaults(function=module.run, options=[o for o in command._option_string_actions if o.startswith("--")])
     return parser
 
 
@@ -67,7 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if near and arguments[0] not in dir(fa):
             parser.error(f"there is no command {arguments[0]!r}; did you mean {near[0]}?")
         arguments.insert(0, DEFAULT)
-    args = parser.parse_args(arguments)
+    args, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        near = difflib.get_close_matches(unknown[0].partition("=")[0], args.options, n=1) if unknown[0].startswith("-") else []
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}" + (f"; did you mean {near[0]}?" if near else ""))
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Apply a function, or the derivative of an activation, to the array in a .npy file.
+"""Apply a function, or the derivative of an activation, to the array in a .npy or .npz file, or a file without a header.
 
 Both files are read and written in chunks, so that they may be larger than memory, and may be pipes. Along an axis a chunk
 holds whole rows, with all that lies between their elements: along the last axis a few rows, along the first axis of a file
@@ -13,9 +13,11 @@ import math
 import sys
 import time
 
+import numpy as np
+
 from .common import CommandError, Progress, find
 from .families import Call, parse_params
-from .files import Source, Target, is_stdout, writing
+from .files import Raw, Source, Target, is_stdout, writing
 
 #: Elements per step: few calls, and Ctrl-C is heard within milliseconds.
 CHUNK = 1 << 22
@@ -24,8 +26,19 @@ CHUNK = 1 << 22
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("name", metavar="NAME", help="the function, by any of its names")
-    parser.add_argument("input", metavar="IN.npy", help="the array: floating-point, integers or bools; may be /dev/stdin")
+    parser.add_argument(
+        "input", metavar="IN.npy", help="the array: floating-point, integers or bools; .npz with --member; may be /dev/stdin"
+    )
     parser.add_argument("output", metavar="OUT.npy", help="where the result goes; may be the input itself, or /dev/stdout")
+    parser.add_argument("--member", metavar="NAME", help="of a .npz file, which array (default: the only one)")
+    parser.add_argument(
+        "--raw", metavar="DTYPE", help="the input has no header, like a numpy.memmap; so has the output, unless it is .npy"
+    )
+    parser.add_argument(
+        "--shape", metavar="N[,N]",
+        help="with --raw: in C order; one number may be -1, what there is, as in --shape=-1,768 (default: -1)",
+    )  # fmt: skip
+    parser.add_argument("--offset", metavar="BYTES", type=int, help="with --raw: where the array begins (default: 0)")
     kinds = parser.add_mutually_exclusive_group()
     kinds.add_argument("--kind", choices=("value", "derivative"), default="value", help="what to compute (default: value)")
     kinds.add_argument("--derivative", action="store_const", dest="kind", const="derivative", help="same as --kind derivative")
@@ -50,13 +63,19 @@ def run(args: argparse.Namespace) -> int:
     function = find(args.name)
     name = function.__name__
     call = Call.of(function, args.kind, args.axis, parse_params(function, args.param))
+    raw = _raw(args)
+    if args.output.lower().endswith(".npz"):
+        raise CommandError(f"{args.output}: .npz files are read, not written; expected a .npy file")
     start = time.perf_counter()
     # The input is closed before the output takes its place: some systems do not replace an open file.
-    source = Source(args.input, name)
+    source = Source(args.input, name, args.member, raw)
     with contextlib.ExitStack() as stack, source:
         shape, dtype = call.result(source.shape, source.dtype, args.input)
         target = stack.enter_context(writing(args.output))
-        target.header(shape, source.fortran, dtype)
+        if raw is None or args.output.lower().endswith(".npy"):
+            target.header(shape, source.fortran, dtype)
+        else:
+            target.dtype = dtype = dtype.newbyteorder(raw.dtype.byteorder)  # nothing would say that it has changed
         try:
             transform(call, source, target)
         except MemoryError as error:
@@ -65,6 +84,32 @@ def run(args: argparse.Namespace) -> int:
     of = name if args.kind == "value" else f"the derivative of {name}"
     print(f"{args.output}: {of} over {source.size:,} elements, {dtype}, {time.perf_counter() - start:.2f} s", file=out)
     return 0
+
+
+def _raw(args: argparse.Namespace) -> Raw | None:
+    """What a file without a header holds, as the arguments say."""
+    if args.raw is None:
+        for name in ("shape", "offset"):
+            if getattr(args, name) is not None:
+                raise CommandError(f"--{name} needs --raw DTYPE; other files say it themselves")
+        return None
+    if args.member is not None:
+        raise CommandError("--raw and --member exclude each other")
+    try:
+        dtype = np.dtype(args.raw)
+    except TypeError:
+        dtype = np.dtype(object)
+    if dtype.hasobject or not dtype.itemsize:
+        raise CommandError(f"--raw {args.raw}: expected the name of a dtype, as in float32")
+    try:
+        shape = tuple(int(n) for n in (args.shape or "-1").split(","))
+    except ValueError:
+        shape = (-2,)
+    if min(shape) < -1 or shape.count(-1) > 1:
+        raise CommandError(f"--shape {args.shape}: expected whole numbers, as in 1000,768; one may be -1")
+    if (args.offset or 0) < 0:
+        raise CommandError(f"--offset {args.offset}: expected a number of bytes")
+    return Raw(dtype, shape, args.offset or 0)
 
 
 def transform(call: Call, source: Source, target: Target) -> None:

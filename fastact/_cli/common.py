@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import json
 import math
 import os
 import secrets
@@ -30,6 +31,27 @@ class CommandError(Exception):
 def one_line(text: object) -> str:
     """Return the text with its line breaks written as spaces."""
     return " ".join(part.strip() for part in str(text).splitlines())
+
+
+def styled(text: str, style: str) -> str:
+    """The text in bold or in a colour where standard output is a terminal that wants them (NO_COLOR says that it does not)."""
+    codes = {"bold": "1", "cyan": "36"}
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return text
+    return f"\033[{codes[style]}m{text}\033[0m"
+
+
+def as_json(value: Any) -> str:
+    """JSON for any reader: infinities and NaN, which it has not, are the texts "inf", "-inf" and "nan"."""
+
+    def plain(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {name: plain(each) for name, each in part.items()}
+        if isinstance(part, list | tuple):
+            return [plain(each) for each in part]
+        return str(part) if isinstance(part, float) and not math.isfinite(part) else part
+
+    return json.dumps(plain(value), indent=1, allow_nan=False)
 
 
 def positive(text: str) -> int:

@@ -1,4 +1,4 @@
-"""Arrays from and to .npy files, piece by piece: regular files, pipes, standard input and output.
+"""Arrays from .npy and .npz files and files without a header, and to .npy files, piece by piece; pipes too.
 
 Nothing is memory-mapped: a file that somebody truncates meanwhile is an error, not a bus error, and what is written in
 order can go down a pipe.
@@ -7,12 +7,16 @@ order can go down a pipe.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import math
 import os
 import stat
 import sys
 import warnings
+import zipfile
+import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -27,16 +31,32 @@ _READERS: dict[tuple[int, ...], Any] = {
     (3, 0): np.lib.format.read_array_header_2_0,
 }  # fmt: skip
 
+#: What reading a damaged archive ends in.
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What a file without a header holds, as that of a `numpy.memmap`: dtype, shape (a -1 is what there is), where it begins."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int
+
 
 class Source:
-    """The array of a .npy file or pipe, read from its beginning to its end.
+    """The array of a file or pipe, read from its beginning to its end.
 
     Parameters
     ----------
     path : str
-        The file. Nothing is unpickled.
+        The file: .npy, or .npz if it can be searched. Nothing is unpickled.
     function : str
         For whom, in the message about a dtype that nothing here takes.
+    member : str, optional
+        The array's name in a .npz file; it may be left out where there is one array.
+    raw : Raw, optional
+        What the file holds if it has no header.
 
     Attributes
     ----------
@@ -46,26 +66,37 @@ class Source:
     Raises
     ------
     CommandError
-        If the file is missing, unreadable, truncated, not a .npy file, or holds Python objects.
+        If the file is missing, unreadable, truncated, not such a file, has no such member or another size than a file
+        without a header should have, or holds Python objects.
     """
 
-    def __init__(self, path: str, function: str) -> None:
-        self.path = path
+    def __init__(self, path: str, function: str, member: str | None = None, raw: Raw | None = None) -> None:
+        self.path, self.kind = path, ".npy"
+        self.archive: zipfile.ZipFile | None = None
         if os.path.isdir(path):
             raise CommandError(f"{path}: not a regular file")
         try:
             self.file: BinaryIO = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
             try:
-                self._read_header(function)
+                if raw is None:
+                    self._read_header(function, member)
+                else:
+                    self._skip_to(raw)
             except BaseException:
-                self.file.close()
+                self.close()
                 raise
         except OSError as error:
             raise CommandError(f"{path}: {error.strerror or error}") from error
 
-    def _read_header(self, function: str) -> None:
+    def _read_header(self, function: str, member: str | None) -> None:
         prefix = np.lib.format.MAGIC_PREFIX
-        if self.file.read(len(prefix)) != prefix:
+        found = self.file.read(len(prefix))
+        length = _length(self.file)
+        if found[:4] in (b"PK\3\4", b"PK\5\6") and length is not None:
+            found, length = self._enter(member, len(prefix))
+        elif member is not None:
+            raise CommandError(f"{self.path}: --member {member}: not a .npz file that can be searched")
+        if found != prefix:
             raise CommandError(f"{self.path}: not a .npy file")
         try:
             with warnings.catch_warnings():
@@ -80,12 +111,56 @@ class Source:
             raise CommandError(f"{self.path}: has dtype {self.dtype}; {function} {TAKES}")
         self.size = math.prod(self.shape)
         needed = self.size * self.dtype.itemsize
-        status = os.fstat(self.file.fileno())
-        if min(self.shape, default=0) < 0 or (stat.S_ISREG(status.st_mode) and status.st_size - self.file.tell() < needed):
+        if min(self.shape, default=0) < 0 or (length is not None and length - self.file.tell() < needed):
             raise self._damaged(f"an array of shape {self.shape} has {needed:,} bytes")
 
+    def _enter(self, member: str | None, count: int) -> tuple[bytes, int]:
+        """Open an array of the archive that the file is; its first bytes and its length."""
+        self.kind = ".npz"
+        try:
+            self.archive = zipfile.ZipFile(self.file)
+            names = [n.removesuffix(".npy") for n in self.archive.namelist() if n.endswith(".npy")]
+            if not names:
+                raise CommandError(f"{self.path}: a .npz file without an array")
+            if member is None and len(names) > 1:
+                raise CommandError(f"{self.path}: has several arrays; choose one by --member {' or '.join(names)}")
+            if member is not None and member not in names:
+                near = difflib.get_close_matches(member, names, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise CommandError(f"{self.path}: --member {member}: it has {', '.join(names)}{hint}")
+            entry = self.archive.getinfo(f"{member or names[0]}.npy")
+            self.file = self.archive.open(entry)  # type: ignore[assignment]
+            return self.file.read(count), entry.file_size
+        except _BROKEN as error:
+            raise self._damaged(error) from error
+
+    def _skip_to(self, raw: Raw) -> None:
+        """Come to the elements of a file without a header."""
+        self.kind, self.fortran, self.dtype = "raw", False, raw.dtype
+        length, known, each = _length(self.file), [n for n in raw.shape if n >= 0], raw.dtype.itemsize
+        if length is None and len(known) < len(raw.shape):
+            raise CommandError(f"{self.path}: --shape has a -1, and the length of a pipe is not known")
+        if length is not None and len(known) < len(raw.shape):
+            step = math.prod(known) * each
+            rest = (length - raw.offset) // step if step else 0
+            self.shape = tuple(rest if n < 0 else n for n in raw.shape)
+        else:
+            self.shape = raw.shape
+        self.size = math.prod(self.shape)
+        needed = raw.offset + self.size * each
+        if length not in (None, needed):
+            raise CommandError(
+                f"{self.path}: has {length:,} bytes; shape {self.shape} of {self.dtype} after {raw.offset:,} bytes has {needed:,}"
+            )
+        left = raw.offset
+        while left > 0:
+            got = len(self.file.read(min(left, 1 << 20)))
+            if not got:
+                raise self._damaged(f"it ends {left:,} bytes before the offset does")
+            left -= got
+
     def _damaged(self, what: object) -> CommandError:
-        return CommandError(f"{self.path}: damaged or truncated .npy file: {what}")
+        return CommandError(f"{self.path}: damaged or truncated {self.kind} file: {what}")
 
     def read(self, count: int) -> npt.NDArray[Any]:
         """The next so many elements.
@@ -103,6 +178,8 @@ class Source:
                 if not got:
                     raise self._damaged(f"it ends {len(room):,} bytes before the elements that were wanted do")
                 room = room[got:]
+        except _BROKEN as error:
+            raise self._damaged(error) from error
         except OSError as error:
             raise CommandError(f"{self.path}: {error.strerror or error}") from error
         return found
@@ -115,7 +192,21 @@ class Source:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, and the archive that it may be in."""
+        file = self.archive.fp if self.archive is not None else None
         self.file.close()
+        for opened in (self.archive, file):
+            if opened is not None:
+                opened.close()
+
+
+def _length(file: BinaryIO) -> int | None:
+    """The length of a regular file; None for a pipe."""
+    status = os.fstat(file.fileno())
+    return status.st_size if stat.S_ISREG(status.st_mode) else None
 
 
 class Target:
@@ -123,6 +214,7 @@ class Target:
 
     def __init__(self, file: Any) -> None:
         self.file = file
+        self.dtype: np.dtype[Any] | None = None  # as it comes
 
     def header(self, shape: tuple[int, ...], fortran: bool, dtype: np.dtype[Any]) -> None:
         """What comes first."""
@@ -132,7 +224,7 @@ class Target:
 
     def write(self, array: npt.NDArray[Any]) -> None:
         """The next elements, in C order."""
-        left = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+        left = np.ascontiguousarray(array, self.dtype).reshape(-1).view(np.uint8).data
         while len(left):
             left = left[self.file.write(left) :]
 

@@ -8,7 +8,7 @@ from ..primitives.trigonometry import atan
 
 @activation(
     latex=r"f(x) = \frac{x}{1 + |x|}", alias=("elliot",), range=("-1", "1"), limits=("-1", "1"), slopes=("0", "0"),
-    saturates=("soft", "soft"), smoothness="C1",
+    saturates=("soft", "soft"), smoothness="C1", zero_centred=True,
     reference="Elliott 1993, A better activation function for artificial neural networks; Turian et al. 2009.",
 )  # fmt: skip
 def softsign(x):
@@ -31,7 +31,7 @@ def softsign_from_output(y):
 
 @activation(
     latex=r"f(x) = \frac{x}{\sqrt{1 + \alpha x^2}}", params={"alpha": 1.0}, range=("-1/sqrt(alpha)", "1/sqrt(alpha)"),
-    limits=("-1/sqrt(alpha)", "1/sqrt(alpha)"), slopes=("0", "0"), saturates=("soft", "soft"),
+    limits=("-1/sqrt(alpha)", "1/sqrt(alpha)"), slopes=("0", "0"), saturates=("soft", "soft"), zero_centred=True,
     reference="Carlile et al. 2017, Improving deep learning by inverse square root linear units, arXiv:1710.09967.",
 )  # fmt: skip
 def isru(x, alpha):
@@ -54,7 +54,7 @@ def isru_from_output(y, alpha):
 @activation(
     latex=r"f(x) = x \text{ if } x \ge 0 \text{ else } \frac{x}{\sqrt{1 + \alpha x^2}}", params={"alpha": 1.0},
     range=("-1/sqrt(alpha)", "inf"), limits=("-1/sqrt(alpha)", "inf"), slopes=("0", "1"), saturates=("soft", "no"),
-    smoothness="C1",
+    smoothness="C2",
     reference="Carlile et al. 2017, Improving deep learning by inverse square root linear units, arXiv:1710.09967.",
 )  # fmt: skip
 def isrlu(x, alpha):
@@ -68,7 +68,7 @@ def isrlu(x, alpha):
 
 @activation(
     latex=r"f(x) = \tfrac{1}{2} (x + \sqrt{x^2 + b})", params={"b": 4.0}, range=("0", "inf"), limits=("0", "inf"),
-    slopes=("0", "1"), zero_centred=False, saturates=("soft", "no"),
+    slopes=("0", "1"), saturates=("soft", "no"),
     reference="Barron 2021, Squareplus: a softplus-like algebraic rectifier, arXiv:2112.11687.",
 )  # fmt: skip
 def squareplus(x, b):
@@ -136,7 +136,7 @@ def dish(x):
 
 @activation(
     latex=r"f(x) = \arctan(x)", alias=("atan",), range=("-pi/2", "pi/2"), limits=("-pi/2", "pi/2"), slopes=("0", "0"),
-    saturates=("soft", "soft"), reference="LeCun et al. 1998, Efficient backprop (sigmoid shapes).",
+    saturates=("soft", "soft"), zero_centred=True, reference="LeCun et al. 1998, Efficient backprop (sigmoid shapes).",
 )  # fmt: skip
 def arctan(x):
     """Arc tangent."""

@@ -12,7 +12,7 @@ from ..primitives.trigonometry import half_turns, sine_squared
 
 @activation(
     latex=r"f(x) = e^{-x^2}", alias=("rbf", "gaussian_activation"), range=("0", "1"), limits=("0", "0"), slopes=("0", "0"),
-    monotonic=False, zero_centred=False, saturates=("soft", "soft"),
+    monotonic=False, saturates=("soft", "soft"),
     reference="Broomhead and Lowe 1988, Multivariable functional interpolation and adaptive networks.",
 )  # fmt: skip
 def gaussian(x):
@@ -27,7 +27,7 @@ def gaussian(x):
     latex=r"f(x) = x + \frac{1}{a} \sin^2(a x)", params={"a": 1.0}, range=("-inf", "inf"), limits=("-inf", "inf"),
     slopes=("nan", "nan"), notes="The derivative oscillates between 0 and 2 and has no limit; it is NaN at +-inf. The phase is "
     "that of the exact product a x up to 2^33 (float32) or 2^62 (float64), beyond that of the rounded one.",
-    slope_absolute="abs(x) > 0.5 / abs(a)",
+    slope_absolute="abs(x) > 0.5 / abs(a)", trained=("a",),
     reference="Ziyin, Hartwig and Ueda 2020, Neural networks fail to learn periodic functions, arXiv:2006.08195.",
 )  # fmt: skip
 def snake(x, a):

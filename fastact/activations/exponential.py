@@ -12,7 +12,7 @@ SELU_SCALE_ALPHA = Constant("1.7580993408473768599402175208123193421")  # times 
 
 
 @activation(
-    latex=r"f(x) = e^x", alias=("exp",), range=("0", "inf"), limits=("0", "inf"), slopes=("0", "inf"), zero_centred=False,
+    latex=r"f(x) = e^x", alias=("exp",), range=("0", "inf"), limits=("0", "inf"), slopes=("0", "inf"),
     saturates=("soft", "no"), notes="Overflow to inf gives no warning.", reference="keras.activations.exponential.",
 )  # fmt: skip
 def exponential(x):
@@ -54,7 +54,7 @@ def elu_from_output(y, alpha):
 @activation(
     latex=r"f(x) = \lambda x \text{ if } x > 0 \text{ else } \lambda \alpha (e^x - 1)", range=("-1.758", "inf"),
     limits=("-1.7580993408473768", "inf"), slopes=("0", "1.0507009873554805"), kinks=(0.0,), saturates=("soft", "no"),
-    smoothness="C0", notes="The derivative at 0 is that of the left branch.",
+    smoothness="C0", notes="The derivative at 0 is that of the left branch.", zero_centred=True,
     reference="Klambauer et al. 2017, Self-normalizing neural networks, arXiv:1706.02515.",
 )  # fmt: skip
 def selu(x):
@@ -107,7 +107,7 @@ def celu_from_output(y, alpha):
 @activation(
     latex=r"f(x) = \tfrac{a}{b} x \text{ if } x \ge 0 \text{ else } a (e^{x/b} - 1)", params={"a": 1.0, "b": 1.0},
     alias=("parametric_elu",), range=("-a", "inf"), limits=("-a", "inf"), slopes=("0", "a / b"), saturates=("soft", "no"),
-    smoothness="C1", notes="Both parameters are positive and trainable; b must be.", output_needs={"b": 0.0},
+    smoothness="C1", notes="Both parameters are positive and trainable; b must be.", output_needs={"b": 0.0}, trained=("a", "b"),
     reference="Trottier, Giguere and Chaib-draa 2016, Parametric exponential linear unit, arXiv:1605.09332.",
 )  # fmt: skip
 def pelu(x, a, b):
@@ -142,12 +142,12 @@ def pelu_from_output(y, a, b):
 @activation(
     latex=r"f(x) = \alpha_p x^2 + \beta x \text{ if } x > 0 \text{ else } \alpha_n (e^{\min(x, \epsilon)} - 1 - x) + \beta x",
     params={"alpha_p": 0.8, "alpha_n": 0.8, "beta": 0.5, "eps": -1e-6}, range=("-0.2058", "inf"), limits=("inf", "inf"),
-    slopes=("beta - alpha_n", "inf"), kinks=("eps unless eps >= 0", "0 unless eps >= 0"), monotonic=False, zero_centred=False,
+    slopes=("beta - alpha_n", "inf"), kinks=("eps unless eps >= 0", "0 unless eps >= 0"), monotonic=False,
     smoothness="discontinuous", value_absolute="x < -1", slope_absolute="x < -0.5",
     notes="The parameters are the effective ones. The paper trains others, p and n, with alpha_p = softplus(p) and "
     "alpha_n = beta + softplus(n), beta fixed; so alpha_n > beta, which makes the limit at -inf +inf. With eps < 0, as in the "
     "authors' code, the value jumps at 0 by alpha_n * expm1(eps); eps = 0 gives the paper's formula, which is C1. "
-    "Errors of values are absolute for x < -1, where the terms cancel.",
+    "Errors of values are absolute for x < -1, where the terms cancel.", trained=("alpha_p", "alpha_n"),
     reference="Huang and Schlag 2024, Deriving activation functions using integration, arXiv:2411.13010.",
 )  # fmt: skip
 def xielu(x, alpha_p, alpha_n, beta, eps):
@@ -184,7 +184,7 @@ def xielu(x, alpha_p, alpha_n, beta, eps):
 
 
 @activation(
-    latex=r"f(x) = \log(1 - e^{-x})", range=("-inf", "0"), limits=("nan", "-0.0"), slopes=("nan", "0"), zero_centred=False,
+    latex=r"f(x) = \log(1 - e^{-x})", range=("-inf", "0"), limits=("nan", "-0.0"), slopes=("nan", "0"),
     saturates=("no", "soft"), notes="Defined for x >= 0: -inf at 0, where the derivative is +inf; NaN for x < 0.",
     reference="Maechler 2012, Accurately computing log(1 - exp(-|a|)).",
 )  # fmt: skip
@@ -237,9 +237,9 @@ def elish(x):
 
 @activation(
     latex=r"f(x) = x h(x) \text{ if } x \ge 0 \text{ else } (e^x - 1) h(x), \quad h(x) = \min(\max((x + 1) / 2, 0), 1)",
-    range=("-0.105", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), kinks=(-1.0, 0.0, 1.0), monotonic=False,
+    range=("-0.0997", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), kinks=(-1.0, 1.0), monotonic=False,
     saturates=("hard", "no"), smoothness="C0",
-    notes="The derivative at -1 is taken as 0, at 0 as 1/2 and at 1 as 1.",
+    notes="The derivative at -1 is taken as 0 and at 1 as 1.",
     slope_root="-0.44285440100238858314",
     reference="Basirat and Roth 2018, The quest for the golden activation function, arXiv:1808.00783.",
 )  # fmt: skip

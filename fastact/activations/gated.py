@@ -35,7 +35,7 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
     latex=r"f(x) = x \sigma(\beta x)", params={"beta": 1.0}, alias=("swish", "sil"), range=("-0.2785", "inf"),
     limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
     notes="For |beta| below 1e-8 (float32; 1e-100 in float64) the left tail beyond |beta x| = 128 (800) stays where it was.",
-    slope_root="-1.2784645427610737951 / beta", slope_absolute="abs(x - root) < 1 / abs(beta)",
+    slope_root="-1.2784645427610737951 / beta", slope_absolute="abs(x - root) < 1 / abs(beta)", trained=("beta",),
     reference="Elfwing, Uchibe and Doya 2017, arXiv:1702.03118; Ramachandran, Zoph and Le 2017, arXiv:1710.05941 (beta).",
 )  # fmt: skip
 def silu(x, beta):
@@ -228,7 +228,7 @@ def phish(x):
 
 
 @activation(
-    latex=r"f(x) = x \tanh(e^x)", range=("-0.3532", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
+    latex=r"f(x) = x \tanh(e^x)", range=("-0.3533", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
     saturates=("soft", "no"),
     bound=4.0, slope_root="-1.0788600584646240567",
     reference="Fernandez and Mali 2024, Stable and robust deep learning by TeLU, arXiv:2412.20269.",

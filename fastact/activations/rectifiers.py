@@ -6,7 +6,7 @@ from ..primitives.parts import keep_nan, two_product, two_sum
 
 
 @activation(
-    latex=r"f(x) = x", alias=("linear",), range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("1", "1"),
+    latex=r"f(x) = x", alias=("linear",), range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("1", "1"), zero_centred=True,
     reference="The linear unit of the adaline: Widrow and Hoff 1960, Adaptive switching circuits.",
 )  # fmt: skip
 def identity(x):
@@ -23,7 +23,7 @@ def identity_from_output(y):
     latex=r"f(x) = 1 \text{ if } x > \theta,\ h \text{ if } x = \theta,\ 0 \text{ if } x < \theta",
     params={"threshold": 0.0, "at": 1.0},
     alias=("heaviside", "binary_step", "perceptron"), range=("0", "1"), limits=("0", "1"), slopes=("0", "0"),
-    kinks=("threshold",), zero_centred=False, saturates=("hard", "hard"), smoothness="discontinuous",
+    kinks=("threshold",), saturates=("hard", "hard"), smoothness="discontinuous",
     notes="At the threshold the value is `at` (h): with 1 the unit fires there, with 0, as the perceptron's, only above. "
     "The derivative is 0 everywhere, at the threshold too.",
     reference="McCulloch and Pitts 1943, A logical calculus of the ideas immanent in nervous activity; Rosenblatt 1958.",
@@ -37,7 +37,7 @@ def step(x, threshold, at):
 @activation(
     latex=r"f(x) = \operatorname{sign}(x)", alias=("signum",), range=("-1", "1"), limits=("-1", "1"), slopes=("0", "0"),
     kinks=(0.0,), saturates=("hard", "hard"), smoothness="discontinuous",
-    notes="Zeros keep their sign. The derivative is 0 everywhere.",
+    notes="Zeros keep their sign. The derivative is 0 everywhere.", zero_centred=True,
     reference="Rosenblatt 1958, The perceptron (the bipolar unit).",
 )  # fmt: skip
 def sign(x):
@@ -102,7 +102,7 @@ def leaky_relu_from_output(y, negative_slope):
     latex=r"f(x) = x \text{ if } x > 0 \text{ else } w x", params={"weight": 0.25}, alias=("parametric_relu",),
     range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("weight", "1"), kinks=(0.0,), smoothness="C0",
     notes="A weight of one element per channel broadcasts along the last axis; reshape it for another. "
-    "The default is torch's initial value. The derivative at 0 is the weight.",
+    "The default is torch's initial value. The derivative at 0 is the weight.", trained=("weight",),
     reference="He, Zhang, Ren and Sun 2015, Delving deep into rectifiers, arXiv:1502.01852.",
 )  # fmt: skip
 def prelu(x, weight):
@@ -160,6 +160,7 @@ def squared_relu_from_output(y):
     params={"x0": 1.0, "y0": 1.0, "slope_left": 1.0, "slope_right": -1.0}, alias=("reflected_linear_unit",),
     range=("-inf", "1"), limits=("-inf", "-inf"), slopes=("slope_left", "slope_right"), kinks=("x0",), monotonic=False,
     smoothness="C0", notes="All four parameters are trainable. At x0 the left slope counts.",
+    trained=("x0", "y0", "slope_left", "slope_right"),
     reference="None known: a tent map with free slopes.",
 )  # fmt: skip
 def reflu(x, x0, y0, slope_left, slope_right):
@@ -184,6 +185,7 @@ def reflu(x, x0, y0, slope_left, slope_right):
     range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("a_l", "a_r"), kinks=("t_l unless a_l = 1", "t_r unless a_r = 1"),
     smoothness="C0", notes="All four parameters are trainable; the defaults make a leaky rectifier, where training may start. "
     "At t_r and t_l the slopes a_r and a_l count. t_l must not be above t_r; where it is, x >= t_r comes first.",
+    trained=("t_r", "a_r", "t_l", "a_l"),
     reference="Jin et al. 2015, Deep learning with S-shaped rectified linear activation units, arXiv:1512.07030.",
 )  # fmt: skip
 def srelu(x, t_r, a_r, t_l, a_l):
@@ -213,8 +215,9 @@ def srelu(x, t_r, a_r, t_l, a_l):
 
 @activation(
     latex=r"f(x) = s \max(x, 0)^2 + b", params={"scale": 0.8944271909999159, "bias": -0.4472135954999579},
-    range=("bias", "inf"), limits=("bias", "inf"), slopes=("0", "inf"), zero_centred=False, saturates=("hard", "no"),
+    range=("bias", "inf"), limits=("bias", "inf"), slopes=("0", "inf"), saturates=("hard", "no"),
     smoothness="C1", notes="The defaults give zero mean and unit variance for standard normal input.",
+    zero_centred=True, trained=("scale", "bias"),
     reference="Yu et al. 2022, MetaFormer baselines for vision, arXiv:2210.13452.",
 )  # fmt: skip
 def star_relu(x, scale, bias):
@@ -231,7 +234,7 @@ def star_relu(x, scale, bias):
 
 @activation(
     latex=r"f(x) = \max(x, 0); (x + \beta)^2 / 4 \beta \text{ on } |x| < \beta", params={"beta": 1.0},
-    range=("0", "inf"), limits=("0", "inf"), slopes=("0", "1"), zero_centred=False, saturates=("hard", "no"), smoothness="C1",
+    range=("0", "inf"), limits=("0", "inf"), slopes=("0", "1"), saturates=("hard", "no"), smoothness="C1",
     reference="Shamir, Lin and Coviello 2020, Smooth activations and reproducibility in deep networks, arXiv:2010.09931.",
 )  # fmt: skip
 def smelu(x, beta):
@@ -249,7 +252,7 @@ def smelu(x, beta):
 
 @activation(
     latex=r"f(x) = 0,\ (x+1)^2/4,\ x \text{ on } x \le -1,\ |x| < 1,\ x \ge 1", range=("0", "inf"), limits=("0", "inf"),
-    slopes=("0", "1"), zero_centred=False, saturates=("hard", "no"), smoothness="C1",
+    slopes=("0", "1"), saturates=("hard", "no"), smoothness="C1",
     reference="jax.nn.sparse_plus; Martins and Astudillo 2016, From softmax to sparsemax, arXiv:1602.02068.",
 )  # fmt: skip
 def sparse_plus(x):
@@ -266,7 +269,7 @@ def sparse_plus(x):
 @activation(
     latex=r"f(x) = \min(\max(x, a), b)", params={"min_val": -1.0, "max_val": 1.0}, range=("min_val", "max_val"),
     limits=("min_val", "max_val"), slopes=("0", "0"), kinks=("min_val", "max_val"), saturates=("hard", "hard"), smoothness="C0",
-    notes="min_val must be below max_val. The derivative at the kinks is taken as 0, as in torch.",
+    notes="min_val must be below max_val. The derivative at the kinks is taken as 0, as in torch.", zero_centred=True,
     reference="Collobert 2004, Large scale machine learning.",
 )  # fmt: skip
 def hard_tanh(x, min_val, max_val):
@@ -288,7 +291,7 @@ def hard_tanh_from_output(y, min_val, max_val):
 
 @activation(
     latex=r"f(x) = \min(\max(s x + o, 0), 1)", params={"slope": 1 / 6, "offset": 0.5}, range=("0", "1"), limits=("0", "1"),
-    slopes=("0", "0"), kinks=("-offset / slope", "(1 - offset) / slope"), zero_centred=False, saturates=("hard", "hard"),
+    slopes=("0", "0"), kinks=("-offset / slope", "(1 - offset) / slope"), saturates=("hard", "hard"),
     smoothness="C0", notes="Slope and offset default to those of torch, jax and keras; ONNX has slope 0.2. "
     "The derivative at the kinks is taken as 0.",
     reference="Courbariaux, Bengio and David 2015, BinaryConnect, arXiv:1511.00363.",
@@ -317,7 +320,7 @@ def hard_sigmoid_from_output(y, slope, offset):
 
 @activation(
     latex=r"f(x) = \min(\max((x + 1) / 2, 0), 1)", range=("0", "1"), limits=("0", "1"), slopes=("0", "0"), kinks=(-1.0, 1.0),
-    zero_centred=False, saturates=("hard", "hard"), smoothness="C0", notes="The derivative at -1 and 1 is taken as 0.",
+    saturates=("hard", "hard"), smoothness="C0", notes="The derivative at -1 and 1 is taken as 0.",
     reference="jax.nn.sparse_sigmoid; Martins and Astudillo 2016, From softmax to sparsemax, arXiv:1602.02068.",
 )  # fmt: skip
 def sparse_sigmoid(x):
@@ -337,7 +340,7 @@ def sparse_sigmoid_from_output(y):
 @activation(
     latex=r"f(x) = \operatorname{sign}(x) \max(|x| - \lambda, 0)", params={"lambd": 0.5}, alias=("soft_threshold",),
     range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("1", "1"), kinks=("-lambd", "lambd"), smoothness="C0",
-    notes="The derivative at the kinks is taken as 0.",
+    notes="The derivative at the kinks is taken as 0.", zero_centred=True,
     reference="Donoho 1995, De-noising by soft-thresholding, doi:10.1109/18.382009.",
 )  # fmt: skip
 def soft_shrink(x, lambd):
@@ -356,7 +359,7 @@ def soft_shrink(x, lambd):
 @activation(
     latex=r"f(x) = x \text{ if } |x| > \lambda \text{ else } 0", params={"lambd": 0.5}, alias=("hard_threshold",),
     range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("1", "1"), kinks=("-lambd", "lambd"), smoothness="discontinuous",
-    notes="The derivative at the kinks is taken as 0.",
+    notes="The derivative at the kinks is taken as 0.", zero_centred=True,
     reference="Donoho and Johnstone 1994, Ideal spatial adaptation by wavelet shrinkage, doi:10.1093/biomet/81.3.425.",
 )  # fmt: skip
 def hard_shrink(x, lambd):
@@ -371,7 +374,7 @@ def hard_shrink(x, lambd):
     params={"lambd": 0.5, "bias": 0.0}, range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("1", "1"),
     kinks=("-lambd", "lambd"), smoothness="discontinuous",
     notes="ONNX's operator and its defaults, with which this is hard_shrink; with bias = lambd it is soft_shrink. "
-    "The derivative at the kinks is taken as 0.",
+    "The derivative at the kinks is taken as 0.", zero_centred=True,
     reference="ONNX operator Shrink.",
 )  # fmt: skip
 def shrink(x, lambd, bias):

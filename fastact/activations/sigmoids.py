@@ -22,7 +22,7 @@ from ..primitives.parts import quotient_parts, square, two_product, two_sum
 
 @activation(
     latex=r"f(x) = \frac{1}{1 + e^{-x}}", alias=("logistic", "expit"), range=("0", "1"), limits=("0", "1"), slopes=("0", "0"),
-    zero_centred=False, saturates=("soft", "soft"),
+    saturates=("soft", "soft"),
     reference="Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors.",
 )  # fmt: skip
 def sigmoid(x):
@@ -37,7 +37,7 @@ def sigmoid_from_output(y):
 
 @activation(
     latex=r"f(x) = \log \frac{1}{1 + e^{-x}}", alias=("logsigmoid",), range=("-inf", "0"), limits=("-inf", "-0.0"),
-    slopes=("1", "0"), zero_centred=False, saturates=("no", "soft"), reference="torch.nn.LogSigmoid; jax.nn.log_sigmoid.",
+    slopes=("1", "0"), saturates=("no", "soft"), reference="torch.nn.LogSigmoid; jax.nn.log_sigmoid.",
 )  # fmt: skip
 def log_sigmoid(x):
     """Logarithm of the logistic sigmoid."""
@@ -53,6 +53,7 @@ def log_sigmoid_from_output(y):
 
 @activation(
     latex=r"f(x) = \tanh(x)", range=("-1", "1"), limits=("-1", "1"), slopes=("0", "0"), saturates=("soft", "soft"),
+    zero_centred=True,
     reference="LeCun et al. 1998, Efficient backprop.",
 )  # fmt: skip
 def tanh(x):
@@ -67,6 +68,7 @@ def tanh_from_output(y):
 
 @activation(
     latex=r"f(x) = x - \tanh(x)", alias=("tanhshrink",), range=("-inf", "inf"), limits=("-inf", "inf"), slopes=("1", "1"),
+    zero_centred=True,
     reference="torch.nn.Tanhshrink.",
 )  # fmt: skip
 def tanh_shrink(x):
@@ -95,7 +97,7 @@ def lisht(x):
 @activation(
     latex=r"f(x) = \alpha \tanh(\beta x)", params={"alpha": 1.7159, "beta": 2 / 3}, alias=("lecun_tanh",),
     range=("-alpha", "alpha"), limits=("-alpha", "alpha"), slopes=("0", "0"), saturates=("soft", "soft"),
-    notes="With the defaults, LeCun's, f(1) and f(-1) are 1 and -1 to five digits.",
+    notes="With the defaults, LeCun's, f(1) and f(-1) are 1 and -1 to five digits.", zero_centred=True,
     reference="LeCun et al. 1998, Efficient backprop; ONNX's ScaledTanh.",
 )  # fmt: skip
 def scaled_tanh(x, alpha, beta):
@@ -128,6 +130,7 @@ def scaled_tanh(x, alpha, beta):
     latex=r"f(x) = c \tanh(x / c)", params={"cap": 50.0}, alias=("soft_cap", "logit_softcap"),
     range=("-cap", "cap"), limits=("-abs(cap)", "abs(cap)"), slopes=("0", "0"), saturates=("soft", "soft"),
     notes="The default is Gemma 2's for the logits of attention; its final logits have 30. The cap must not be 0.",
+    zero_centred=True,
     reference="Gemma Team 2024, Gemma 2: improving open language models at a practical size, arXiv:2408.00118.",
 )  # fmt: skip
 def softcap(x, cap):
@@ -155,7 +158,7 @@ def softcap(x, cap):
 @activation(
     latex=r"f(x) = \tfrac{1}{2} \left(1 + \operatorname{erf} \frac{x - \mu}{\sigma \sqrt{2}}\right)",
     params={"mu": 0.7071067811865476, "sigma": 0.28209479177387814}, range=("0", "1"), limits=("0", "1"), slopes=("0", "0"),
-    zero_centred=False, saturates=("soft", "soft"), bound=4.0,
+    saturates=("soft", "soft"), bound=4.0,
     notes="The distribution function of a normal variable with mean mu and deviation sigma, which must not be 0. The defaults, "
     "sqrt(1/2) and sqrt(1/(4 pi)), give the value and the slope of squared_relu at sqrt(1/2).",
     reference="Ma et al. 2022, Mega: moving average equipped gated attention, arXiv:2209.10655.",

@@ -9,7 +9,7 @@ from ..primitives.logistic import logistic_of
 
 @activation(
     latex=r"f(x) = \frac{1}{\beta} \log(1 + e^{\beta x})", params={"beta": 1.0}, range=("0", "inf"), limits=("0", "inf"),
-    slopes=("0", "1"), zero_centred=False, saturates=("soft", "no"),
+    slopes=("0", "1"), saturates=("soft", "no"),
     notes="There is no threshold beyond which x is returned (torch has one at 20): the formula is exact everywhere. "
     "For |beta| below 1e-8 (float32; 1e-100 in float64) the left tail beyond |beta x| = 128 (800) stays where it was.",
     reference="Dugas et al. 2000, Incorporating second-order functional knowledge for better option pricing.",

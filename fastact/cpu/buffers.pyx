@@ -86,6 +86,14 @@ def set_cache_limit(limit):
     See Also
     --------
     clear_cache : Give back what is kept now.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> fa.set_cache_limit(64 << 20)
+    >>> fa.show_config()  # doctest: +ELLIPSIS
+    fastact ...
+    output cache ... of 64 MiB held, ...
     """
     if index(limit) < 0:
         raise ValueError(f"fastact.set_cache_limit: limit must be at least 0 bytes, got {limit}")
@@ -98,6 +106,17 @@ def clear_cache():
     See Also
     --------
     set_cache_limit : Set how much is kept.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastact as fa
+    >>> y = fa.relu(np.zeros(1_000_000))
+    >>> del y
+    >>> fa.clear_cache()
+    >>> fa.show_config()  # doctest: +ELLIPSIS
+    fastact ...
+    output cache       0.0 of ...
     """
     fa_clear_cache()
 

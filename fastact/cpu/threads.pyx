@@ -57,13 +57,30 @@ def set_num_threads(n):
     See Also
     --------
     num_threads : For a ``with`` block.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> before = fa.get_num_threads()
+    >>> fa.set_num_threads(1)
+    >>> fa.get_num_threads()
+    1
+    >>> fa.set_num_threads(before)
     """
     global chosen_threads
     chosen_threads = checked_threads(n, "set_num_threads")
 
 
 def get_num_threads():
-    """Return the number of threads that a large array is divided among in a call from here."""
+    """Return the number of threads that a large array is divided among in a call from here.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> with fa.num_threads(2):
+    ...     fa.get_num_threads()
+    2
+    """
     return threads_now()
 
 
@@ -118,6 +135,10 @@ def set_threading_layer(layer):
     --------
     >>> import fastact as fa
     >>> fa.set_threading_layer("pool")
+    >>> fa.show_config()  # doctest: +ELLIPSIS
+    fastact ...
+    threading layer    pool
+    ...
     """
     global uses_openmp
     if layer not in ("pool", "openmp"):

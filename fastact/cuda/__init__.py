@@ -21,7 +21,10 @@ def empty_cache() -> None:
     Examples
     --------
     >>> import fastact as fa
+    >>> y = fa.relu([-1.0, 2.0], device="cuda" if fa.cuda.is_available() else "cpu")
     >>> fa.cuda.empty_cache()
+    >>> y
+    array([0., 2.])
     """
     host = sys.modules.get(f"{__name__}.host")
     if host is not None:

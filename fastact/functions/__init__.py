@@ -9,8 +9,13 @@ from . import pieces, stochastic  # noqa: F401  (each makes its functions public
 from .base import Function
 from .elementwise import Activation
 from .embedding import get_include
+from .facts import Info, find, properties
 from .gated import GatedUnit
+from .plots import plot, plot_all
 from .registry import BY_NAME, activations, get
 from .rowwise import RowFunction
 
-__all__ = ["BY_NAME", "Activation", "Function", "GatedUnit", "RowFunction", "activations", "get", "get_include"]
+__all__ = [
+    "BY_NAME", "Activation", "Function", "GatedUnit", "Info", "RowFunction", "activations", "find", "get", "get_include", "plot",
+    "plot_all", "properties",
+]  # fmt: skip

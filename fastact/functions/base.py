@@ -102,7 +102,7 @@ class Function:
     def _docstring(self) -> str:
         return numpydoc(
             self.summary, self._parameters(), self.returns, self.raises, paragraphs([*self._notes(), *self._also()]),
-            self.reference, self.example.format(name=self.__name__),
+            self.reference, self._example(),
         )  # fmt: skip
 
     def _parameters(self) -> str:
@@ -110,6 +110,9 @@ class Function:
 
     def _notes(self) -> list[str]:
         return [f"Formula: :math:`{self.latex}`", self.notes]
+
+    def _example(self) -> str:
+        return self.example.format(name=self.__name__)
 
     def _also(self) -> list[str]:
         return ["Also known as " + ", ".join(self.aliases) + "."] if self.aliases else []

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
+import numpy as np
+
+from ..language.kinds import ARRAYS
 from ..language.registry import Spec
 from .integers import FUNCTIONS as KEEPING
 
@@ -27,6 +30,10 @@ _KINDS = {
     ),
 }  # fmt: skip
 
+#: Where examples are computed.
+SAMPLE = -2.0, 2.0, 5
+_GIVEN = {"x": "x", "grad": f"np.ones({SAMPLE[2]})", "y": "y"}
+
 _SATURATED = (
     "Where y has saturated (rounded to a limit of the function) the derivative is that at the limit: a tail "
     "that `derivative` still resolves is lost here."
@@ -48,8 +55,25 @@ def paragraphs(texts: Iterable[str]) -> str:
     return "\n\n".join(t if t.startswith("Formula:") else textwrap.fill(t, 96) for t in texts if t)
 
 
-def of_kind(spec: Spec, kind: str) -> str:
-    """The docstring of one kind of an activation."""
+def sample(kind: str, value: Callable[..., np.ndarray]) -> list[np.ndarray]:
+    """The arrays that the example of a kind is called with; ``value`` is the activation."""
+    x = np.linspace(*SAMPLE)
+    return [x if name == "x" else np.ones_like(x) if name == "grad" else value(x) for name in ARRAYS[kind]]
+
+
+def _example(spec: Spec, kind: str, found: tuple[np.ndarray, ...]) -> str:
+    """A call at `sample`, and what it gave."""
+    lines = [">>> import numpy as np", ">>> import fastact as fa", f">>> x = np.linspace{SAMPLE}"]
+    if "y" in ARRAYS[kind]:
+        lines.append(f">>> y = fa.{spec.name}(x)")
+    call = f"fa.{spec.name}{'' if kind == 'value' else f'.{kind}'}({', '.join(_GIVEN[a] for a in ARRAYS[kind])})"
+    if len(found) == 1:
+        return "\n".join([*lines, f">>> {call}", repr(found[0])])
+    return "\n".join([*lines, f">>> y, d = {call}", ">>> y", repr(found[0]), ">>> d", repr(found[1])])
+
+
+def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...]) -> str:
+    """The docstring of one kind of an activation, with what it gave for `sample`."""
     summary, arrays, result, meaning = _KINDS[kind]
     parameters = "".join(f"{a} : array_like\n    {_ARRAYS[a]}\n" for a in arrays)
     for name, default in spec.params.items():
@@ -81,8 +105,6 @@ def of_kind(spec: Spec, kind: str) -> str:
     )
     if spec.alias and kind == "value":
         notes.append("Also known as " + ", ".join(spec.alias) + ".")
-    call = spec.name if kind == "value" else f"{spec.name}.{kind}"
-    sample = ", ".join(["x"] * len(arrays))
     return numpydoc(
         first,
         parameters + "out, where, casting, order, dtype, subok\n    As for any NumPy ufunc.\n",
@@ -90,6 +112,5 @@ def of_kind(spec: Spec, kind: str) -> str:
         raises,
         paragraphs(notes),
         spec.reference,
-        ">>> import numpy as np\n>>> import fastact as fa\n>>> x = np.linspace(-2.0, 2.0, 5)\n"
-        f">>> result = fa.{call}({sample})\n",
+        _example(spec, kind, found),
     )

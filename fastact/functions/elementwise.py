@@ -19,9 +19,11 @@ from ..cpu.call import Call
 from ..language.kinds import ARRAYS, kinds, outputs
 from ..language.registry import REGISTRY, Spec
 from .base import Documentation, Function
-from .docstrings import of_kind
+from .docstrings import of_kind, sample
+from .facts import Info, info
 from .general import bind, general
 from .gradients import parameter_gradients
+from .plots import plot
 from .registry import get, register
 
 #: What the printer calls a kind where that differs.
@@ -92,7 +94,10 @@ class _Kind(Call):
         return LowLevelCallable(scalar_capsule(address_of(self.spec.name, self.kind, FLOAT64), values))
 
     def _docstring(self) -> str:
-        return of_kind(self.spec, self.kind)
+        params = self.spec.params.values()
+        activation = getattr(ufuncs, self.spec.name)
+        found = self.ufunc(*sample(self.kind, lambda x: activation(x, *params)), *params)
+        return of_kind(self.spec, self.kind, found if isinstance(found, tuple) else (found,))
 
     def __getattr__(self, name: str) -> Any:
         if name != "__signature__":
@@ -174,8 +179,51 @@ class Activation(Function, _Kind):
             If the activation has no parameters, or for arguments that are not real numbers.
         ValueError
             If shapes do not broadcast.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> grads = fa.prelu.parameter_gradients(np.ones((2, 3)), np.full((2, 3), -1.5), np.array([0.1, 0.2, 0.3]))
+        >>> grads["weight"]
+        array([-3., -3., -3.])
         """
         return parameter_gradients(self, grad, x, bind(self, params, named))
+
+    @property
+    def info(self) -> Info:
+        """What is known of the function, as data: range, limits, saturation, kinks, extrema and more, see `fastact.Info`.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> fa.silu.info.extrema
+        (Extremum(kind='minimum', x=-1.278464542761074, value=-0.2784645427610738),)
+        """
+        return info(self.__name__)
+
+    def plot(self, **how: Any) -> Any:
+        """Draw the function and its derivative, as `fastact.plot` does, which see.
+
+        Parameters
+        ----------
+        **how
+            ``derivative``, ``ax``, ``xlim``, ``marks``, and parameters of the function; a sequence of numbers for one of
+            these draws a curve for each.
+
+        Returns
+        -------
+        matplotlib.axes.Axes or numpy.ndarray of two of them
+            What was drawn in.
+
+        Examples
+        --------
+        >>> import fastact as fa
+        >>> from matplotlib.figure import Figure
+        >>> fa.elu.plot(ax=Figure().subplots(), alpha=0.5).get_title(loc="left")
+        'elu, alpha = 0.5'
+        """
+        return plot(self, **how)
 
     def __reduce__(self) -> tuple[Any, tuple[str]]:
         return get, (self.__name__,)

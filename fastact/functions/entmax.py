@@ -90,6 +90,14 @@ class Entmax(RowFunction):
         -------
         numpy.ndarray
             Of the shape of y; 0 where y is. But for alpha 1.5 and 2 computed in float64, with NumPy.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> y = fa.entmax(np.array([1.0, 2.0, 2.5]), 1.5)
+        >>> fa.entmax.backward(np.array([0.0, 0.0, 1.0]), y, 1.5)
+        array([-0.03891612, -0.31991517,  0.35883129])
         """
         self._check("backward", _unknown, grad=grad, y=y)
         title = self._title("backward")
@@ -130,6 +138,13 @@ class Entmax(RowFunction):
         -------
         dict of str to numpy.ndarray
             "alpha" and "temperature", each summed to its shape. Computed in float64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> sorted(fa.entmax.parameter_gradients(np.array([0.0, 0.0, 1.0]), np.array([1.0, 2.0, 2.5])))
+        ['alpha', 'temperature']
         """
         self._check("parameter_gradients", _unknown, grad=grad, x=x)
         title = self._title("parameter_gradients")

@@ -93,15 +93,21 @@ device : {"cpu", "cuda"}, optional
     example = """\
 >>> import numpy as np
 >>> import fastact as fa
->>> x = np.linspace(-2.0, 2.0, 8)
->>> np.array_equal(fa.{name}(x), fa.{name}(x[:4], x[4:]))
-True
+>>> a, b = np.array([-1.0, 0.0, 2.0]), np.array([3.0, 1.0, -0.5])
+>>> fa.{name}(a, b)
+{found!r}
+>>> fa.{name}(np.concatenate([a, b]))
+{found!r}
 """
 
     def __init__(self, name: str, activation: str, gate: str, **known: Any) -> None:
         super().__init__(name, **known)
         self.activation, self.gate = activation, gate
         self._kernels = Gate(levels.tables(), activation, tuple(REGISTRY[activation].params.values()))
+
+    def _example(self) -> str:
+        found = self(np.array([-1.0, 0.0, 2.0]), np.array([3.0, 1.0, -0.5]), device="cpu")
+        return self.example.format(name=self.__name__, found=found)
 
     def _notes(self) -> list[str]:
         order = {"first": "a (the first half of x)", "second": "b (the second half of x)"}[self.gate]
@@ -158,6 +164,16 @@ True
         numpy.ndarray or tuple of numpy.ndarray
             The gradient by x for ``backward(grad, x)``; those by a and by b, each of the broadcast shape, for
             ``backward(grad, a, b)``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> by_a, by_b = fa.glu.backward(np.ones(2), np.array([1.0, 2.0]), np.zeros(2))
+        >>> by_a
+        array([0.5, 0.5])
+        >>> by_b
+        array([0.25, 0.5 ])
         """
         self._check("backward", _unknown, grad=grad, a=a)
         return self._back(self._title("backward"), grad, a, b, axis, device, PLAIN)
@@ -293,6 +309,14 @@ interleaved : bool, default False
         numpy.ndarray or tuple of numpy.ndarray
             The gradient by x for ``backward(grad, x)``; those by a and by b, each of the broadcast shape, for
             ``backward(grad, a, b)``.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> by_a, by_b = fa.swiglu.backward(np.ones(2), np.zeros(2), np.array([3.0, 9.0]), limit=7.0)
+        >>> by_a
+        array([1.5, 3.5])
         """
         self._check("backward", _unknown, grad=grad, a=a)
         title = self._title("backward")

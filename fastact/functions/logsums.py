@@ -117,6 +117,13 @@ class LogSumExp(LogRowFunction):
         -------
         numpy.ndarray
             Of the shape of x.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> fa.logsumexp.backward(1.0, np.array([1.0, 2.0, 4.0]))
+        array([0.04201007, 0.1141952 , 0.84379473])
         """
         self._check("backward", _unknown, grad=grad, x=x)
         title = self._title("backward")
@@ -167,6 +174,13 @@ class LogSumExp(LogRowFunction):
         dict of str to numpy.ndarray
             "temperature", and "b" if there is one: summed to their shapes. Computed in float64; the error is some ULP of
             the largest term of a sum.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> fa.logsumexp.parameter_gradients(1.0, np.zeros(4), b=np.ones(4))["b"]
+        array([0.25, 0.25, 0.25, 0.25])
         """
         self._check("parameter_gradients", _unknown, grad=grad, x=x)
         title = self._title("parameter_gradients")

@@ -109,6 +109,14 @@ TypeError, ValueError
         -------
         numpy.ndarray
             Of the shape of x.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> y, winner = fa.maxout(np.array([1.0, 3.0, 5.0, 2.0]), 2, return_index=True)
+        >>> fa.maxout.backward(np.array([10.0, 20.0]), winner, 2)
+        array([ 0., 10., 20.,  0.])
         """
         self._check("backward", _unknown, grad=grad, index=index, pieces=pieces)
         title = self._title("backward")
@@ -223,6 +231,14 @@ TypeError, ValueError
         -------
         dict of str to numpy.ndarray
             ``{"x": ..., "weight": ..., "bias": ...}``, each of the shape of its argument; sums are in float64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> grads = fa.max_affine.backward(1.0, np.array([-2.0, 3.0]), [-1.0, 1.0], [0.0, 0.0])
+        >>> grads["x"].tolist(), grads["weight"].tolist(), grads["bias"].tolist()
+        ([-1.0, 1.0], [-2.0, 3.0], [1.0, 1.0])
         """
         self._check("backward", _unknown, grad=grad, x=x, weight=weight, bias=bias)
         title = self._title("backward")
@@ -319,6 +335,13 @@ TypeError, ValueError
         -------
         numpy.ndarray
             The first half of grad where x > 0, minus the second half where x < 0, 0 at 0.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> fa.crelu.backward(np.array([1.0, 2.0, 3.0, 4.0]), np.array([-2.0, 3.0]))
+        array([-3.,  2.])
         """
         self._check("backward", _unknown, grad=grad, x=x)
         title = self._title("backward")

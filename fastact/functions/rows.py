@@ -73,9 +73,6 @@ class RowFunction(Function):
     more_parameters = ""
     returns = "y : numpy.ndarray\n    Of the shape of x; float16, float32 or float64."
     raises = _RAISES
-    example = (
-        ">>> import numpy as np\n>>> import fastact as fa\n>>> y = fa.{name}(np.array([[1.0, 2.0, 4.0]]), axis=-1)"
-    )  # fmt: skip
 
     def __init__(self, name: str, op: str, *, sign: float = 1.0, **known: Any) -> None:
         super().__init__(name, **known)
@@ -92,6 +89,11 @@ class RowFunction(Function):
 
     def _notes(self) -> list[str]:
         return [*super()._notes(), _ROWS.format(empty=self.empty), f"Values in [{self.range[0]}, {self.range[1]}]."]
+
+    def _example(self) -> str:
+        call = f"fa.{self.__name__}(np.array([[1.0, 2.0, 4.0]]), axis=-1)"
+        found = self(np.array([[1.0, 2.0, 4.0]]), device="cpu")
+        return f">>> import numpy as np\n>>> import fastact as fa\n>>> {call}\n{found!r}"
 
     # -- forward -----------------------------------------------------------------------------------
 
@@ -203,6 +205,14 @@ class RowFunction(Function):
         numpy.ndarray
             Of the shape of y. Elements that were masked get 0. The differences from which it is made cancel where the
             gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> y = fa.softmax(np.array([1.0, 2.0, 4.0]))
+        >>> fa.softmax.backward(np.array([0.0, 0.0, 1.0]), y)
+        array([-0.03544787, -0.09635731,  0.13180518])
         """
         if self._is_plain(temperature, device) and not _unknown:
             result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign, out)
@@ -271,6 +281,14 @@ class RowFunction(Function):
         -------
         dict of str to numpy.ndarray
             "temperature": summed to its shape. Computed in float64; the error is some ULP of the largest term of a sum.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> grads = fa.softmax.parameter_gradients(np.array([0.0, 0.0, 1.0]), np.array([1.0, 2.0, 4.0]))
+        >>> round(float(grads["temperature"]), 4)
+        -0.2991
         """
         self._check("parameter_gradients", _unknown, grad=grad, x=x)
         title = self._title("parameter_gradients")

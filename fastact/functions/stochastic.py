@@ -120,6 +120,14 @@ TypeError, ValueError
         -------
         numpy.ndarray
             grad where x > 0, else grad times the slope.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> y, slopes = fa.rrelu(np.array([-1.0, 2.0]), training=True, rng=0, return_slopes=True)
+        >>> bool(fa.rrelu.backward(np.ones(2), np.array([-1.0, 2.0]), slopes)[0] == slopes[0])
+        True
         """
         self._check("backward", _unknown, grad=grad, x=x)
         if contained(grad, x, slopes):
@@ -149,6 +157,15 @@ TypeError, ValueError
         -------
         dict of str to float
             Sums in float64, without losing digits.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> x, slopes = np.array([-1.0, 2.0]), np.array([0.25, 0.25])
+        >>> grads = fa.rrelu.parameter_gradients(np.ones(2), x, slopes, lower=0.0, upper=0.5)
+        >>> float(grads["lower"]), float(grads["upper"])
+        (-0.5, -0.5)
         """
         self._check("parameter_gradients", _unknown, grad=grad, x=x, slopes=slopes)
         if isinstance(grad, Masked) or isinstance(x, Masked):
@@ -230,6 +247,15 @@ TypeError
         -------
         numpy.ndarray
             Of the broadcast shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> x = np.array([-5.0, 0.0, 5.0])
+        >>> y, noise = fa.noisy_relu(x, rng=0, return_noise=True)
+        >>> fa.noisy_relu.backward(np.ones(3), x, noise).shape
+        (3,)
         """
         self._check("backward", _unknown, grad=grad, x=x, noise=noise)
         if contained(grad, x, noise):
@@ -322,6 +348,15 @@ TypeError, ValueError
         -------
         numpy.ndarray
             Of the shape of x.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> y, soft = fa.gumbel_softmax(np.zeros(3), hard=True, rng=0, return_soft=True)
+        >>> grad = fa.gumbel_softmax.backward(np.array([1.0, 0.0, 0.0]), soft)
+        >>> bool(abs(grad.sum()) < 1e-15)
+        True
         """
         self._check("backward", _unknown, grad=grad, soft=soft)
         scale = temperature_of(self._title("backward"), tau, "tau")

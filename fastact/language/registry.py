@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,11 +39,14 @@ class Spec:
     kinks : tuple
         Points (numbers or expressions in the parameters) where the derivative jumps.
     monotonic, zero_centred : bool
-        With default parameters; zero-centred means f(0) = 0.
+        With default parameters; zero-centred means that outputs for standard normal inputs have mean 0, as those of odd
+        functions do.
+    trained : tuple of str
+        Parameters that are learned with the weights, in the paper at least.
     saturates : tuple of str
         Left and right saturation: "hard" (constant beyond a point), "soft" (in the limit) or "no".
     smoothness : str
-        "discontinuous", "C0", "C1" or "smooth", with default parameters.
+        "discontinuous", "C0", "C1", "C2" or "smooth", with default parameters.
     bound : float
         What the value keeps to, in ULP: 2, or 4 where two transcendental functions meet. Derivatives keep to 4.
     slope_root : str
@@ -72,6 +77,7 @@ class Spec:
     kinks: tuple[Any, ...]
     monotonic: bool
     zero_centred: bool
+    trained: tuple[str, ...]
     saturates: tuple[str, str]
     smoothness: str
     bound: float
@@ -93,9 +99,23 @@ class Spec:
         text = {"value": self.value_absolute, "derivative": self.slope_absolute}.get(kind, "")
         return self._eval(text, params, x=x, root=self.root(*params)) if text else None
 
+    def number(self, text: str, *params: float) -> float:
+        """What a string of range, limits or slopes stands for at the parameters (their defaults, without any)."""
+        return float(self._eval(text, params))
+
+    def kinks_at(self, *params: float) -> list[float]:
+        """The kinks that there are at the parameters (their defaults, without any), sorted."""
+        found = []
+        for kink in self.kinks:
+            place, _, but = str(kink).partition(" unless ")
+            if not (but and self._eval(re.sub("(?<![<>=])=(?!=)", "==", but), params)):
+                found.append(self.number(place, *params))
+        return sorted(set(found))
+
     def _eval(self, text: str, params: tuple[float, ...], **scope: Any) -> Any:
         names = dict(zip(self.params, params or self.params.values(), strict=True))
-        return eval(text, {"__builtins__": {}}, {"abs": abs, **names, **scope})
+        known = {"abs": abs, "sqrt": math.sqrt, "pi": math.pi, "inf": math.inf, "nan": math.nan}
+        return eval(text, {"__builtins__": {}}, {**known, **names, **scope})
 
     def from_output(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Register the derivative as a function of the output: ``f(y, *params)``."""
@@ -145,7 +165,8 @@ def activation(
     notes: str = "",
     kinks: tuple[Any, ...] = (),
     monotonic: bool = True,
-    zero_centred: bool = True,
+    zero_centred: bool = False,
+    trained: tuple[str, ...] = (),
     saturates: tuple[str, str] = ("no", "no"),
     smoothness: str = "smooth",
     bound: float = 2.0,
@@ -163,6 +184,9 @@ def activation(
         arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
         if arguments != ("x", *(params or {})):
             raise FormulaError(f"{where(function)}: {name} takes {arguments}, but params names {params}")
+        for other in trained:
+            if other not in (params or {}):
+                raise FormulaError(f"{where(function)}: {name} trains {other!r}, which is no parameter")
         for taken in (name, *alias):
             if taken in REGISTRY or any(taken in s.alias for s in REGISTRY.values()):
                 raise FormulaError(f"{where(function)}: the name {taken!r} is taken")
@@ -170,7 +194,7 @@ def activation(
             name=name, formula=function, params=dict(params or {}), alias=alias, latex=latex,
             summary=" ".join((function.__doc__ or "").split()), notes=notes, range=range,
             limits=limits, slopes=slopes, kinks=kinks, monotonic=monotonic,
-            zero_centred=zero_centred, saturates=saturates, smoothness=smoothness,
+            zero_centred=zero_centred, trained=trained, saturates=saturates, smoothness=smoothness,
             bound=bound, slope_root=slope_root, slope_absolute=slope_absolute or ("abs(x - root) < 1" if slope_root else ""),
             value_absolute=value_absolute, reference=reference, family=function.__module__.rpartition(".")[2],
             variants=variants or {}, output_needs=output_needs or {},

@@ -81,6 +81,12 @@ def ufunc(name: str, kind: str = "value") -> Any:
     ------
     ValueError
         If there is no such activation or kind, or the kind has two results.
+
+    Examples
+    --------
+    >>> import fastact as fa
+    >>> float(fa.numba.ufunc("sigmoid", "derivative")(0.0))
+    0.25
     """
     name, kind = _known("ufunc", name, kind)
     if outputs(kind) > 1:

