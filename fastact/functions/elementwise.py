@@ -45,9 +45,14 @@ class _Kind(Call):
 
     @property
     def _numba_type_(self) -> Any:
-        from ..numba.objects import CallType
+        from ..numba.objects import call_type
 
-        return CallType(self.spec.name, self.kind)
+        return call_type(self.spec.name, self.kind)
+
+    def __wrapper_address__(self) -> int:
+        """Called by Numba for an argument that is declared as a FunctionType, without saying which one."""
+        name = self.spec.name if self.kind == "value" else f"{self.spec.name}_{self.kind}"
+        raise TypeError(f"{self.title} has no one address for a declared FunctionType of Numba; pass fastact.numba.{name}")
 
     def _docstring(self) -> str:
         return of_kind(self.spec, self.kind)
