@@ -21,6 +21,23 @@ def dtype_of(*arrays: np.ndarray) -> np.dtype[Any]:
     return np.result_type(*(np.dtype(LOOPS[a.dtype.char]) for a in arrays))
 
 
+def weak(value: Any) -> bool:
+    """Whether an argument is a number of Python's, which has no say in the dtype of a result beside anything else."""
+    return type(value) in (float, int, bool)
+
+
+def dtype_with(dtype: np.dtype[Any], value: Any, array: np.ndarray) -> np.dtype[Any]:
+    """A dtype that has been found, promoted by one more argument and the array that it became."""
+    return dtype if weak(value) else np.result_type(dtype, dtype_of(array))
+
+
+def dtype_of_both(first: Any, second: Any, *arrays: np.ndarray) -> np.dtype[Any]:
+    """`dtype_of` the arrays that two arguments became."""
+    if weak(first) != weak(second):
+        return dtype_of(arrays[weak(first)])
+    return dtype_of(*arrays)
+
+
 def kept_dtype(array: np.ndarray) -> np.dtype[Any]:
     """The dtype of a result that is made of the array's own elements: integers stay what they are."""
     return array.dtype if array.dtype.kind in "iu" else dtype_of(array)
@@ -148,12 +165,12 @@ def row_numbers(title: str, name: str, value: Any, shape: tuple[int, ...], axes:
         raise ValueError(f"{title}: {name} has shape {given.shape}; expected one that broadcasts to {rows} or {kept}") from None
 
 
-def inverse_temperatures(temperature: np.ndarray, work: np.dtype) -> tuple[np.ndarray, np.ndarray]:
-    """1/T in two parts of the working dtype, of float64 numbers in the range of a temperature."""
+def inverse_temperature(temperature: Any, work: np.dtype) -> tuple[Any, Any]:
+    """1/T in two parts that the working dtype holds, of a number or an array of float64, in the range of a temperature."""
     near = 1.0 / temperature
     if work == np.float32:
-        high = near.astype(work)
-        return high, (near - high).astype(work)
+        high = np.float64(np.float32(near))
+        return high, np.float64(np.float32(near - high))
     parts = []
     for factor in (near, temperature):  # Veltkamp's split: their product exactly
         upper = 134217729.0 * factor
@@ -162,17 +179,6 @@ def inverse_temperatures(temperature: np.ndarray, work: np.dtype) -> tuple[np.nd
     (a, a_low), (b, b_low) = parts
     left = ((1.0 - a * b) - a * b_low - a_low * b) - a_low * b_low
     return near, left / temperature
-
-
-def inverse_temperature(temperature: float, work: np.dtype) -> tuple[float, float]:
-    """1/T in two parts of the working dtype."""
-    if temperature == 1.0:
-        return 1.0, 0.0
-    from fractions import Fraction  # slow to import, and only wanted here
-
-    exact = 1 / Fraction(temperature)
-    high = float(work.type(float(exact)))
-    return high, float(work.type(float(exact - Fraction(high))))
 
 
 def broadcast_mask(title: str, where: Any, shape: tuple[int, ...]) -> np.ndarray:

@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 
 import numpy as np
-from mpmath import exp, inf, isnan, log, mp, mpf, sqrt
+from mpmath import exp, inf, isfinite, isnan, log, mp, mpf, sqrt
 
 PRECISION = 240  # bits
 
@@ -177,6 +177,10 @@ def results(name, row, grad=None):
             return SLOPES[name](row, [mpf(v) for v in np.atleast_1d(grad).tolist()])
         if name == "maxout":  # pairs
             return [next((v for v in pair if isnan(v)), max(pair)) for pair in zip(row[::2], row[1::2], strict=True)]
+        if name in ("max_affine", "rrelu", "noisy_relu"):  # as verify calls them; of rrelu the mean slope
+            low = {"max_affine": mpf(1) / 4, "rrelu": (mpf(1) / 8 + mpf(1 / 3)) / 2, "noisy_relu": mpf(0)}[name]
+            pairs = [(v, low * v if isfinite(v) or low else mpf(0)) for v in row]
+            return [v if isnan(v) else max(p) for v, p in zip(row, pairs, strict=True)]
         if name == "crelu":
             return [v if isnan(v) else max(s * v, mpf(0)) for s in (1, -1) for v in row]
     if name in REDUCING and inf in row and not any(map(isnan, row)):

@@ -46,7 +46,8 @@ error of those, a few 2^-53, is negligible beside a float32 ULP; --dtype float64
 inputs at which a monotonic function decreases. Strays: values outside the range of the function. Near a root of a
 derivative, errors count in ULP of max(|exact|, 1/4) for the bound and the mean. Functions that are not elementwise are
 computed over rows of many kinds and lengths; for the derivative stands the backward pass, whose errors count in ULP of
-the terms of its differences, as those of sparsemax and entmax15 do in ULP of 1 (verify_rows.py). Exit status: 0 where all
+the terms of its differences, as those of sparsemax and entmax15 do in ULP of 1 (verify_rows.py). max_affine is that
+of x/4 and x; gumbel_softmax cannot be verified, for all that is its own is drawn. Exit status: 0 where all
 keep the contract, 1 where some do not, 2 for what cannot be done, 130 after Ctrl-C, with a report of what was done."""
 
 
@@ -54,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.epilog = _EPILOG
     parser.add_argument("names", metavar="NAME", nargs="*",
-                        help="verify only these: activations, row-wise functions, gated units, maxout, crelu "
-                             "(default: all activations)")  # fmt: skip
+                        help="verify only these: activations, row-wise functions, gated units, maxout, max_affine, crelu, "
+                             "rrelu and noisy_relu as they are without training (default: all activations)")  # fmt: skip
     parser.add_argument("--dtype", choices=("float32", "float64", "both"), default="float32", help="default: float32")
     parser.add_argument("--kind", choices=("value", "derivative", "both"), default="both", help="default: both")
     parser.add_argument("--exhaustive", action="store_true", help="float32: all 2^32 bit patterns (default: about 2^24)")
@@ -128,7 +129,7 @@ def _others(names: list[str], args: argparse.Namespace) -> list[str]:
     others = [name for name in names if name not in REGISTRY]
     for name in others:
         if not verify_rows.known(fa.get(name)):
-            raise CommandError(f"{name}: there is no reference for what draws random numbers or takes arrays of weights")
+            raise CommandError(f"{name}: there is no reference for what it draws; softmax is what it makes of that")
         if args.exhaustive or args.peers:
             raise CommandError(f"--{'exhaustive' if args.exhaustive else 'peers'} is for elementwise activations; {name} is none")
     return others

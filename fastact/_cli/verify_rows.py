@@ -1,4 +1,4 @@
-"""What `verify` measures of functions that are not elementwise: row-wise ones, gated units, maxout and crelu.
+"""What `verify` measures of functions that are not elementwise: row-wise ones, gated units, pieces, and what is not drawn.
 
 Row-wise functions get rows of many kinds and lengths, along the last axis and across it; gated units a gate in every
 binade. float32 is compared with the package's own float64 kernels at the same numbers, float64 with mpmath. What an
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..language.registry import REGISTRY
-from .families import WITHOUT_DEFAULT, reduces
+from .families import WITHOUT_DEFAULT, has_axis, reduces
 from .findings import number, told
 from .inputs import switch_points
 
@@ -38,13 +38,16 @@ ROWS: dict[str, Callable[[Array], Array]] = {
 #: By function: the bound of values, where it is another than 2.
 BOUNDS = {"sparsemax": 4.0, "entmax15": 8.0, "entmax": 8.0, "hardmax": 0.0, "maxout": 0.0, "crelu": 0.0}
 
+#: How functions are called that are not called with an array alone: without drawing, where they draw.
+KEYWORDS = {**WITHOUT_DEFAULT, "rrelu": {"training": False}, "noisy_relu": {"training": False}}
+
 #: Whose backward pass has the terms of another operation's.
 KIN = {"softmax1": "softmax", "entmax": "entmax15"}
 
 
 def known(function: Any) -> bool:
     """Whether there is something to compare a function with."""
-    return function.family in ("rowwise", "gated units") or function.__name__ in ("maxout", "crelu")
+    return function.family in ("rowwise", "gated units", "pieces") or function.__name__ in KEYWORDS
 
 
 def kinds_of(function: Any, wanted: tuple[str, ...]) -> list[str]:
@@ -130,9 +133,9 @@ def _halves(function: Any, dtype: str, count: int, rng: np.random.Generator) -> 
 def compute(function: Any, kind: str, sample: Sample, grad: Array | None, y: Array | None, dtype: str) -> Array:
     """A kind, in another dtype if need be; of a gated unit's gradients, one above the other."""
     x, axis = sample.x.astype(dtype, copy=False), sample.axis
-    keywords = WITHOUT_DEFAULT.get(function.__name__, {})
+    keywords = KEYWORDS.get(function.__name__, {})
     if grad is None:
-        return np.atleast_1d(function(x, axis=axis, **keywords))
+        return np.atleast_1d(function(x, **({"axis": axis} if has_axis(function) else {}), **keywords))
     if y is None or function.family == "gated units" or reduces(function):
         return np.atleast_1d(function.backward(grad.astype(dtype), x, axis=axis))
     return np.atleast_1d(function.backward(grad.astype(dtype), y.astype(dtype), axis=axis))

@@ -4,8 +4,11 @@ The threshold theta is found by Newton's method, from below; z is (sign x - m)/T
 
 For any alpha = 1 + a results are (1 + a (z - theta))^(1/a), which tends to exp(z - theta) with a to 0. While a <= 1 the
 power a of their sum S is a norm of what is linear in theta, so convex, and Newton's method for it stays on one side. From a
-sum S and W, that of results over 1 + a (z - theta), its step is S (1 - S^-a)/(a W). For a > 1 results rise infinitely
-steeply where they begin; there theta is found by bisection.
+sum S and W, that of results over 1 + a (z - theta), its step is S (1 - S^-a)/(a W).
+
+For a > 1 results rise infinitely steeply where they begin, and small numbers hide in 1 - a theta. There the largest result q
+is sought by bisection: others are q (1 + a z q^-a)^(1/a). Between the two neighbouring q at which the sum is less than 1 and
+not less, results are drawn out so that it is 1: what a steep one gets is what the others leave.
 """
 
 from ..language.atoms import abs, exponent, scale_by_pow2, select, sqrt
@@ -81,10 +84,9 @@ def power(d, a, a_inverse):
 
 
 @row_pass(inputs="m", state="theta step low", once=True)
-def power_start(m, a, a_inverse, theta, step, low):
-    """For bisection the middle of where theta lies."""
-    half = select(a > 1.0, 0.5 * a_inverse, 0.0)
-    return half, half, 0.0
+def power_start(m, theta, step, low):
+    """Everything is sought from 0 upwards."""
+    return 0.0, 0.0, 0.0
 
 
 @row_pass(inputs="x", lanes="peak theta", state="s c slope")
@@ -95,8 +97,8 @@ def power_excess(x, sign, t, a, a_inverse, peak, theta, s, c, slope):
     return total, c + error, slope + p / y
 
 
-@row_pass(inputs="s c", lanes="slope", state="theta step low", once=True)
-def power_step(s, c, a, a_inverse, slope, theta, step, low):
+@row_pass(inputs="s c", lanes="slope", state="theta step", once=True)
+def power_step(s, c, a, a_inverse, slope, theta, step):
     """A step towards a sum of 1; it is 0 or less where there is nothing more to be gained."""
     rest = (s - 1.0) + c
     total = s + c
@@ -106,11 +108,7 @@ def power_step(s, c, a, a_inverse, slope, theta, step, low):
     gain = select(abs(rest) < 1e-3, rest, -e * a_inverse * total)
     move = gain / select(slope > 0.0, slope, 1.0)
     newton = theta + move
-    below = select(rest >= 0.0, theta, low)
-    half = 0.5 * step
-    middle = below + half
-    return (select(a > 1.0, middle, newton) + (rest - rest),
-            select(a > 1.0, select(middle <= below, 0.0, half), select(newton <= theta, 0.0, move)), below)  # fmt: skip
+    return newton + (rest - rest), select(newton <= theta, 0.0, move)
 
 
 @row_pass(inputs="x", lanes="peak theta")
@@ -118,6 +116,69 @@ def power_part(x, sign, t, a, a_inverse, peak, theta):
     """(1 + a (z - theta))^(1/a)."""
     p, y = power((sign * x - peak) * t - theta, a, a_inverse)
     return p
+
+
+@primitive
+def rising(z, scale, a, a_inverse):
+    """(1 + a z scale)^(1/a) for z <= 0; 1 at 0, be the scale infinite."""
+    p, y = power(select(z < 0.0, z * scale, z), a, a_inverse)
+    return p
+
+
+@primitive
+def steepness(q, a):
+    """q^-a; for q = 0 of something else."""
+    f, f_low, k = log_reduce(select(q > 0.0, q, 1.0), 0.0)
+    return exp(-a * log_sum(f, f_low, k))
+
+
+@row_pass(inputs="m", state="high over lost", once=True)
+def steep_start(m, high, over, lost):
+    """q lies between 0 and 2, so that 1 is tried first; what the sums there are beyond 1."""
+    return 2.0, 1.0, -1.0
+
+
+@row_pass(inputs="low high", lanes="over", state="theta scale step", once=True)
+def steep_step(low, high, a, over, theta, scale, step):
+    """The middle, and its scale; the step is 0 where there is none, and where the sum is 1."""
+    middle = low + 0.5 * (high - low)
+    done = (middle <= low) | (middle >= high) | (over <= 0.0)
+    return middle, steepness(middle, a), select(done, 0.0, high - low)
+
+
+@row_pass(inputs="x", lanes="peak theta scale", state="s c")
+def steep_excess(x, sign, t, a, a_inverse, peak, theta, scale, s, c):
+    """Sum of the results."""
+    total, error = two_sum(s, theta * rising((sign * x - peak) * t, scale, a, a_inverse))
+    return total, c + error
+
+
+@row_pass(inputs="s c", lanes="theta", state="low lost", once=True)
+def steep_low(s, c, theta, low, lost):
+    """The largest q of those tried whose sum is less than 1, or no number."""
+    rest = (s - 1.0) + c
+    return select(rest >= 0.0, low, theta), select(rest >= 0.0, lost, rest)
+
+
+@row_pass(inputs="s c", lanes="theta", state="high over", once=True)
+def steep_high(s, c, theta, high, over):
+    """The smallest q of those tried whose sum is not less."""
+    rest = (s - 1.0) + c
+    return select(rest >= 0.0, theta, high), select(rest >= 0.0, rest, over)
+
+
+@row_pass(inputs="low high", lanes="lost over", state="scale other share", once=True)
+def steep_end(low, high, a, lost, over, scale, other, share):
+    """The scales of both, and how far from the lower one a sum of 1 lies."""
+    return steepness(low, a), steepness(high, a), lost / (lost - over)
+
+
+@row_pass(inputs="x", lanes="peak low high scale other share")
+def steep_part(x, sign, t, a, a_inverse, peak, low, high, scale, other, share):
+    """Drawn out between the results of both."""
+    z = (sign * x - peak) * t
+    p = low * rising(z, scale, a, a_inverse)
+    return p + share * (high * rising(z, other, a, a_inverse) - p)
 
 
 # -- backward, from the output ----------------------------------------------------------------------

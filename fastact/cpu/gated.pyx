@@ -6,7 +6,7 @@ as one sequence of rows * run elements, cut into blocks; a block that is not a m
 a row is gathered, as are all blocks where the elements of a run lie apart, which interleaved halves' do.
 """
 
-from libc.math cimport INFINITY
+from libc.math cimport INFINITY, isinf
 from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
@@ -38,6 +38,8 @@ cdef struct Job:
     int size
     int nparams
     bint back
+    bint steep                  # the slope may exceed 1, so that its product with the other half may overflow
+    bint grows                  # so may the value exceed the gate; where that overflows it is the slope times the gate
     bint buffered               # outputs are inputs, or go past the caches
     bint stream
     Py_ssize_t n
@@ -83,6 +85,37 @@ cdef inline void stopped(real* slope, const real* src, Py_ssize_t m, double leas
     cdef Py_ssize_t i
     for i in range(m):
         slope[i] = 0 if (src[i] < low) | (src[i] > high) else slope[i]
+
+
+cdef inline bint overflown(const real* v, Py_ssize_t m) noexcept nogil:
+    """Whether any is infinite."""
+    cdef int found = 0
+    cdef Py_ssize_t i
+    for i in range(m):
+        found |= (v[i] == <real> INFINITY) | (v[i] == <real> -INFINITY)
+    return found != 0
+
+
+cdef inline bint infinite(int size, const char* v, Py_ssize_t m) noexcept nogil:
+    return overflown[float](<const float*> v, m) if size == 4 else overflown[double](<const double*> v, m)
+
+
+cdef inline void mended(real* out, const real* first, const real* slope, const real* factor, const real* other,
+                        Py_ssize_t m) noexcept nogil:
+    """slope * (factor * other) where the product of the first two is infinite, and neither of them is."""
+    cdef Py_ssize_t i
+    if overflown[real](first, m):
+        for i in range(m):
+            if isinf(first[i]) and not isinf(factor[i]) and not isinf(slope[i]):
+                out[i] = slope[i] * (factor[i] * other[i])
+
+
+cdef inline void mend(int size, char* out, const char* first, const char* slope, const char* factor, const char* other,
+                      Py_ssize_t m) noexcept nogil:
+    if size == 4:
+        mended[float](<float*> out, <const float*> first, <const float*> slope, <const float*> factor, <const float*> other, m)
+    else:
+        mended[double](<double*> out, <const double*> first, <const double*> slope, <const double*> factor, <const double*> other, m)
 
 
 cdef inline void gather(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m, char* buffer) noexcept nogil:
@@ -174,6 +207,9 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch) n
         job.value(gate, scratch + 4 * room, NULL, wide, p)
         factor[0] = linear
         job.multiply(scratch + 4 * room, out, NULL, wide, factor)
+        if job.grows and infinite(job.size, scratch + 4 * room, wide):
+            job.both(gate, scratch + 4 * room, scratch + 5 * room, wide, p)
+            mend(job.size, out, scratch + 4 * room, scratch + 5 * room, gate, linear, wide)
         if out == scratch + 3 * room:
             scatter(job, &job.out, start, m, out)
         return
@@ -186,6 +222,10 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch) n
     factor[0] = grad
     job.multiply(scratch + 6 * room, out, NULL, wide, factor)
     job.multiply(scratch + 4 * room, out_linear, NULL, wide, factor)
+    if job.steep:
+        mend(job.size, out, scratch + 6 * room, scratch + 5 * room, linear, grad, wide)
+    if job.grows:
+        mend(job.size, out_linear, scratch + 4 * room, scratch + 5 * room, gate, grad, wide)
     if job.clamped and job.size == 4:
         stopped[float](<float*> out, <const float*> raw_gate, wide, -INFINITY, job.limit)
         stopped[float](<float*> out_linear, <const float*> raw_linear, wide, -job.limit, job.limit)
@@ -235,12 +275,14 @@ cdef class Gate:
         The activation.
     params : sequence of float
         Its parameters.
+    steep, grows : bool
+        Whether its slope exceeds 1 anywhere, and for large gates.
     """
 
     cdef Job jobs[2]
     cdef double cost
 
-    def __init__(self, tuple tables, str name, params):
+    def __init__(self, tuple tables, str name, params, bint steep, bint grows):
         cdef int j, k
         for j in range(2):
             table = tables[j]
@@ -248,6 +290,7 @@ cdef class Gate:
             self.jobs[j].both = <block_fn> <uintptr_t> <size_t> table[name, "both", False][0]
             self.jobs[j].multiply = <block_fn> <uintptr_t> <size_t> table["multiply", "value", True][0]
             self.jobs[j].size = 4 * (j + 1)
+            self.jobs[j].steep, self.jobs[j].grows = steep, grows
             self.jobs[j].nparams = len(params)
             for k, value in enumerate(params):
                 self.jobs[j].params[k] = value

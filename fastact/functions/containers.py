@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of, kept_dtype
+from ..arguments import dtype_of, kept_dtype, weak
 from ..cuda.availability import on_gpu
 from .base import real_array
 
@@ -46,11 +46,18 @@ def elementwise(title: str, call: Callable[..., Any], values: Sequence[Any]) -> 
     """Compute what has an element of the result for each element: masked where any argument is."""
     if not any(isinstance(v, Masked) for v in values):
         return elsewhere(title, call, values)
-    return masked(call(*map(np.asarray, values)), mask_of(*values))
+    return masked(call(*map(data_of, values)), mask_of(*values))
+
+
+def data_of(value: Any) -> Any:
+    """The data of an array, whatever its class; anything else as it is."""
+    return np.asarray(value) if isinstance(value, np.ndarray) else value
 
 
 def bare(title: str, name: str, value: Any, fill: float) -> Any:
-    """The data of an argument, with another number where it is masked."""
+    """The data of an argument, with another number where it is masked; Python's numbers as they are."""
+    if weak(value):
+        return value
     data = real_array(title, name, np.asarray(value))
     if not isinstance(value, Masked):
         return data

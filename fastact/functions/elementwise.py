@@ -49,9 +49,14 @@ class _Kind(Call):
 
     @property
     def _numba_type_(self) -> Any:
-        from ..numba.objects import CallType
+        from ..numba.objects import call_type
 
-        return CallType(self.spec.name, self.kind)
+        return call_type(self.spec.name, self.kind)
+
+    def __wrapper_address__(self) -> int:
+        """Called by Numba for an argument that is declared as a FunctionType, without saying which one."""
+        name = self.spec.name if self.kind == "value" else f"{self.spec.name}_{self.kind}"
+        raise TypeError(f"{self.title} has no one address for a declared FunctionType of Numba; pass fastact.numba.{name}")
 
     def low_level(self, *params: float, **named: float) -> Any:
         """Return a `scipy.LowLevelCallable` of the function, in float64, for `scipy.integrate.quad` and its like.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import axes_of, broadcast_grad, check_out, dtype_of, narrowed, row_numbers, stored
+from ..arguments import axes_of, broadcast_grad, check_out, dtype_of_both, dtype_with, narrowed, row_numbers, stored
 from ..cpu.rows.layout import compute
 from ..dispatch import require_cpu_device
 from .base import QUIET, REQUIRED, real_array
@@ -20,7 +20,7 @@ _OWN = {0.5: "entmax15", 1.0: "sparsemax"}
 _DOUBLE = np.dtype(np.float64)
 _ALPHA = """\
 alpha : float or array_like, default 1.5
-    Greater than 1, at most 4. An array has one number for each row, as of the temperature. Near 1 it is softmax, 1.5 is
+    Greater than 1. An array has one number for each row, as of the temperature. Near 1 it is softmax, 1.5 is
     entmax15, 2 sparsemax.
 """
 
@@ -52,7 +52,7 @@ class Entmax(RowFunction):
 
     def _row_numbers(self, title: str, name: str, value: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
         if name == "alpha":
-            return row_numbers(title, name, value, shape, axes, 1.0, 4.0)
+            return row_numbers(title, name, value, shape, axes, 1.0, 1e30)
         return super()._row_numbers(title, name, value, shape, axes)
 
     def _power(self, title: str, alpha: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> Any:
@@ -65,7 +65,14 @@ class Entmax(RowFunction):
     def _solved(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, scale: Any, power: Any) -> np.ndarray:
         if isinstance(power, float) and power in _OWN:
             return compute(_OWN[power], [x], axes, out, dtype, self.sign, scale)
-        return compute(self.op, [x], axes, out, dtype, self.sign, scale, power)
+        steep = np.greater(power, 1.0)
+        if steep.all() or not steep.any():
+            return compute("entmax_steep" if steep.any() else self.op, [x], axes, out, dtype, self.sign, scale, power)
+        found = np.where(steep, *(  # how a row is computed must not depend on the others
+            compute(op, [x], axes, None, dtype, self.sign, scale, own)
+            for op, own in (("entmax_steep", np.maximum(power, 1.0)), (self.op, np.minimum(power, 1.0)))
+        ))  # fmt: skip
+        return found if out is None else stored(out, found)
 
     def backward(  # type: ignore[override]
         self, grad: Any = REQUIRED, y: Any = REQUIRED, alpha: Any = 1.5, axis: Any = -1, *, temperature: Any = 1.0,
@@ -106,7 +113,7 @@ class Entmax(RowFunction):
             return slope_elsewhere(title, call, grad, "y", y, 0.0, mask_of(grad, y))
         require_cpu_device(title, device)
         incoming, given = real_array(title, "grad", grad), real_array(title, "y", y)
-        dtype = dtype_of(incoming, given)
+        dtype = dtype_of_both(grad, y, incoming, given)
         axes = axes_of(title, axis, given.ndim)
         scale = self._row_numbers(title, "temperature", temperature, given.shape, axes)
         power = self._power(title, alpha, given.shape, axes)
@@ -114,10 +121,11 @@ class Entmax(RowFunction):
             out = check_out(title, out, given.shape, dtype)
         incoming = broadcast_grad(title, incoming, given.shape, " of y")
         if isinstance(power, float) and power in _OWN:
-            return compute(f"{_OWN[power]}_backward", [given, incoming], axes, out, dtype, self.sign, scale)
+            result = compute(f"{_OWN[power]}_backward", [given, incoming], axes, out, dtype, self.sign, scale)
+            return result if out is not None else result[()]
         slope, _ = _slopes(incoming.astype(_DOUBLE), given.astype(_DOUBLE), axes, power)
         result = narrowed(slope * self.sign / scale, dtype)
-        return result if out is None else stored(out, result)
+        return result[()] if out is None else stored(out, result)
 
     def parameter_gradients(  # type: ignore[override]
         self, grad: Any = REQUIRED, x: Any = REQUIRED, alpha: Any = 1.5, axis: Any = -1, *, temperature: Any = 1.0,
@@ -154,7 +162,7 @@ class Entmax(RowFunction):
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         power = self._power(title, alpha, given.shape, axes)
         incoming = real_array(title, "grad", grad)
-        dtype = np.result_type(dtype, dtype_of(incoming))
+        dtype = dtype_with(dtype, grad, incoming)
         incoming = broadcast_grad(title, incoming, given.shape, " of x").astype(_DOUBLE)
         given = given.astype(_DOUBLE)
         slope, terms = _slopes(incoming, self._solved(given, axes, None, _DOUBLE, scale, power), axes, power)
@@ -172,7 +180,8 @@ def _slopes(grad: np.ndarray, y: np.ndarray, axes: tuple[int, ...], power: Any) 
 
     With a = alpha - 1 the derivative of y by its argument is w = y^(1 - a), and its derivative by a where z and theta stay
     is -y (expm1(l a) - l a)/a^2 with l = -log(y): nothing of it cancels where a is small. theta moves so that the sum of
-    what y changes by is 0; that takes from grad its mean with weights w.
+    what y changes by is 0; that takes from grad its mean with weights w. For a > 1 one weight may outgrow all others: grad is
+    counted from that at the largest, and the slope there is what the others leave, for their sum is 0.
     """
     support = y > 0.0
     log = np.log(np.where(support, y, 1.0))
@@ -181,17 +190,19 @@ def _slopes(grad: np.ndarray, y: np.ndarray, axes: tuple[int, ...], power: Any) 
     most = np.where(np.isfinite(most), most, 0.0)
     shares = np.exp(exponents - most)
     weight = shares.sum(axis=axes, keepdims=True)
-    counted = np.where(support, grad, 0.0)
+    top = support & (exponents == most)
+    tied = np.maximum(top.sum(axis=axes, keepdims=True), 1)
+    counted = np.where(support, grad - np.where(top, grad, 0.0).sum(axis=axes, keepdims=True) / tied, 0.0)
     mean = (counted * shares).sum(axis=axes, keepdims=True) / np.where(weight == 0.0, 1.0, weight)
-    apart = np.where(support, grad - mean, 0.0)
+    apart = np.where(support, counted - mean, 0.0)
+    slope = apart * np.exp(np.minimum(exponents, 700.0))
+    slope = np.where(top & (tied == 1), -np.where(top, 0.0, slope).sum(axis=axes, keepdims=True), slope)
     lost = np.where(y == y, 0.0, np.nan)
     turned = -power * log
     series = 0.0
     for k in range(14, 1, -1):  # (exp(u) - 1 - u)/u^2 = 1/2! + u/3! + ...
         series = (series * turned + 1.0) / k
-    near = y * log * log * series
+    near = y * log * log * series * apart
     # y expm1(u) is w - y: it may be much larger than y.
-    wide = (np.exp(exponents) - y * (1.0 + turned)) / np.square(power)
-    by_alpha = -np.where(np.abs(turned) < 0.5, near, np.where(support, wide, 0.0))
-    slope = apart * np.exp(np.minimum(exponents, 700.0))
-    return slope + lost, by_alpha * apart + lost
+    wide = (slope - y * (1.0 + turned) * apart) / np.square(power)
+    return slope + lost, lost - np.where(np.abs(turned) < 0.5, near, wide)

@@ -6,23 +6,35 @@ elementwise activations, strung together by ``cpu/gated.pyx``.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from .. import activations as _formulas  # noqa: F401  (fills the registry)
-from ..arguments import broadcast_grad, check_out, dtype_of, narrowed, one_axis, stored, work_dtype
+from ..arguments import (
+    broadcast_grad,
+    check_out,
+    dtype_of,
+    dtype_of_both,
+    dtype_with,
+    narrowed,
+    one_axis,
+    stored,
+    weak,
+    work_dtype,
+)
 from ..cpu import levels
 from ..cpu.buffers import keeping
 from ..cpu.gated import Gate
 from ..cpu.rows.layout import Layout, layout_of, overlap
 from ..dispatch import Place, gpu, place_of
 from ..language.registry import REGISTRY
-from .base import REQUIRED, Function, real_array
-from .containers import Masked, contained, elsewhere, mask_of, masked
+from .base import QUIET, REQUIRED, Function, real_array
+from .containers import Masked, bare, contained, data_of, elsewhere, mask_of, masked
+from .elementwise import ACTIVATIONS
 from .registry import register
+from .variants import PLAIN, Variant, variant_of
 
 _RAISES = """\
 TypeError
@@ -31,36 +43,6 @@ ValueError
     For an axis of odd length, an axis that the array does not have, arrays that do not broadcast, an `out` of another
     shape. Nothing has been written then.
 """
-
-
-@dataclass(frozen=True)
-class Variant:
-    """How a call departs from activation(gate) * other, and from halves side by side."""
-
-    interleaved: bool = False
-    #: Of the kernels: params, limit, offset.
-    numbers: dict[str, Any] = field(default_factory=dict)
-
-    def check(self, title: str, b: Any, place: Place) -> None:
-        """Refuse what there is not."""
-        if self.interleaved and b is not None:
-            raise TypeError(f"{title}: interleaved goes with one array, which is split; there are two")
-        if place is not Place.CPU and (self.numbers or self.interleaved):
-            raise TypeError(f"{title}: limit, alpha, offset and interleaved are not supported on a GPU")
-
-    def split(self, array: np.ndarray, axis: int) -> list[np.ndarray]:
-        """The halves of an array."""
-        if not self.interleaved:
-            return np.split(array, 2, axis=axis)
-        moved = np.moveaxis(array, axis, -1)
-        return [np.moveaxis(moved[..., k::2], -1, axis) for k in range(2)]
-
-    def join(self, half: np.ndarray, axis: int) -> np.ndarray:
-        """An array with both halves equal."""
-        return np.repeat(half, 2, axis=axis) if self.interleaved else np.concatenate([half, half], axis=axis)
-
-
-PLAIN = Variant()
 
 
 class GatedUnit(Function):
@@ -103,7 +85,10 @@ device : {"cpu", "cuda"}, optional
     def __init__(self, name: str, activation: str, gate: str, **known: Any) -> None:
         super().__init__(name, **known)
         self.activation, self.gate = activation, gate
-        self._kernels = Gate(levels.tables(), activation, tuple(REGISTRY[activation].params.values()))
+        spec = REGISTRY[activation]
+        grows = spec.slopes[1] not in ("0", "1")
+        # Those that are not monotonic are steeper than 1 before they become straight.
+        self._kernels = Gate(levels.tables(), activation, tuple(spec.params.values()), grows or not spec.monotonic, grows)
 
     def _example(self) -> str:
         found = self(np.array([-1.0, 0.0, 2.0]), np.array([3.0, 1.0, -0.5]), device="cpu")
@@ -189,7 +174,7 @@ device : {"cpu", "cuda"}, optional
                 return there.gated(title, self, grad, a, b, axis, None)
         first, second, dtype, whole, layout = self._halves(title, a, b, axis, variant)
         incoming = real_array(title, "grad", grad)
-        dtype = np.result_type(dtype, dtype_of(incoming))
+        dtype = dtype_with(dtype, grad, incoming)
         work = work_dtype(dtype)
         incoming = broadcast_grad(title, incoming, first.shape)
         if place is Place.HOST:
@@ -211,7 +196,7 @@ device : {"cpu", "cuda"}, optional
             if not np.may_share_memory(output, target):
                 output[...] = layout.unfold(target, output.shape)
         if whole is None:
-            return tuple(narrowed(r, dtype) for r in result)
+            return tuple(narrowed(r, dtype)[()] for r in result)
         return narrowed(result, dtype)
 
     def _in_container(self, title: str, call: Any, grad: list[Any], a: Any, b: Any, axis: Any, variant: Variant) -> Any:
@@ -220,7 +205,7 @@ device : {"cpu", "cuda"}, optional
         values = [*grad, *arrays]
         if not any(isinstance(v, Masked) for v in values):
             return elsewhere(title, call, values)
-        result = call(*map(np.asarray, values))
+        result = call(*map(data_of, values))
         if len(arrays) == 2:
             return masked(result, mask_of(*values))
         along = -1 if axis is None else axis
@@ -236,7 +221,7 @@ device : {"cpu", "cuda"}, optional
             if isinstance(b, int | np.integer):
                 raise TypeError(f"{title}: b is {b!r}; expected an array; axis={b} is what splits one array along that axis")
             second = real_array(title, "b", b)
-            dtype = dtype_of(first, second)
+            dtype = dtype_of_both(a, b, first, second)
             work = work_dtype(dtype)
             try:
                 first, second = np.broadcast_arrays(first.astype(work, copy=False), second.astype(work, copy=False))
@@ -289,7 +274,7 @@ interleaved : bool, default False
     ) -> Any:  # fmt: skip
         self._check("__call__", _unknown, a=a)
         title = self._title()
-        return self._forward(title, a, b, axis, out, device, _clamped(title, limit, alpha, offset, interleaved))
+        return self._forward(title, a, b, axis, out, device, variant_of(title, limit, alpha, offset, interleaved))
 
     def backward(
         self, grad: Any = REQUIRED, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, device: Any = None,
@@ -320,25 +305,61 @@ interleaved : bool, default False
         """
         self._check("backward", _unknown, grad=grad, a=a)
         title = self._title("backward")
-        return self._back(title, grad, a, b, axis, device, _clamped(title, limit, alpha, offset, interleaved))
+        return self._back(title, grad, a, b, axis, device, variant_of(title, limit, alpha, offset, interleaved))
 
+    @QUIET
+    def parameter_gradients(
+        self, grad: Any = REQUIRED, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, limit: float | None = None,
+        alpha: float = 1.0, offset: float = 0.0, interleaved: bool = False, **_unknown: Any,
+    ) -> dict[str, Any]:  # fmt: skip
+        """Gradients by the parameters, summed over all elements.
 
-def _clamped(title: str, limit: Any, alpha: Any, offset: Any, interleaved: Any) -> Variant:
-    """What a call of swiglu asks for; most ask for nothing, which must not cost what the checks do."""
-    if limit is None and interleaved is False and type(alpha) is type(offset) is float and alpha == 1.0 and offset == 0.0:
-        return PLAIN
-    for name, value in {"alpha": alpha, "offset": offset, "limit": 1.0 if limit is None else limit}.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
-            raise TypeError(f"{title}: {name} is {value!r}; expected a number")
-        if name != "limit" and not np.isfinite(value):
-            raise ValueError(f"{title}: {name} is {value!r}; expected a finite number")
-    if limit is not None and not limit > 0:
-        raise ValueError(f"{title}: limit is {limit!r}; expected a positive number")
-    if not isinstance(interleaved, bool | np.bool_):
-        raise TypeError(f"{title}: interleaved is {interleaved!r}; expected a bool")
-    if limit is None and alpha == 1.0 and offset == 0.0:
-        return Variant(bool(interleaved))
-    return Variant(bool(interleaved), {"params": (float(alpha),), "limit": limit, "offset": float(offset)})
+        Parameters
+        ----------
+        grad : array_like
+            Gradient by the output, broadcast against it.
+        a, b, axis, limit, alpha, offset, interleaved
+            As in the forward pass.
+
+        Returns
+        -------
+        dict of str to numpy.floating
+            "alpha", "offset" and, if there is one, "limit": elements beyond it move with it, those at it do not. Computed
+            in float64.
+        """
+        self._check("parameter_gradients", _unknown, grad=grad, a=a)
+        title = self._title("parameter_gradients")
+        variant = variant_of(title, limit, alpha, offset, interleaved)
+        variant.check(title, b, Place.CPU)
+        if contained(grad, a, b):
+            return self._sums_in_container(title, grad, a, b, axis, variant, limit=limit, alpha=alpha, offset=offset)
+        gates, others, dtype, _, _ = self._halves(title, a, b, axis, variant)
+        incoming = real_array(title, "grad", grad)
+        dtype = dtype_with(dtype, grad, incoming)
+        incoming = broadcast_grad(title, incoming, gates.shape).astype(np.float64)
+        most = np.inf if limit is None else gates.dtype.type(limit)
+        gate = np.minimum(gates, most).astype(np.float64)
+        linear = np.clip(others, -most, most).astype(np.float64) + offset
+        value, slope = ACTIVATIONS["silu"].value_and_derivative(gate, float(alpha))
+        (by_alpha,) = ACTIVATIONS["silu"].parameter_gradients(incoming * linear, gate, float(alpha)).values()
+        found = {"alpha": by_alpha, "offset": np.sum(incoming * value)}
+        if limit is not None:
+            moved = np.where(gates > most, slope * linear, 0.0) + np.where(np.abs(others) > most, np.sign(others) * value, 0.0)
+            found["limit"] = np.sum(incoming * moved)
+        return {name: narrowed(np.asarray(v), dtype)[()] for name, v in found.items()}
+
+    def _sums_in_container(self, title: str, grad: Any, a: Any, b: Any, axis: Any, variant: Variant, **named: Any) -> Any:
+        """Gradients by parameters for what is more than an array: what is masked has no part in the sums."""
+        call: Any = partial(self.parameter_gradients, axis=axis, interleaved=variant.interleaved, **named)
+        arrays = [a] if b is None else [a, b]
+        if not any(isinstance(v, Masked) for v in (grad, *arrays)):
+            return elsewhere(title, call, [grad, *arrays])
+        mask = mask_of(*arrays)
+        if b is None:
+            mask = np.logical_or(*variant.split(np.ma.getmaskarray(a), -1 if axis is None else axis))
+        bared = [bare(title, name, v, 0.0) for name, v in zip("ab", arrays, strict=False)]
+        kept = np.where(mask | mask_of(grad), 0.0, data_of(grad))
+        return call(kept.astype(dtype_of(*map(np.asarray, bared if weak(grad) else [data_of(grad)]))), *bared)
 
 
 _SHAZEER = "Shazeer 2020, GLU variants improve transformer, arXiv:2002.05202."

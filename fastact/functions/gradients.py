@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels import Kernel
-from ..arguments import broadcast_shape, narrowed, work_dtype
+from ..arguments import broadcast_shape, narrowed, weak, work_dtype
 from ..cpu import levels
 from ..dispatch import require_cpu
 from .base import QUIET
@@ -38,6 +38,8 @@ def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -
         raise TypeError(f"{title}: {activation.__name__} has no parameters")
     for name, value in zip(("grad", "x", *names), (grad, x, *values), strict=True):
         require_cpu(title, name, value)
+    strong = [n for n, v in (("grad", grad), ("x", x)) if not weak(v)]
+    strong += [n for n, v in zip(names, values, strict=True) if not isinstance(v, float | int)]
     if any(isinstance(v, Masked) for v in (grad, x, *values)):  # what is masked has no part in the sums
         mask = mask_of(grad, x, *values)
         shape = np.broadcast_shapes(*(np.shape(v) for v in (grad, x, *values)))
@@ -47,8 +49,7 @@ def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -
     for name, operand in operands.items():
         if operand.dtype.kind not in "buif" or operand.dtype.char == "g":
             raise TypeError(f"{title}: {name} has dtype {operand.dtype}; expected a real dtype up to float64")
-    strong = [a for n, a in operands.items() if n in ("grad", "x") or not isinstance(values[names.index(n)], float | int)]
-    dtype = np.result_type(*strong, np.float16)
+    dtype = np.result_type(*(operands[n] for n in strong or operands), np.float16)
     work = work_dtype(dtype)
     shape = broadcast_shape(title, operands)
     arrays = [np.broadcast_to(a.astype(work, copy=False), shape) for a in operands.values()]

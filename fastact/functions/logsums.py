@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_grad, check_out, dtype_of, narrowed, reduced, stored, work_dtype
+from ..arguments import broadcast_grad, check_out, dtype_with, narrowed, reduced, stored, work_dtype
 from ..cpu.rows.layout import compute
 from ..dispatch import require_cpu_device
 from .base import QUIET, REQUIRED, real_array
@@ -91,9 +91,7 @@ class LogSumExp(LogRowFunction):
             weights = np.broadcast_to(given.astype(_DOUBLE), shape)
         except ValueError:
             raise ValueError(f"{title}: b has shape {given.shape}, which does not broadcast to {shape} of x") from None
-        if asked is None and not isinstance(b, int | float):
-            dtype = np.result_type(dtype, dtype_of(given))
-        return weights, dtype
+        return weights, dtype_with(dtype, b, given) if asked is None else dtype
 
     def _result_mask(self, mask: Any, axes: tuple[int, ...], keywords: dict[str, Any]) -> Any:
         return np.all(mask, axis=axes, keepdims=keywords["keepdims"])
@@ -152,7 +150,7 @@ class LogSumExp(LogRowFunction):
         """The gradient by the output, with axes of length 1 for those of the row, and the dtype of that by x."""
         incoming = real_array(title, "grad", grad)
         kept, without = _reduced(shape, axes, keepdims)
-        return broadcast_grad(title, incoming, without).reshape(kept), np.result_type(dtype, dtype_of(incoming))
+        return broadcast_grad(title, incoming, without).reshape(kept), dtype_with(dtype, grad, incoming)
 
     def parameter_gradients(
         self, grad: Any = REQUIRED, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_grad, check_out, dtype_of, kept_dtype, one_axis, stored, work_dtype
+from ..arguments import broadcast_grad, check_out, dtype_of, dtype_of_both, kept_dtype, one_axis, stored, work_dtype
 from ..cpu.buffers import keeping
 from ..cpu.rows.layout import maximum_of
 from .base import QUIET, REQUIRED, Function, real_array
@@ -355,7 +355,7 @@ TypeError, ValueError
         shape = tuple(2 * n if a == number else n for a, n in enumerate(given.shape))
         if incoming.shape != shape:
             raise ValueError(f"{title}: grad has shape {incoming.shape}; expected {shape}")
-        dtype = dtype_of(given, incoming)
+        dtype = dtype_of_both(x, grad, given, incoming)
         first, second = np.split(incoming, 2, axis=number)
         keeps = np.where(np.isnan(given), given, 0)
         return np.where(given > 0, first, np.where(given < 0, -second, keeps)).astype(dtype, copy=False)

@@ -13,7 +13,8 @@ from ..arguments import (
     broadcast_grad,
     broadcast_mask,
     check_out,
-    dtype_of,
+    dtype_of_both,
+    dtype_with,
     inverse_temperature,
     narrowed,
     result_dtype,
@@ -204,7 +205,8 @@ class RowFunction(Function):
         -------
         numpy.ndarray
             Of the shape of y. Elements that were masked get 0. The differences from which it is made cancel where the
-            gradient is small: the error is a few ULP of the largest ``y * grad`` of the row.
+            gradient is small: the error is at most 4 ULP of its terms, of softmax of ``y * (abs(grad) + s)``, s being the
+            sum of ``y * grad`` over the row or, where that cancels too, the largest of these.
 
         Examples
         --------
@@ -231,7 +233,7 @@ class RowFunction(Function):
         else:
             require_cpu_device(title, device)
         grad_array, y_array = real_array(title, "grad", grad), real_array(title, "y", y)
-        dtype = dtype_of(grad_array, y_array)
+        dtype = dtype_of_both(grad, y, grad_array, y_array)
         axes = axes_of(title, axis, y_array.ndim)
         scale = self._row_numbers(title, "temperature", temperature, y_array.shape, axes)
         if place is Place.HOST:
@@ -240,7 +242,8 @@ class RowFunction(Function):
         if out is not None:
             out = check_out(title, out, y_array.shape, dtype)
         grad_array = broadcast_grad(title, grad_array, y_array.shape, " of y")
-        return self._slope(grad_array, y_array, axes, out, dtype, scale)
+        result = self._slope(grad_array, y_array, axes, out, dtype, scale)
+        return result if out is not None or y_array.ndim else result[()]
 
     def _slope(self, grad: Any, y: Any, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: Any) -> np.ndarray:
         return compute(f"{self.op}_backward", [y, grad], axes, out, dtype, self.sign, temperature)
@@ -298,7 +301,7 @@ class RowFunction(Function):
         require_cpu_device(title, None)
         given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where)
         incoming = real_array(title, "grad", grad)
-        dtype, double = np.result_type(dtype, dtype_of(incoming)), np.dtype(np.float64)
+        dtype, double = dtype_with(dtype, grad, incoming), np.dtype(np.float64)
         incoming = broadcast_grad(title, incoming, given.shape, " of x").astype(double)
         given = given.astype(double)
         y = self._forward(given, axes, None, double, scale)

@@ -119,8 +119,8 @@ FUNCTIONS: list[RowFunction] = [
         "entmax", "entmax", summary="alpha-entmax: softmax for alpha near 1, entmax15 for 1.5, sparsemax for 2.",
         latex=r"f(x)_i = \max((\alpha - 1) x_i / T - \theta, 0)^{1 / (\alpha - 1)}, \quad \sum_i f(x)_i = 1", range=("0", "1"),
         notes="The threshold is found by Newton's method for alpha up to 2, where errors are absolute: 8 ULP of 1; and by "
-        "bisection beyond, where results rise steeply from 0 and are as exact as their argument, in ULP of 1, lets them be: "
-        "the more elements share the maximum, the less so, and a row may miss a sum of 1. "
+        "bisection beyond, where results rise steeply from 0: there each is as exact as its argument, in ULP of 1, lets it "
+        "be, and what rises most steeply gets what the others leave of 1. "
         "`parameter_gradients` has that by alpha.",
         reference="Peters, Niculae and Martins 2019, Sparse sequence-to-sequence models, arXiv:1905.05702; Correia, Niculae and "
         "Martins 2019, Adaptively sparse transformers, arXiv:1909.00015.",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of, one_axis, temperature_of, work_dtype
+from ..arguments import dtype_of, dtype_of_both, one_axis, temperature_of, work_dtype
 from .base import QUIET, REQUIRED, Function, real_array
 from .containers import Masked, bare, contained, elementwise, elsewhere, mask_of, masked
 from .elementwise import ACTIVATIONS
@@ -134,7 +134,7 @@ TypeError, ValueError
             return elementwise(self._title("backward"), self.backward, [grad, x, slopes])
         title = self._title("backward")
         given, incoming = real_array(title, "x", x), real_array(title, "grad", grad)
-        dtype = dtype_of(given, incoming)
+        dtype = dtype_of_both(x, grad, given, incoming)
         work = _work(dtype)
         slopes = real_array(title, "slopes", slopes).astype(work, copy=False)
         return ACTIVATIONS["prelu"].backward(incoming.astype(work), given.astype(work), slopes).astype(dtype, copy=False)
@@ -262,7 +262,7 @@ TypeError
             return elementwise(self._title("backward"), self.backward, [grad, x, noise])
         title = self._title("backward")
         given, incoming, n = real_array(title, "x", x), real_array(title, "grad", grad), real_array(title, "noise", noise)
-        dtype = dtype_of(given, incoming)
+        dtype = dtype_of_both(x, grad, given, incoming)
         work = _work(dtype)
         given, n = given.astype(work, copy=False), n.astype(work, copy=False)
         slope = 1 + 0.5 * n * np.sqrt(ACTIVATIONS["sigmoid"](given)) * ACTIVATIONS["sigmoid"](-given)

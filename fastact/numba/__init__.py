@@ -27,7 +27,7 @@ from ..arguments import folded, look_up
 from ..language.kinds import kinds, outputs
 from ..language.registry import REGISTRY, Spec
 from .callables import compiled_function, compiled_ufunc
-from .objects import CallType  # noqa: F401  (makes the package's own objects known to Numba)
+from .objects import call_type  # noqa: F401  (makes the package's own objects known to Numba)
 
 __all__ = ["function", "ufunc", "ufuncs"]
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from numba import njit, types, vectorize
+from numba import config, njit, types, vectorize
 
 from ..language.kinds import ARRAYS
 from ..language.registry import REGISTRY
-from .compiler import OPTIONS, entry, title
+from .compiler import OPTIONS, entry, title, without_compiler
 
 
 def _named(name: str, kind: str, call: Any, defaults: bool) -> Callable[..., Any]:
@@ -41,7 +41,9 @@ def compiled_function(name: str, kind: str) -> Any:
 
 @cache
 def compiled_ufunc(name: str, kind: str) -> Any:
-    """The ufunc of a kind."""
+    """The ufunc of a kind; NumPy's own where Numba is told not to compile, which would stop it halfway through this one."""
+    if config.DISABLE_JIT:
+        return without_compiler(name, kind).ufunc
     count = len(ARRAYS[kind]) + len(REGISTRY[name].params)
     signatures = [t(*[t] * count) for t in (types.float32, types.float64)]
     made = vectorize(signatures, **OPTIONS)(_named(name, kind, entry(name, kind), False))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,15 @@ def _working_type(name: str, kind: str, given: tuple[Any, ...]) -> Any:
         if not single and (i < len(arrays) or isinstance(type_, types.Array)):
             found = types.float64
     return found
+
+
+def without_compiler(name: str, kind: str) -> Any:
+    """The package's own function of a kind: what there is where Numba is told not to compile (``NUMBA_DISABLE_JIT``).
+
+    It is looked up where users find it, for this wing knows none of the others.
+    """
+    function = getattr(import_module("fastact"), name)
+    return function if kind == "value" else getattr(function, kind)
 
 
 def has_fma(context: Any) -> bool:
@@ -180,7 +190,7 @@ def entry(name: str, kind: str) -> Callable[..., Any]:
     common_shape = _common_shape(where)
 
     def call(arguments):
-        raise RuntimeError(f"{where} exists here only in compiled code")
+        return without_compiler(name, kind)(*arguments)
 
     @overload(call, jit_options=OPTIONS)
     def choose(arguments):

@@ -4,6 +4,8 @@ The kernels' text runs on threads that take turns from exchange to exchange; a w
 blocks are small, so that every way to share out a row is taken.
 """
 
+from functools import partial
+
 import numpy as np
 import pytest
 import reference_rows
@@ -183,6 +185,23 @@ def test_errors():
         (lambda: fa.softmax(x, out=x[:2], device="cuda"), ValueError, r"fastact\.softmax: out is not a C-contiguous NumPy array"),
         (lambda: fa.glu(x, device="tpu"), ValueError, r"fastact\.glu: device is 'tpu'; expected 'cpu' or 'cuda'"),
     ]
+    each, rows_ = np.ones(4), r"temperature has a number for each row; on a GPU expected a number"
+    for name in ("softmax", "log_softmax", "softmin", "log_softmin", "softmax1"):
+        function = getattr(fa, name)
+        for given, keywords in ((device, {}), (x, {"device": "cuda"})):
+            cases += [
+                (partial(function, given, temperature=each, **keywords), TypeError, rf"fastact\.{name}: {rows_}"),
+                (partial(function.backward, given, given, temperature=each, **keywords), TypeError,
+                 rf"fastact\.{name}\.backward: {rows_}"),
+            ]  # fmt: skip
+    for keyword, value in {"limit": 7.0, "alpha": 1.7, "offset": 1.0, "interleaved": True}.items():
+        for given, keywords in ((device, {}), (x, {"device": "cuda"})):
+            message = rf"{keyword} not supported on a GPU; expected the default"
+            keywords = {keyword: value, **keywords}
+            cases += [
+                (partial(fa.swiglu, given, **keywords), TypeError, rf"fastact\.swiglu: {message}"),
+                (partial(fa.swiglu.backward, given, given, **keywords), TypeError, rf"fastact\.swiglu\.backward: {message}"),
+            ]
     for call, error, message in cases:
         with pytest.raises(error, match=message):
             call()

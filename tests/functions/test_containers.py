@@ -212,15 +212,3 @@ def test_dask():
     for family in set(REFUSED) - set(ROWS):
         with pytest.raises(TypeError, match=rf"fastact\.{family}: dask\.Array .* use map_blocks"):
             CALLS[family](lazy)
-
-
-@pytest.mark.release
-def test_a_cluster_of_two_processes():
-    distributed = pytest.importorskip("distributed")
-    array = pytest.importorskip("dask.array")
-    x = np.random.default_rng(0).normal(size=(2000, 300)).astype(np.float32)
-    lazy = array.from_array(x, chunks=(500, 300))
-    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
-    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster):
-        for call in (fa.gelu, fa.softmax, lambda a: fa.elu(a, 0.5)):
-            same(call(lazy).compute(), call(x))

@@ -11,17 +11,18 @@ import fastact as fa
 from fastact.cpu import levels
 
 INF, NAN = np.inf, np.nan
-ALPHAS = [1.0 + 2.0**-40, 1.001, 1.2, 1.4999, 1.5, 1.7, 2.0, 2.0001, 2.5, 4.0]
+ALPHAS = [1.0 + 2.0**-40, 1.001, 1.2, 1.4999, 1.5, 1.7, 2.0, 2.0001, 2.5, 4.0, 7.0]
 
 
 def exact(row, alpha, temperature=1.0):
     """One row by bisection for the threshold."""
-    with mp.workprec(160):
+    digits = 160 + int(60 * max(alpha - 4, 0))  # what rises steeply is as exact as the threshold to the power 1/(alpha - 1)
+    with mp.workprec(digits):
         z = [mpf(float(v)) / mpf(temperature) for v in row]
         a, top = mpf(alpha) - 1, max(z)
         z = [a * (v - top) for v in z]
         low, high = mpf(-1), mpf(0)
-        for _ in range(120 if alpha < 1.01 else 80):
+        for _ in range(120 if alpha < 1.01 else digits - 80):
             theta = (low + high) / 2
             if sum(max(v - theta, 0) ** (1 / a) for v in z) >= 1:
                 low = theta
@@ -43,7 +44,7 @@ def rows_of(dtype, n):
 
 
 def check(dtype, alphas, lengths):
-    """The documented bound; beyond 2 results are those of an argument that is off by as much."""
+    """The documented bound; beyond 2 results are those of an argument that is off by as much, and their sum is 1."""
     eps = float(np.finfo(dtype).eps)
     for alpha in alphas:
         alpha = float(dtype(alpha - 1)) + 1.0  # what is computed with
@@ -52,6 +53,7 @@ def check(dtype, alphas, lengths):
             results = [exact(row, alpha) for row in x]
             for got in (fa.entmax(x, alpha), fa.entmax(np.asfortranarray(x), alpha)):
                 assert got.dtype == dtype
+                np.testing.assert_allclose(got.sum(-1, dtype=float), 1, atol=(8 + n) * eps)
                 for row, values, want in zip(x, got, results, strict=True):
                     for g, w in zip(values, want, strict=True):
                         slack = 8 * eps
@@ -66,6 +68,63 @@ def test_values(alpha, dtype):
     if dtype == np.float32 and alpha < 1.001:
         alpha = 1.0 + 2.0**-20
     check(dtype, [alpha], [1, 3, 33])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("alpha", [2.5, 4.0, 6.0, 12.0, 40.0, 1e4])
+def test_steep_results_are_what_others_leave(dtype, alpha):
+    """Of two elements, of several that are equal, and of these below one that is larger: to 8 ULP of 1, sums of 1."""
+    eps = float(np.finfo(dtype).eps)
+    for gap in (0.0, 1e-30, 1e-6, 0.01, 0.1, 0.3, 0.9, 5.0):
+        for equal, less in ((1, 1), (3, 0), (2, 3), (1, 4)):
+            row = np.array([0.0] * equal + [-gap] * less, dtype)
+            got = fa.entmax(row, alpha)
+            assert len(set(got[:equal])) == 1
+            assert len(set(got[equal:])) <= 1
+            with mp.workprec(300):  # by the largest result q, for what the threshold hides
+                a, d = mpf(float(dtype(alpha - 1))), mpf(float(row[0])) - mpf(float(row[-1]))
+                low, high = mpf(0), mpf(1)
+                for _ in range(200):
+                    q = (low + high) / 2
+                    other = max(1 - a * d * q**-a, mpf(0)) ** (1 / a) * q
+                    low, high = (low, q) if equal * q + less * other >= 1 else (q, high)
+                rest = (1 - equal * low) / less if less else mpf(0)
+            assert abs(float(got[0]) - low) <= 8 * eps
+            assert not less or abs(float(got[-1]) - rest) <= 8 * eps * equal
+            assert abs(float(got.sum(dtype=float)) - 1) <= 4 * eps
+
+
+@pytest.mark.parametrize("alpha", [3.0, 5.0, 9.0])
+def test_gradients_of_steep_results(alpha):
+    """By x from exact results, by alpha against differences in mpmath; one slope may outgrow all others by far."""
+    rng = np.random.default_rng(8)
+    x, grad = rng.normal(0, 0.1, size=(2, 2, 4))
+    for row, g in zip(x, grad, strict=True):
+        a = mpf(alpha - 1)
+        with mp.workprec(400):
+            y = exact(row, alpha)
+            weights = [v ** (1 - a) if v else mpf(0) for v in y]
+            mean = sum(w * mpf(d) for w, d in zip(weights, g, strict=True)) / sum(weights)
+            want = [float(w * (mpf(d) - mean)) for w, d in zip(weights, g, strict=True)]
+            h = mpf(2) ** -40
+            ends = [exact(row, mpf(alpha) + s * h) for s in (1, -1)]
+            by_alpha = float(sum(mpf(d) * (u - v) for d, u, v in zip(g, *ends, strict=True)) / (2 * h))
+        size = np.max(np.abs(want)) + 1e-12
+        got = fa.entmax.backward(g, np.array([float(v) for v in y]), alpha)
+        np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-9 * size)
+        assert fa.entmax.parameter_gradients(g, row, alpha)["alpha"] == pytest.approx(by_alpha, rel=1e-6, abs=1e-8)
+
+
+def test_a_slope_that_outgrows_the_others():
+    """The gradient of an element that holds almost nothing is what those of the others leave, in digits that float64 has."""
+    y, grad = np.array([0.7, 0.3, 1e-30]), np.array([1.0, -2.0, 0.5])
+    for alpha in (4.0, 9.0, 40.0):
+        a = mpf(alpha - 1)
+        with mp.workprec(9000):
+            weights = [mpf(v) ** (1 - a) for v in y]
+            mean = sum(w * mpf(d) for w, d in zip(weights, grad, strict=True)) / sum(weights)
+            want = [float(w * (mpf(d) - mean)) for w, d in zip(weights, grad, strict=True)]
+        np.testing.assert_allclose(fa.entmax.backward(grad, y, alpha), want, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, *DTYPES])
@@ -226,7 +285,7 @@ def test_errors_and_documentation():
     x = np.ones((2, 3))
     for error, message, args in (
         (ValueError, r"alpha is 1, or has an element that is; expected numbers greater than 1", (x, 1.0)),
-        (ValueError, r"alpha is -1\.0; expected a number between 1 and 4", (x, -1)),
+        (ValueError, r"alpha is -1\.0; expected a number between 1 and 1e\+30", (x, -1)),
         (ValueError, r"alpha has an element 0\.5; expected a number between", (x, [0.5, 2.0])),
         (ValueError, r"alpha has shape \(3,\); expected one that broadcasts to \(2,\) or \(2, 1\)", (x, np.full(3, 1.5))),
         (TypeError, r"alpha is None; expected a positive number", (x, None)),

@@ -110,8 +110,9 @@ def test_dtypes_and_broadcasting(name):
     assert function(np.ones(3, "f"), np.ones(3, "d")).dtype == np.float64
     assert function(2.0, 3.0) == getattr(fa, UNITS[name])(ordered(name, 2.0, 3.0)[0]) * ordered(name, 2.0, 3.0)[1]
     assert function(np.zeros((0, 4))).shape == (0, 2)
-    gradients = function.backward(1.0, np.ones(3, "e"), np.ones((2, 3), "e"))
-    assert [(g.shape, g.dtype.char) for g in gradients] == [((2, 3), "d")] * 2
+    for grad, want in ((1.0, "e"), (np.float64(1.0), "d")):
+        gradients = function.backward(grad, np.ones(3, "e"), np.ones((2, 3), "e"))
+        assert [(g.shape, g.dtype.char) for g in gradients] == [((2, 3), want)] * 2
     assert function.backward(np.ones((5, 2), "e"), np.ones((5, 4), "e")).dtype == np.float16
 
 
@@ -147,3 +148,25 @@ def test_docs_and_metadata(name):
     assert "The gate is " + ("b (the second" if name == "glu" else "a (the first") in doc.replace("\n", " ")
     assert fa.get(name) is function
     assert pickle.loads(pickle.dumps(function)) is function
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_products_that_overflow_halfway(name, dtype):
+    """Where the whole product is finite; among few elements and many, some of them infinite anyway."""
+    most = np.finfo(dtype).max
+    gate = np.array([most, most, most * dtype(0.97), 1.5, 1.5, 1e3, most, np.inf], dtype)
+    other = np.array([0.5, -1e-3, 0.9, most, -most * dtype(0.95), most, 2.0, 0.5], dtype)
+    grad = np.array([0.75, 1e-5, -0.5, 0.5, 0.9, 1e-6, 2.0, 1.0], dtype)
+    reference, eps = REFERENCE[UNITS[name]], float(np.finfo(dtype).eps)
+    for repeat in (1, 300):
+        given = [np.tile(v, repeat) for v in ordered(name, gate, other)]
+        value = getattr(fa, name)(*given)[-8:]
+        by_gate, by_other = (v[-8:] for v in ordered(name, *getattr(fa, name).backward(np.tile(grad, repeat), *given)))
+        assert value[-1] == getattr(fa, UNITS[name])(np.inf) / 2
+        for i, (g, o, d) in enumerate(zip(gate[:-1], other[:-1], grad[:-1], strict=True)):
+            g, o, d = (mpf(float(v)) for v in (g, o, d))
+            y, slope = reference.value(g), reference.derivative(g)
+            for got, want in ((value, y * o), (by_gate, slope * o * d), (by_other, y * d)):
+                expected = float(want) if abs(want) <= most else np.copysign(np.inf, float(np.sign(float(want))))
+                assert float(got[i]) == pytest.approx(expected, rel=8 * eps, abs=1e-30), (repeat, i)

@@ -148,3 +148,41 @@ def test_masked_and_errors():
             fa.swiglu.backward(x[:, :2], *args, **keywords)
     with pytest.raises(TypeError, match=r"fastact\.geglu: unexpected keyword 'limit'"):
         fa.geglu(x, limit=7)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, *DTYPES])
+def test_gradients_by_parameters(dtype):
+    """Against differences in mpmath, of either form; what is masked has no part, and what is at the limit none by it."""
+    rng = np.random.default_rng(5)
+    a, b, grad = (rng.normal(0, s, 60).astype(dtype) for s in (5, 5, 1))
+    point = {"limit": 3.0, "alpha": 1.5, "offset": 0.5}
+
+    def loss(**moved):
+        p = {n: mpf(v) for n, v in (point | moved).items()}
+        gates = [min(mpf(float(v)), p["limit"]) for v in a]
+        others = [max(min(mpf(float(v)), p["limit"]), -p["limit"]) + p["offset"] for v in b]
+        return sum(mpf(float(d)) * m / (1 + mp.exp(-p["alpha"] * m)) * o for d, m, o in zip(grad, gates, others, strict=True))
+
+    got = fa.swiglu.parameter_gradients(grad, a, b, **point)
+    assert set(got) == set(point)
+    with mp.workprec(200):
+        for name, value in point.items():
+            h = mpf(2) ** -60
+            want = float((loss(**{name: value + h}) - loss(**{name: value - h})) / (2 * h))
+            assert got[name].dtype == dtype
+            assert float(got[name]) == pytest.approx(want, rel=2 * float(np.finfo(dtype).eps) + 1e-13)
+    whole = np.stack([a, b], -1).reshape(-1)
+    assert fa.swiglu.parameter_gradients(grad, whole, interleaved=True, **point) == got
+    assert fa.swiglu.parameter_gradients(grad, np.concatenate([a, b]), **point) == got
+    assert set(fa.swiglu.parameter_gradients(grad, a, b)) == {"alpha", "offset"}
+    mask = b > 2
+    dirty = np.ma.array(np.where(mask, NAN, b).astype(dtype), mask=mask)
+    left = fa.swiglu.parameter_gradients(grad, a, dirty, **point)
+    zeroed = fa.swiglu.parameter_gradients(np.where(mask, 0, grad).astype(dtype), a, np.where(mask, 0, b).astype(dtype), **point)
+    assert left == zeroed
+    assert fa.swiglu.parameter_gradients(1.0, dtype(3), dtype(-3), limit=3.0)["limit"] == 0
+    assert np.isnan(fa.swiglu.parameter_gradients(grad[:1], [NAN], [1.0])["offset"])
+    with pytest.raises(ValueError, match=r"fastact\.swiglu\.parameter_gradients: limit is -1; expected a positive number"):
+        fa.swiglu.parameter_gradients(grad, a, b, limit=-1)
+    with pytest.raises(ValueError, match=r"fastact\.swiglu\.parameter_gradients: grad has shape \(60,\); expected \(30,\)"):
+        fa.swiglu.parameter_gradients(grad, a)

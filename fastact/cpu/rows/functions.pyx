@@ -9,7 +9,7 @@ from fastact.cpu.rows.view cimport Array, View, padded
 #: The functions by name, for Python.
 OPS = {
     "softmax": SOFTMAX, "log_softmax": LOG_SOFTMAX, "softmax1": SOFTMAX1, "logsumexp": LOGSUMEXP, "sparsemax": SPARSEMAX,
-    "entmax15": ENTMAX15, "entmax": ENTMAX, "hardmax": HARDMAX, "maxout": MAXOUT,
+    "entmax15": ENTMAX15, "entmax": ENTMAX, "entmax_steep": ENTMAX_STEEP, "hardmax": HARDMAX, "maxout": MAXOUT,
     "softmax_backward": SOFTMAX_BACK, "softmax1_backward": SOFTMAX_BACK, "log_softmax_backward": LOG_SOFTMAX_BACK, "sparsemax_backward": SPARSEMAX_BACK,
     "entmax15_backward": ENTMAX15_BACK,
 }
@@ -26,6 +26,23 @@ cdef void threshold(View* v, int excess, int step, int part, const Array* none) 
         if not moves(v):
             break
     sweep(v, part, &v.a, none, &v.out)
+
+
+cdef void bisection(View* v, const Array* none) noexcept nogil:
+    """entmax of any alpha, whose largest result is sought."""
+    cdef int _i
+    once(v, SPARSE_START)
+    once(v, POWER_START)
+    once(v, STEEP_START)
+    for _i in range(120):
+        once(v, STEEP_STEP)
+        if not moves(v):
+            break
+        reduce(v, STEEP_EXCESS, &v.a, none, none)
+        once(v, STEEP_LOW)
+        once(v, STEEP_HIGH)
+    once(v, STEEP_END)
+    sweep(v, STEEP_PART, &v.a, none, &v.out)
 
 
 cdef void backward(View* v, int dot_pass, int slope, bint weighted) noexcept nogil:
@@ -73,6 +90,8 @@ cdef void solve(View* v) noexcept nogil:
         threshold(v, ENTMAX_EXCESS, ENTMAX_STEP, ENTMAX_PART, &none)
     elif op == ENTMAX:
         threshold(v, POWER_EXCESS, POWER_STEP, POWER_PART, &none)
+    elif op == ENTMAX_STEEP:
+        bisection(v, &none)
     elif op == HARDMAX:
         reduce(v, HARD_COUNT, &v.a, &none, &none)
         sweep(v, HARD_PART, &v.a, &none, &v.out)

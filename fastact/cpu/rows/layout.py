@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import activations as _formulas  # noqa: F401  (fills the registry)
-from ...arguments import inverse_temperature, inverse_temperatures, narrowed, reduced, stored, work_dtype
+from ...arguments import inverse_temperature, narrowed, reduced, stored, work_dtype
 from ...language.registry import ROW_PASSES
 from .. import levels
 from ..buffers import keeping
@@ -144,7 +144,7 @@ def compute(
     if isinstance(temperature, np.ndarray) or isinstance(power, np.ndarray):
         kept, _ = reduced(arrays[0].shape, axes)
         t, a = (np.broadcast_to(v, kept).transpose(layout.order).reshape(-1) for v in (temperature, power))
-        numbers = np.stack([np.full_like(t, sign), *inverse_temperatures(t, work), a, 1.0 / a], axis=1).astype(work)
+        numbers = np.stack([np.full_like(t, sign), *inverse_temperature(t, work), a, 1.0 / a], axis=1).astype(work)
         run(OPS[op], folded[0], second, target, sign, 1.0, 0.0, None, numbers)
     else:
         run(OPS[op], folded[0], second, target, sign, *inverse_temperature(temperature, work), None, None, power)

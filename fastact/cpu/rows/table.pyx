@@ -10,6 +10,7 @@ cdef tuple PASS_NAMES = (
     "exp_sum_others", "exp_sum_others_scaled", "log_total", "log_shifted", "log_scaled", "log_sum_exp",
     "hard_count", "hard_part", "first_max", "sparse_start", "sparse_excess", "sparse_step", "sparse_part", "entmax_excess", "entmax_step", "entmax_part",
     "power_start", "power_excess", "power_step", "power_part",
+    "steep_start", "steep_step", "steep_excess", "steep_low", "steep_high", "steep_end", "steep_part",
     "dot", "softmax_slope", "grad_sum", "log_softmax_slope", "sparse_dot", "sparse_slope", "entmax_dot", "entmax_slope",
     "weighted_mean",
 )

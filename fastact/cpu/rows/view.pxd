@@ -5,7 +5,7 @@ from fastact._kernels cimport GROUP
 cdef enum:
     WIDTH = 32              # lanes of a row (fastact/cpu/rows/printer.py)
     SEGMENT = 1 << 16       # elements of a long row that one thread takes
-    SLOTS = 24
+    SLOTS = 32
     NSCALARS = 5
     MOST_COPIES = 128
 

@@ -1,0 +1,78 @@
+"""Every family, and what `fastact.numba` gives, in the processes of Dask and loky; multiprocessing: tests/numba."""
+
+import numpy as np
+import pytest
+from helpers import NAMES, assert_same_bits
+from test_containers import CALLS, GATED, ROWS
+
+import fastact as fa
+
+X = np.random.default_rng(0).normal(0, 3, size=(40, 30)).astype(np.float32)
+
+
+def compiled():
+    """Functions of fastact.numba, its ufuncs and a user's own function over them, each with arguments and what is expected."""
+    numba = pytest.importorskip("numba")
+    short, ufunc = fa.numba.tanh, fa.numba.ufuncs.elu
+
+    @numba.njit
+    def own(x):
+        return fa.relu.derivative(x) + short(x)
+
+    return {
+        "function": (short, (X,), fa.tanh(X)),
+        "ufunc": (ufunc, (X, np.float32(0.5)), fa.elu(X, 0.5)),
+        "user's": (own, (X,), fa.relu.derivative(X) + fa.tanh(X)),
+        "package's": (fa.silu.backward, (X, X), fa.silu.backward(X, X)),
+    }
+
+
+@pytest.mark.release
+def test_a_cluster_of_two_processes():
+    """Lazily, over blocks of rows, the same bits as for one array; one cluster, for starting it takes the most time."""
+    distributed = pytest.importorskip("distributed")
+    array = pytest.importorskip("dask.array")
+    dask = pytest.importorskip("dask")
+    lazy = array.from_array(X, chunks=(20, 30))
+    blocks = [X[:20], X[20:]]
+    graphs, wanted = {}, {}
+    for name in NAMES:
+        graphs[name], wanted[name] = getattr(fa, name)(lazy), getattr(fa, name)(X)
+    column = np.linspace(0.5, 2, 40, dtype=np.float32).reshape(40, 1)
+    graphs["array"] = fa.elu.backward(lazy, lazy, alpha=array.from_array(column, chunks=(20, 1)))
+    wanted["array"] = fa.elu.backward(X, X, alpha=column)
+    for family in ROWS:
+        graphs[family] = CALLS[family](lazy)
+        wanted[family] = CALLS[family](X)
+    for family in set(CALLS) - set(ROWS) - {"elementwise"}:  # through map_blocks, as their messages say
+        wanted[family] = np.concatenate([CALLS[family](b) for b in blocks])
+        options = {"drop_axis": 1} if wanted[family].ndim == 1 else {"chunks": (20, wanted[family].shape[1])}
+        graphs[family] = lazy.map_blocks(CALLS[family], dtype=np.float32, **options)
+        if family != "gumbel_softmax":  # which draws for each block anew
+            assert_same_bits(wanted[family], CALLS[family](X))
+    for name in GATED:
+        graphs[name, "two"] = array.map_blocks(getattr(fa, name), lazy, lazy[:, ::-1], dtype=np.float32)
+        wanted[name, "two"] = getattr(fa, name)(X, X[:, ::-1])
+    for name, graph in graphs.items():
+        assert type(graph) is array.Array, name
+    tasks = compiled()
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
+    with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:
+        futures = {name: client.submit(call, *given, pure=False) for name, (call, given, _) in tasks.items()}
+        found = dict(zip(graphs, dask.compute(*graphs.values()), strict=True))
+        where = client.run(lambda: fa.__name__)
+        for name, future in futures.items():
+            assert_same_bits(future.result(timeout=120), tasks[name][2], name)
+    assert len(where) == 2
+    for name, want in wanted.items():
+        assert_same_bits(found[name], want, name)
+
+
+@pytest.mark.release
+def test_loky():
+    loky = pytest.importorskip("loky")
+    tasks = compiled()
+    with loky.ProcessPoolExecutor(1) as pool:
+        futures = {name: pool.submit(call, *given) for name, (call, given, _) in tasks.items()}
+        for name, future in futures.items():
+            assert_same_bits(future.result(timeout=120), tasks[name][2], name)

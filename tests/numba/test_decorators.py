@@ -1,0 +1,120 @@
+"""What users put around fastact: the decorators of Numba with their options, declared function types, no compiler at all."""
+
+import numpy as np
+import pytest
+from helpers import assert_same_bits, numbers, run_python
+
+import fastact as fa
+
+numba = pytest.importorskip("numba")
+
+from numba import float64, guvectorize, njit, types, vectorize  # noqa: E402
+from numba.experimental import jitclass  # noqa: E402
+
+X = numbers(24, np.float32).reshape(4, 6)
+DECLARED = types.FunctionType(float64(float64))
+
+
+@pytest.mark.release
+def test_parallel_loops_and_array_expressions():
+    @njit(parallel=True)
+    def run(x):
+        rows = np.empty_like(x)
+        for i in numba.prange(len(x)):
+            rows[i] = fa.relu(x[i])
+        return rows + fa.numba.relu6(x)
+
+    assert_same_bits(run(X[:, ::2]), fa.relu(X[:, ::2]) + fa.relu6(X[:, ::2]))
+
+
+def test_vectorize_and_guvectorize():
+    @vectorize(["f4(f4)"])
+    def each(x):
+        return fa.elu.derivative(x, alpha=0.5) + fa.numba.relu(x)
+
+    @guvectorize(["(f4[:], f4[:])"], "(n)->(n)")
+    def row(x, out):
+        out[:] = fa.gelu(x)
+
+    assert_same_bits(each(X), fa.elu.derivative(X, alpha=0.5) + fa.relu(X))
+    assert_same_bits(row(X.T), fa.gelu(X.T).copy())
+
+
+def test_cfunc_and_jitclass():
+    @numba.cfunc("float64(float64)")
+    def pointer(x):
+        return fa.gelu(x)
+
+    @jitclass([("weight", float64[:])])
+    class Layer:
+        def __init__(self, weight):
+            self.weight = weight
+
+        def forward(self, x):
+            return fa.tanh(x * self.weight)
+
+    assert pointer.ctypes(-0.5) == fa.gelu(-0.5)
+    assert_same_bits(Layer(np.array([1.0, 2.0])).forward(np.ones(2)), fa.tanh(np.array([1.0, 2.0])))
+
+
+def test_cached_code_is_found_again(tmp_path):
+    """With the package's functions as globals and as arguments."""
+    (tmp_path / "cached.py").write_text(
+        "import numba, fastact as fa\n"
+        "@numba.njit(cache=True)\ndef own(x): return fa.relu(x)\n"
+        "@numba.njit(cache=True)\ndef apply(f, x): return f(x)\n"
+    )
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import cached as c, fastact as fa\n"
+        "print(c.own(2.0), c.apply(fa.relu, 3.0), *(sum(f.stats.cache_hits.values()) for f in [c.own, c.apply]))"
+    )
+    for hits in ("0 0", "1 1"):
+        done = run_python(code, str(tmp_path))
+        assert done.stdout.split() == ["2.0", "3.0", *hits.split()], done.stderr
+
+
+def test_declared_function_types():
+    """`fastact.numba` has what goes where a FunctionType is declared; inside compiled code the package's own does too."""
+
+    @njit(float64(DECLARED, float64))
+    def apply(function, x):
+        return function(x)
+
+    @njit(float64(float64))
+    def inside(x):
+        return apply(fa.tanh, x)
+
+    assert apply(fa.numba.tanh, 0.5) == inside(0.5) == fa.tanh(0.5)
+    assert apply(fa.numba.gelu_derivative, 0.5) == fa.gelu.derivative(0.5)
+    for _ in range(2):  # Numba finds the conversion each time
+        with pytest.raises(TypeError, match=r"fastact\.tanh has no one address .* pass fastact\.numba\.tanh$"):
+            apply(fa.tanh, 0.5)
+        with pytest.raises(TypeError, match=r"fastact\.gelu\.derivative has .* pass fastact\.numba\.gelu_derivative$"):
+            apply(fa.gelu.derivative, 0.5)
+
+
+def test_without_a_compiler():
+    """With NUMBA_DISABLE_JIT everything is computed by the package's own kernels."""
+    code = """
+import numba, numpy as np, fastact as fa
+from fastact.language.kinds import kinds
+from fastact.language.registry import REGISTRY
+from helpers import arrays, assert_same_bits, function, results
+x = np.linspace(0.25, 3, 7, dtype=np.float32)
+for name, spec in REGISTRY.items():
+    for kind in kinds(spec):
+        given = [*arrays(name, kind, x), *spec.params.values()]
+        for made in [fa.numba.function(name, kind), *([fa.numba.ufunc(name, kind)] if "and" not in kind else [])]:
+            for got, want in zip(results(made(*given)), results(function(name, kind)(*given)), strict=True):
+                assert_same_bits(got, want, name)
+@numba.njit
+def own(x): return fa.tanh(x) + fa.elu.backward(x, x, alpha=0.5) + fa.numba.elu(x)
+assert_same_bits(own(x), fa.tanh(x) + fa.elu.backward(x, x, alpha=0.5) + fa.elu(x))
+assert fa.numba.elu(-1.0, alpha=0.5) == fa.elu(-1.0, alpha=0.5)
+@numba.vectorize
+def compiled(x): return fa.tanh(x)
+try: compiled(x)
+except numba.TypingError as error: print(error)
+"""
+    done = run_python(code, NUMBA_DISABLE_JIT="1")
+    assert "fastact.tanh: NUMBA_DISABLE_JIT leaves nothing" in done.stdout, done.stderr
