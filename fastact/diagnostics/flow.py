@@ -106,7 +106,9 @@ class GradientFlow:
             name, inactive = self._functions[at].__name__, float(self.inactive[at])
             if sign > 0 and inactive > 0.5 and "no" not in self._functions[at].saturates:
                 return f": {name} saturates, |f'| is at most {SATURATION:g} on {share(inactive)} of {self.names[at]}'s elements"
-            return f": {name} leaves {share(float(self.slopes[at]))} of a gradient's size in {self.names[at]}"
+            alike = len(slopes) > 1 and len({f.__name__ for f in self._functions[first:-1]}) == 1
+            left = float(np.exp(-sign * slopes.mean())) if alike else float(self.slopes[at])
+            return f": {name} leaves {share(left)} of a gradient's size in {'each layer' if alike else self.names[at]}"
         at = first + 1 + int(np.argmin(weights))
         small = "small" if sign > 0 else "large"
         return f": weights are {small}, those of {self.names[at]} multiply a gradient's size by {self.weights[at]:.3g}"

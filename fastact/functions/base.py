@@ -111,9 +111,6 @@ class Function:
     def _notes(self) -> list[str]:
         return [f"Formula: :math:`{self.latex}`", self.notes]
 
-    def _example(self) -> str:
-        return self.example.format(name=self.__name__)
-
     def _also(self) -> list[str]:
         return ["Also known as " + ", ".join(self.aliases) + "."] if self.aliases else []
 
