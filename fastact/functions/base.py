@@ -108,6 +108,9 @@ class Function:
     def _parameters(self) -> str:
         return self.parameters
 
+    def _example(self) -> str:
+        return self.example.format(name=self.__name__)
+
     def _notes(self) -> list[str]:
         return [f"Formula: :math:`{self.latex}`", self.notes]
 
