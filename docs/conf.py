@@ -52,7 +52,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
-    "secondary_sidebar_items": {"comparison": [], "**": ["page-toc"]},
+    "secondary_sidebar_items": {"**": ["page-toc"], "comparison": []},
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],

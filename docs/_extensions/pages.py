@@ -182,11 +182,11 @@ def methods(function):
 def comparison():
     """Headings and rows of the comparison."""
     heads, rows = [], []
-    for family, function in ((t, f) for t, members in families().items() for f in members if isinstance(f, Activation)):
+    for function in (f for f in itertools.chain(*families().values()) if isinstance(f, Activation)):
         known = properties(function)
         heads = ["function", "family", *known, "parameters"]
         short = [re.sub(" at −?∞", "", v) for v in known.values()]
-        rows.append((function.__name__, [family, *short, ", ".join(function.params)]))
+        rows.append((function.__name__, [function.family, *short, ", ".join(function.params)]))
     return {"heads": heads, "rows": rows}
 
 
