@@ -128,7 +128,7 @@ class Moments:
 
         def reduced(places: Places) -> tuple[Any, ...]:
             own = [part_of(p, places) if p.ndim else p.item() for p in params]
-            bounds = [part_of(b, places) for b in limits]
+            bounds = [part_of(b, places) if b.ndim else b.item() for b in limits]
             with num_threads(1), np.errstate(all="ignore"):
                 return _reduced(np.asarray(z[places], work), axes, activation, own, bounds, saturation)
 

@@ -286,6 +286,16 @@ def elsewhere(lazy: Lazy, there: OnGpu) -> None:
     assert_type(fa.gelu(there, out=there), OnGpu)
 
 
+def diagnostics(x32: Single, x64: Double) -> None:
+    assert_type(fa.diagnose(x32, "relu"), fa.Diagnosis)
+    assert_type(fa.diagnose(x64, fa.elu, axis=-1, saturation=0.01, alpha=0.5).dead, NDArray[np.bool])
+    assert_type(fa.Monitor("gelu", axis=None, approximate="tanh").update(x32).update(x64).result().overall, dict[str, Any])
+    assert_type(fa.gradient_flow([x32, x64]), fa.GradientFlow)
+    assert_type(fa.gradient_flow({"first": x32, "last": x64}, rng=0).verdict, str)
+    assert_type(fa.gradient_flow([(np.ones((2, 3)), np.ones((4, 3)), "relu")], grad=1.0).sizes, Double)
+    assert_type(fa.init_gain("leaky_relu", negative_slope=0.2), float)
+
+
 def settings() -> None:
     fa.set_num_threads(fa.get_num_threads())
     fa.set_threading_layer("pool")
