@@ -67,7 +67,7 @@ def _key(figure: Any, width: float, height: float, derivative: bool) -> None:
     entries = [(Line2D([], [], **style.of(0), linewidth=2.0), "value")]
     if derivative:
         entries.append((Line2D([], [], **style.of(1), linewidth=1.3), "derivative"))
-    dot = {"marker": "o", "linestyle": "none", "color": style.GREY, "markersize": 4.5}
+    dot: dict[str, Any] = {"marker": "o", "linestyle": "none", "color": style.GREY, "markersize": 4.5}
     entries += [
         (Line2D([], [], color=style.GREY, linewidth=1.0, linestyle=(0, (1, 2))), "limit or asymptote"),
         (Line2D([], [], **dot), "kink, value taken"),
