@@ -64,7 +64,7 @@ def _key(figure: Any, width: float, height: float, derivative: bool) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    entries = [(Line2D([], [], **style.of(0), linewidth=2.0), "value")]
+    entries: list[tuple[Any, str]] = [(Line2D([], [], **style.of(0), linewidth=2.0), "value")]
     if derivative:
         entries.append((Line2D([], [], **style.of(1), linewidth=1.3), "derivative"))
     dot: dict[str, Any] = {"marker": "o", "linestyle": "none", "color": style.GREY, "markersize": 4.5}
