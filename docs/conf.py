@@ -33,7 +33,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "examples",
     "filename_pattern": r"/plot_",
-    "ignore_pattern": r"/(?!plot_)[^/]*\.py$",
+    "ignore_pattern": r"^(?!plot_)",  # what the examples share
     "min_reported_time": 1,
     "abort_on_example_error": True,
     "remove_config_comments": True,
@@ -52,7 +52,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "comparison": []},
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],

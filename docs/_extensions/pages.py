@@ -150,6 +150,11 @@ def errors(name, findings):
     return rows
 
 
+def digits(value):
+    """A time with three digits."""
+    return f"{value:.3g}" if value < 100 else f"{value:,.0f}"
+
+
 def times(name, series):
     """The times of the last commit that asv recorded: what they are, and rows."""
     found = {key[1:]: values[-1] for key, values in series[report.TIMES].items() if key[0] == name}
@@ -159,7 +164,7 @@ def times(name, series):
             found = {key[1:]: values[-1] for key, values in series[f"groups.{group}.time_call"].items() if key[0] == name}
             unit, scale = f"Microseconds a call over {what}, on all threads", 1e6
     rows = [
-        (kind, *("–" if found[kind, d] is None else f"{found[kind, d] * scale:.3g}" for d in DTYPES))
+        (kind, *("–" if found[kind, d] is None else digits(found[kind, d] * scale) for d in DTYPES))
         for kind in dict.fromkeys(kind for kind, _ in found)
         if any(found[kind, d] is not None for d in DTYPES)
     ]
@@ -177,10 +182,11 @@ def methods(function):
 def comparison():
     """Headings and rows of the comparison."""
     heads, rows = [], []
-    for family, function in ((t, f) for t, members in families().items() for f in members if isinstance(f, Activation)):
+    for function in (f for f in itertools.chain(*families().values()) if isinstance(f, Activation)):
         known = properties(function)
         heads = ["function", "family", *known, "parameters"]
-        rows.append((function.__name__, [family, *known.values(), ", ".join(function.params)]))
+        short = [re.sub(" at −?∞", "", v) for v in known.values()]
+        rows.append((function.__name__, [function.family, *short, ", ".join(function.params)]))
     return {"heads": heads, "rows": rows}
 
 

@@ -36,7 +36,7 @@ def draw(name, folder, since):
     for where in ("left", "center", "right"):
         axes.set_title("", loc=where)
     figure.set_size_inches(2.6, 1.8)
-    figure.subplots_adjust(left=0.14, right=0.97, bottom=0.14, top=0.96)
+    figure.subplots_adjust(left=0.2, right=0.95, bottom=0.16, top=0.95)
     axes.set(xlabel="", ylabel="")
     axes.tick_params(labelsize=8)
     axes.locator_params(nbins=4)

@@ -23,7 +23,7 @@ def blocks(page):
 def test_quick_start_runs(monkeypatch):
     pyplot = pytest.importorskip("matplotlib.pyplot")
     pyplot.switch_backend("agg")
-    for page in (ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "start.md"):
+    for page in (ROOT / "README.md", ROOT / "docs" / "index.md", ROOT / "docs" / "diagnostics.md", ROOT / "docs" / "start.md"):
         assert blocks(page)
         names = {"__name__": "page"}
         for block in blocks(page):
