@@ -326,6 +326,15 @@ interleaved : bool, default False
         dict of str to numpy.floating
             "alpha", "offset" and, if there is one, "limit": elements beyond it move with it, those at it do not. Computed
             in float64.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> x = np.array([1.0, 2.0, 3.0, 4.0])
+        >>> gradients = fa.swiglu.parameter_gradients(np.ones(2), x)
+        >>> {name: round(float(value), 6) for name, value in gradients.items()}
+        {'alpha': 2.269733, 'offset': 2.492653}
         """
         self._check("parameter_gradients", _unknown, grad=grad, a=a)
         title = self._title("parameter_gradients")
