@@ -27,7 +27,7 @@ from ..arguments import (
 from ..cpu import levels
 from ..cpu.buffers import keeping
 from ..cpu.gated import Gate
-from ..cpu.rows.layout import Layout, layout_of, overlap
+from ..cpu.rows.layout import Layout, fastest, layout_of, overlap, some_runs
 from ..dispatch import Place, gpu, place_of
 from ..language.registry import REGISTRY
 from .base import QUIET, REQUIRED, Function, real_array
@@ -120,7 +120,7 @@ device : {"cpu", "cuda"}, optional
                 return host.gated(title, self, None, first, second, dtype, out)[()]
         if out is not None:
             out = check_out(title, out, first.shape, dtype)
-        halves = [_runs(layout, h) for h in (first, second)]
+        halves = [some_runs(layout, h) for h in (first, second)]
         result = keeping(np.empty_like, first, dtype=first.dtype, subok=False) if out is None else out
         target = layout.runs_view(result) if result.dtype == first.dtype else None
         if target is None or any(overlap(target, h) for h in halves):
@@ -187,8 +187,8 @@ device : {"cpu", "cuda"}, optional
         else:
             result = keeping(np.empty_like, whole[0], dtype=work, subok=False)
             outputs = variant.split(result, whole[1])
-        arrays = [_runs(layout, np.asarray(h, work)) for h in (first, second, incoming)]
-        targets = [_runs(layout, o) for o in outputs]
+        arrays = [some_runs(layout, np.asarray(h, work)) for h in (first, second, incoming)]
+        targets = [some_runs(layout, o) for o in outputs]
         order = slice(None) if self.gate == "first" else slice(None, None, -1)
         (gate, linear), (by_gate, by_linear) = arrays[:2][order], targets[order]
         self._kernels.run(gate, linear, by_gate, arrays[2], by_linear, **variant.numbers)
@@ -227,32 +227,15 @@ device : {"cpu", "cuda"}, optional
                 first, second = np.broadcast_arrays(first.astype(work, copy=False), second.astype(work, copy=False))
             except ValueError:
                 raise ValueError(f"{title}: a has shape {first.shape} and b {second.shape}; they do not broadcast") from None
-            return first, second, dtype, None, layout_of(first, _fastest(first))
+            return first, second, dtype, None, layout_of(first, fastest(first))
         number = one_axis(title, -1 if axis is None else axis, first.ndim)
         if first.shape[number] % 2:
             raise ValueError(f"{title}: axis {number} of x has length {first.shape[number]}; expected an even one")
         dtype = dtype_of(first)
         whole = first.astype(work_dtype(dtype), copy=False)
         first, second = variant.split(whole, number)
-        axes = _fastest(first) if variant.interleaved else (number,)
+        axes = fastest(first) if variant.interleaved else (number,)
         return first, second, dtype, (whole, number), layout_of(first, axes)
-
-
-def _fastest(array: np.ndarray) -> tuple[int, ...]:
-    """The axis along which elements lie nearest to each other, if there is one."""
-    fast = min(range(array.ndim), key=lambda i: (array.shape[i] == 1, abs(array.strides[i])), default=None)
-    return () if fast is None else (fast,)
-
-
-def _runs(layout: Layout, array: np.ndarray) -> np.ndarray:
-    """The array as (outer, n * inner) with runs of elements that follow each other, or every other one; copied if need be."""
-    side_by_side = layout.runs_view(array)
-    if side_by_side is not None:
-        return side_by_side
-    outer, n, inner = layout.shape
-    found = array.transpose(layout.order).reshape(outer, n * inner)
-    apart = found.flags.aligned and found.strides[1] == 2 * found.itemsize and np.may_share_memory(found, array)
-    return found if apart and n * inner > 1 else layout.runs(array)
 
 
 class SwiGLU(GatedUnit):

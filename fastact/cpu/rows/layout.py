@@ -157,3 +157,20 @@ def overlap(a: np.ndarray, b: np.ndarray) -> bool:
     """Whether two arrays share memory otherwise than by being the same."""
     same = a.__array_interface__["data"] == b.__array_interface__["data"] and a.strides == b.strides
     return not same and np.may_share_memory(a, b)
+
+
+def fastest(array: np.ndarray) -> tuple[int, ...]:
+    """The axis along which elements lie nearest to each other, if there is one."""
+    fast = min(range(array.ndim), key=lambda i: (array.shape[i] == 1, abs(array.strides[i])), default=None)
+    return () if fast is None else (fast,)
+
+
+def some_runs(layout: Layout, array: np.ndarray) -> np.ndarray:
+    """The array as (outer, n * inner) with runs of elements that follow each other, or every other one; copied if need be."""
+    side_by_side = layout.runs_view(array)
+    if side_by_side is not None:
+        return side_by_side
+    outer, n, inner = layout.shape
+    found = array.transpose(layout.order).reshape(outer, n * inner)
+    apart = found.flags.aligned and found.strides[1] == 2 * found.itemsize and np.may_share_memory(found, array)
+    return found if apart and n * inner > 1 else layout.runs(array)
