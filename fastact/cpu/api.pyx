@@ -1,7 +1,6 @@
 # cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
 """The C interface: kernels by name for compiled code (include/fastact.h says what each function does)."""
 
-from cpython.mem cimport PyMem_Malloc
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
 from libc.math cimport fma
 from libc.stdint cimport uintptr_t
@@ -64,7 +63,7 @@ def address_of(str name, str kind, int dtype):
     entry = look_up(name, kind) if FA_FLOAT16 <= dtype <= FA_FLOAT64 else None
     if entry is None or (dtype == FA_FLOAT16 and not isinstance(entry[0], Kernel)):
         return 0
-    f = <Found*> PyMem_Malloc(sizeof(Found))    # for good
+    f = <Found*> malloc(sizeof(Found))    # for good
     if f == NULL:
         raise MemoryError("fastact: no memory for a kernel of the C interface")
     memset(f, 0, sizeof(Found))
@@ -97,7 +96,17 @@ cdef int parameters(const fa_kernel* kernel) noexcept nogil:
 # ---------------------------------------------------------------------------------------------------
 
 cdef inline bint aligned(const Found* f, const void* data) noexcept nogil:
+    """Whether elements lie there as they should; NULL does."""
     return <uintptr_t> data % (2 if f.half else f.op.size) == 0
+
+
+cdef inline void typed(const Found* f, int j, const double* given, void* number) noexcept nogil:
+    """A parameter in the kernel's type."""
+    cdef double value = f.defaults[j] if given == NULL else given[j]
+    if f.op.size == 4:
+        (<float*> number)[0] = <float> value
+    else:
+        (<double*> number)[0] = value
 
 
 cdef inline const void* load(const Found* f, const char* data, Py_ssize_t m, char* buffer, bint whole) noexcept nogil:
@@ -153,24 +162,20 @@ cdef void run_here(
     const fa_kernel* kernel, Py_ssize_t n, const void* x, const void* grad, void* y, void* z, const double* params
 ) noexcept nogil:
     cdef const Found* f = <const Found*> kernel
-    cdef const double* numbers = <const double*> f.defaults if params == NULL else params
-    cdef char typed[MAX_PARAMS][8]
+    cdef double numbers[MAX_PARAMS]
     cdef char spread[MAX_PARAMS][PIECE * 8]
     cdef const void* p[MAX_PARAMS + 1]
     cdef Py_ssize_t done = 0, m, step = 2 if f.half else f.op.size, i
     cdef int j
     cdef unsigned int status = fa_float_status()
-    cdef bint whole = aligned(f, x) and aligned(f, y) and (z == NULL or aligned(f, z)) and (grad == NULL or aligned(f, grad))
+    cdef bint whole = aligned(f, x) and aligned(f, y) and aligned(f, z) and aligned(f, grad)
     cdef bint apart = y != x and y != grad and (z == NULL or (z != x and z != grad))
     for j in range(f.op.nparams):
-        if f.op.size == 4:
-            (<float*> typed[j])[0] = <float> numbers[j]
-        else:
-            (<double*> typed[j])[0] = numbers[j]
-        p[j] = typed[j]
+        typed(f, j, params, &numbers[j])
+        p[j] = &numbers[j]
         if f.op.uniform == NULL:
             for i in range(PIECE):
-                memcpy(spread[j] + i * f.op.size, typed[j], f.op.size)
+                memcpy(spread[j] + i * f.op.size, &numbers[j], f.op.size)
             p[j] = spread[j]
     if whole and apart and not f.half and f.op.uniform != NULL and n >= GROUP:
         done = n & ~<Py_ssize_t> (GROUP - 1)
@@ -189,8 +194,7 @@ cdef void run_parallel(
     const fa_kernel* kernel, Py_ssize_t n, const void* x, const void* grad, void* y, void* z, const double* params
 ) noexcept nogil:
     cdef const Found* f = <const Found*> kernel
-    cdef const double* numbers = <const double*> f.defaults if params == NULL else params
-    cdef double typed[MAX_PARAMS]
+    cdef double numbers[MAX_PARAMS]
     cdef Job job
     cdef int j, step = 2 if f.half else f.op.size
     cdef unsigned int status = fa_float_status()
@@ -204,11 +208,8 @@ cdef void run_parallel(
     job.out[0] = Operand(<char*> y, step, f.half)
     job.out[1] = Operand(<char*> z, step, f.half)
     for j in range(f.op.nparams):
-        if f.op.size == 4:
-            (<float*> &typed[j])[0] = <float> numbers[j]
-        else:
-            typed[j] = numbers[j]
-        job.params[j] = Operand(<char*> &typed[j], 0, 0)
+        typed(f, j, params, &numbers[j])
+        job.params[j] = Operand(<char*> &numbers[j], 0, 0)
     run(&job)
     fa_restore_float_status(status)
 

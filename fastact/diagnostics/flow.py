@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..functions import Activation
-from .given import SATURATION, activation_of, plain, pyplot
+from ..plotting import require_matplotlib
+from .given import SATURATION, activation_of, plain
 from .words import share
 
 TITLE = "fastact.gradient_flow"
@@ -143,9 +144,9 @@ class GradientFlow:
         ImportError
             Without matplotlib, which the extra ``plot`` brings.
         """
-        plt = pyplot(f"{TITLE}.plot")
+        pyplot = require_matplotlib(f"{TITLE}.plot", "matplotlib.pyplot")
         if ax is None:
-            _, ax = plt.subplots(figsize=(6.4, 3.6), layout="constrained")
+            _, ax = pyplot.subplots(figsize=(6.4, 3.6), layout="constrained")
         place = np.arange(1, len(self.names) + 1)
         ax.axhspan(VANISHED, 1 / VANISHED, color="0.93", zorder=0)
         ax.plot(place, self.ratios, "o-", color="#0072B2")

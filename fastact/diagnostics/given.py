@@ -1,4 +1,4 @@
-"""What all diagnostics are given: an elementwise activation with parameters, real arrays; and matplotlib, if it is there."""
+"""What all diagnostics are given: an elementwise activation with parameters, real arrays."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from ..arguments import unknown_keyword
 from ..functions import Activation, get
 from ..functions.base import real_array
+from ..functions.general import chosen_variant
 
 #: |f'| at most this is as good as none. leaky_relu's slope of 0.01 is more.
 SATURATION = 0.001
@@ -33,13 +34,7 @@ def activation_of(title: str, function: Any, named: dict[str, Any], argument: st
     if not isinstance(found, Activation):
         what = getattr(found, "word", type(found).__name__)
         raise TypeError(f"{title}: {argument} is {function!r}, a {what}; expected an elementwise activation or its name")
-    named = dict(named)
-    for keyword, choices in found.spec.variants.items():
-        if keyword in named:
-            choice = named.pop(keyword)
-            if choice not in choices:
-                raise ValueError(f"{title}: {keyword} is {choice!r}; expected one of {', '.join(map(repr, choices))}")
-            found = get(choices[choice])
+    found, named = chosen_variant(title, found, named)
     for name in named:
         if name not in found.params:
             raise unknown_keyword(title, name, [*found.params, *found.spec.variants] or ["none"])
@@ -61,18 +56,3 @@ def fraction_of(title: str, name: str, value: Any) -> float:
     if not 0.0 <= value < np.inf:
         raise ValueError(f"{title}: {name} is {value!r}; expected a number from 0")
     return float(value)
-
-
-def pyplot(title: str) -> Any:
-    """``matplotlib.pyplot``, imported now.
-
-    Raises
-    ------
-    ImportError
-        If it is not there; the message names the extra.
-    """
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(f"{title}: drawing needs matplotlib; pip install 'fastact[plot]'") from error
-    return plt

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .given import pyplot
+from ..plotting import require_matplotlib
 from .words import Diagnosis, call_of, counted, share
 
 # Okabe and Ito's colours, which colour-blind people tell apart; in print they differ in darkness.
@@ -15,9 +15,9 @@ BLUE, RED, GREY = "#0072B2", "#D55E00", "0.85"
 
 def draw(found: Diagnosis, axes: Any) -> Any:
     """Draw on four axes, or on a new figure; returns the figure."""
-    plt = pyplot("fastact.Diagnosis.plot")
+    pyplot = require_matplotlib("fastact.Diagnosis.plot", "matplotlib.pyplot")
     if axes is None:
-        figure, axes = plt.subplots(2, 2, figsize=(8.0, 5.6), layout="constrained")
+        figure, axes = pyplot.subplots(2, 2, figsize=(8.0, 5.6), layout="constrained")
         figure.suptitle(f"{call_of(found)}: {counted(found.units, 'unit')}, each over {counted(found.batch, 'element')}")
     axes = np.asarray(axes, object).reshape(-1)
     if axes.size != 4:

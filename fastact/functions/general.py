@@ -27,7 +27,9 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call the ufunc with whatever NumPy accepts."""
     spec = call.spec
     if spec.variants:
-        call, kwargs = _variant(call, kwargs)
+        chosen, kwargs = chosen_variant(call.title, call, kwargs)
+        if chosen is not call:
+            call = chosen if call.kind == "value" else getattr(chosen, call.kind)
         spec = call.spec
     device = None
     if "device" in kwargs:
@@ -237,14 +239,13 @@ def bind(call: Any, params: tuple[Any, ...], named: dict[str, Any]) -> list[Any]
     return [values.get(name, default) for name, default in defaults.items()]
 
 
-def _variant(call: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Follow a keyword that selects another activation: gelu's ``approximate="tanh"``."""
-    for keyword, choices in call.spec.variants.items():
-        if keyword in kwargs:
-            kwargs = dict(kwargs)
-            choice = kwargs.pop(keyword)
+def chosen_variant(title: str, activation: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Follow a keyword that selects another activation, gelu's ``approximate="tanh"``: that one, and the other keywords."""
+    for keyword, choices in activation.spec.variants.items():
+        if keyword in named:
+            named = dict(named)
+            choice = named.pop(keyword)
             if not isinstance(choice, str) or choice not in choices:
-                raise ValueError(f"{call.title}: {keyword} is {choice!r}; expected one of {', '.join(map(repr, choices))}")
-            target = BY_NAME[choices[choice]]
-            return target if call.kind == "value" else getattr(target, call.kind), kwargs
-    return call, kwargs
+                raise ValueError(f"{title}: {keyword} is {choice!r}; expected one of {', '.join(map(repr, choices))}")
+            activation = BY_NAME[choices[choice]]
+    return activation, named

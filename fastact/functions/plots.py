@@ -9,8 +9,10 @@ import numpy as np
 
 from ..arguments import unknown_keyword
 from ..language.registry import REGISTRY
+from ..plotting import require_matplotlib
 from .analysis import Curve
 from .base import Function
+from .general import chosen_variant
 from .registry import get
 
 _SECTIONS = {
@@ -75,7 +77,7 @@ def plot(
     if not functions:
         raise TypeError(f"{title}: no function is given; expected one or more, as in fastact.plot('gelu', 'silu')")
     labels, curves = _curves(title, [_elementwise(title, f) for f in functions], parameters)
-    _require_matplotlib(title)
+    require_matplotlib(title)
     from ..plotting.axes import draw_one, draw_several, window
 
     span = window(curves) if xlim is None else _span(title, xlim)
@@ -131,7 +133,7 @@ def plot_all(functions: Iterable[Any] | None = None, *, derivative: bool = True,
         raise TypeError(f"{title}: functions is empty; expected one or more")
     if not isinstance(columns, int) or columns < 1:
         raise ValueError(f"{title}: columns is {columns!r}; expected a positive whole number")
-    _require_matplotlib(title)
+    require_matplotlib(title)
     from ..plotting.sheet import draw_sheet
 
     if figure is None:
@@ -145,13 +147,6 @@ def plot_all(functions: Iterable[Any] | None = None, *, derivative: bool = True,
     }
     draw_sheet(figure, {name: curves for name, curves in sections.items() if curves}, min(columns, len(ordered)), derivative)
     return figure
-
-
-def _require_matplotlib(title: str) -> None:
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise ImportError(f'{title}: needs matplotlib, which an extra brings: pip install "fastact[plot]"') from error
 
 
 def _elementwise(title: str, function: Any) -> Any:
@@ -180,11 +175,7 @@ def _curves(title: str, functions: list[Any], parameters: dict[str, Any]) -> tup
             raise unknown_keyword(title, name, [*own, *sorted(known)])
     for function in functions:
         given = {n: v for n, v in parameters.items() if n in (*function.spec.params, *function.spec.variants)}
-        for key, choices in function.spec.variants.items():
-            if key in given:
-                if given[key] not in choices:
-                    raise ValueError(f"{title}: {key} is {given[key]!r}; expected one of {', '.join(choices)}")
-                function = get(choices[given.pop(key)])
+        function, given = chosen_variant(title, function, given)
         rows: list[dict[str, float]] = [{}]
         for name, value in given.items():
             numbers = np.asarray(value)
