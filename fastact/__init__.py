@@ -28,11 +28,13 @@ from .dispatch import device, last_target
 from .functions import BY_NAME as _FUNCTIONS
 from .functions import (
     Activation,
+    DefinedActivation,
     Function,
     GatedUnit,
     Info,
     RowFunction,
     activations,
+    define,
     find,
     get,
     get_include,
@@ -43,19 +45,19 @@ from .functions import (
 
 __version__ = "0.1.0"
 __all__ = [
-    "Activation", "Diagnosis", "Function", "GatedUnit", "GradientFlow", "Info", "Monitor", "RowFunction", "activations",
-    "clear_cache", "device", "diagnose", "find", "get", "get_include", "get_num_threads", "gradient_flow", "init_gain",
-    "last_target", "num_threads", "plot", "plot_all", "properties", "set_cache_limit", "set_num_threads", "set_threading_layer",
-    "show_config", *_FUNCTIONS,
+    "Activation", "DefinedActivation", "Diagnosis", "Function", "GatedUnit", "GradientFlow", "Info", "Monitor", "RowFunction",
+    "activations", "clear_cache", "define", "device", "diagnose", "find", "get", "get_include", "get_num_threads",
+    "gradient_flow", "init_gain", "last_target", "num_threads", "plot", "plot_all", "properties", "set_cache_limit",
+    "set_num_threads", "set_threading_layer", "show_config", *_FUNCTIONS,
 ]  # fmt: skip
 
 globals().update(_FUNCTIONS)
 
 # Where users, and pickles, find them.
 for _public in (
-    Activation, Diagnosis, Function, GatedUnit, GradientFlow, Info, Monitor, RowFunction, activations, clear_cache, device,
-    diagnose, find, get, get_include, get_num_threads, gradient_flow, init_gain, last_target, num_threads, plot, plot_all,
-    properties, set_cache_limit, set_num_threads, set_threading_layer, show_config,
+    Activation, DefinedActivation, Diagnosis, Function, GatedUnit, GradientFlow, Info, Monitor, RowFunction, activations,
+    clear_cache, define, device, diagnose, find, get, get_include, get_num_threads, gradient_flow, init_gain, last_target,
+    num_threads, plot, plot_all, properties, set_cache_limit, set_num_threads, set_threading_layer, show_config,
 ):  # fmt: skip
     _public.__module__ = __name__
 

@@ -7,6 +7,7 @@ table of names, `embedding` what compiled code asks for. Arithmetic stands in ``
 
 from . import pieces, stochastic  # noqa: F401  (each makes its functions public)
 from .base import Function
+from .defined import DefinedActivation, define
 from .elementwise import Activation
 from .embedding import get_include
 from .facts import Info, find, properties
@@ -16,6 +17,6 @@ from .registry import BY_NAME, activations, get
 from .rowwise import RowFunction
 
 __all__ = [
-    "BY_NAME", "Activation", "Function", "GatedUnit", "Info", "RowFunction", "activations", "find", "get", "get_include", "plot",
-    "plot_all", "properties",
+    "BY_NAME", "Activation", "DefinedActivation", "Function", "GatedUnit", "Info", "RowFunction", "activations", "define", "find",
+    "get", "get_include", "plot", "plot_all", "properties",
 ]  # fmt: skip

@@ -114,3 +114,19 @@ def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...]) -> str:
         spec.reference,
         _example(spec, kind, found),
     )
+
+
+def of_defined(spec: Spec, name: str, kind: str, source: str) -> tuple[str, ...]:
+    """The sections of one kind of a function that a user defined."""
+    summary, arrays, result, meaning = _KINDS[kind]
+    parameters = "".join(f"{a} : array_like\n    {_ARRAYS[a]}\n" for a in arrays)
+    for parameter, default in spec.params.items():
+        parameters += f"{parameter} : array_like, default {default!r}\n    Parameter, broadcast against x.\n"
+    notes = [f"Formula: :math:`{spec.latex}`", f"Defined as ``{source}``.", spec.notes]
+    return (
+        summary.format(summary=spec.summary, name=name),
+        parameters + "out, where, casting, order, dtype, subok\n    As for any NumPy ufunc.\n",
+        f"{result} : ndarray or scalar\n    {meaning}",
+        "TypeError\n    For complex, object, string, structured or extended-precision input.",
+        paragraphs(notes), spec.reference, "",
+    )  # fmt: skip

@@ -45,7 +45,7 @@ class _Kind(Call):
     @property
     def title(self) -> str:
         """What messages call it."""
-        return f"fastact.{self.__qualname__}"
+        raise NotImplementedError
 
     @property
     def _numba_type_(self) -> Any:
@@ -98,16 +98,18 @@ class _Kind(Call):
             raise ImportError(f"{title}: needs SciPy; pip install scipy") from None
         return LowLevelCallable(scalar_capsule(address_of(self.spec.name, self.kind, FLOAT64), values))
 
-    def _docstring(self) -> str:
-        params = self.spec.params.values()
-        activation = getattr(ufuncs, self.spec.name)
-        found = self.ufunc(*sample(self.kind, lambda x: activation(x, *params)), *params)
-        return of_kind(self.spec, self.kind, found if isinstance(found, tuple) else (found,))
-
     def __getattr__(self, name: str) -> Any:
         if name != "__signature__":
             raise AttributeError(f"{self.title} has no attribute {name!r}")
         return signature(self.spec, self.arrays)
+
+
+def kernel_of(spec: Spec, kind: str, tables: tuple[Any, Any]) -> Kernel:
+    """The kernel of a kind with its ufunc."""
+    return Kernel(
+        spec.name if kind == "value" else f"{spec.name}_{kind}", f"{spec.name}: {spec.summary}", kind, tables,
+        (spec.name, _PRINTED.get(kind, kind)), len(spec.params), outputs(kind), kind.startswith("backward"),
+    )  # fmt: skip
 
 
 class Activation(Function, _Kind):
@@ -138,27 +140,36 @@ class Activation(Function, _Kind):
             self, spec.name, summary=spec.summary, latex=spec.latex, reference=spec.reference, notes=spec.notes,
             range=spec.range, aliases=spec.alias,
         )  # fmt: skip
-        kernels = {
-            kind: Kernel(
-                spec.name if kind == "value" else f"{spec.name}_{kind}",
-                f"{spec.name}: {spec.summary}", kind, tables, (spec.name, _PRINTED.get(kind, kind)), len(spec.params),
-                outputs(kind), kind.startswith("backward"),
-            )
-            for kind in kinds(spec)
-        }  # fmt: skip
+        self.tables = tables
+        kernels = {kind: kernel_of(spec, kind, tables) for kind in kinds(spec)}
         _Kind.__init__(self, spec, kernels["value"])
         self.backward_from_output: KindCall | None = None
         for kind, kernel in kernels.items():
             setattr(ufuncs, kernel.ufunc.__name__, kernel.ufunc)
             if kind != "value":
-                setattr(self, kind, KindCall(spec, kernel))
+                setattr(self, kind, KindCall(self, kernel))
+        self._describe()
+
+    def _describe(self) -> None:
+        """Take over what is known of the function."""
+        spec = self.spec
         self.params = dict(spec.params)
         self.call = "".join(["(x", *(f", {n}={d!r}" for n, d in spec.params.items()), ")"])
         for name in ("limits", "slopes", "kinks", "monotonic", "zero_centred", "saturates", "smoothness", "family"):
             setattr(self, name, getattr(spec, name))
 
+    @property
+    def title(self) -> str:
+        return self._title()
+
     def _docstring(self) -> str:
-        return _Kind._docstring(self)
+        return self._docstring_of(self)
+
+    def _docstring_of(self, call: _Kind) -> str:
+        """The docstring of a kind, or of itself, with an example."""
+        params = self.params.values()
+        found = call.ufunc(*sample(call.kind, lambda x: self.ufunc(x, *params)), *params)
+        return of_kind(self.spec, call.kind, found if isinstance(found, tuple) else (found,))
 
     def parameter_gradients(self, grad: Any, x: Any, *params: Any, **named: Any) -> dict[str, Any]:
         """Return the gradient by each parameter, summed to that parameter's shape.
@@ -205,7 +216,7 @@ class Activation(Function, _Kind):
         >>> fa.silu.info.extrema
         (Extremum(kind='minimum', x=-1.278464542761074, value=-0.2784645427610738),)
         """
-        return info(self.__name__)
+        return info(self)
 
     def plot(self, **how: Any) -> Any:
         """Draw the function and its derivative, as `fastact.plot` does, which see.
@@ -237,17 +248,25 @@ class Activation(Function, _Kind):
 class KindCall(_Kind):
     __doc__ = Documentation("The derivative, backward or value_and_derivative of an activation, called like a ufunc.")
 
-    def __init__(self, spec: Spec, kernel: Kernel) -> None:
-        super().__init__(spec, kernel)
+    def __init__(self, owner: Activation, kernel: Kernel) -> None:
+        super().__init__(owner.spec, kernel)
+        self.owner = owner
         self.__module__ = "fastact"
         self.__name__ = kernel.kind
-        self.__qualname__ = f"{spec.name}.{kernel.kind}"
+        self.__qualname__ = f"{owner.__name__}.{kernel.kind}"
+
+    @property
+    def title(self) -> str:
+        return self.owner._title(self.__name__)
 
     def __reduce__(self) -> tuple[Any, tuple[Any, str]]:
-        return getattr, (get(self.spec.name), self.__name__)
+        return getattr, (self.owner, self.__name__)
 
     def __repr__(self) -> str:
-        return f"<{self.__name__} of activation fastact.{self.spec.name}>"
+        return f"<{self.__name__} of activation {self.owner._title()}>"
+
+    def _docstring(self) -> str:
+        return self.owner._docstring_of(self)
 
 
 def signature(spec: Spec, arrays: tuple[str, ...]) -> inspect.Signature:

@@ -27,7 +27,7 @@ def kernel_of(name: str, kind: str) -> Any:
         parameters = list(function.params)
         by = kind.removeprefix(_BY)
         if by != kind and by in parameters:
-            kernel = partial(function.__name__, parameters.index(by), len(parameters))
+            kernel = partial(function, parameters.index(by))
         elif kind in kinds(function.spec):
             kernel = (function if kind == "value" else getattr(function, kind)).kernel
         else:

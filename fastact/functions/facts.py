@@ -181,12 +181,11 @@ def _plain(value: Any) -> Any:
 
 
 @cache
-def info(name: str) -> Info:
+def info(activation: Any) -> Info:
     """What is known of an activation; computed when it is first asked for."""
-    activation = get(name)
-    spec, curve, count = activation.spec, Curve(activation), operations(name)
+    spec, curve, count = activation.spec, Curve(activation), operations(activation.spec.name)
     return Info(
-        name=name, aliases=spec.alias, family=spec.family, summary=spec.summary, formula=spec.latex,
+        name=activation.__name__, aliases=spec.alias, family=spec.family, summary=spec.summary, formula=spec.latex,
         parameters=dict(spec.params), trained=spec.trained, domain=curve.domain, range=curve.range, limits=curve.limits,
         slopes=curve.slopes, asymptotes=curve.asymptotes, at_zero=float(curve.value(0.0)) + 0.0, mean=curve.mean,
         zero_centred=spec.zero_centred, monotonic=spec.monotonic, saturates=curve.saturates, saturated=curve.saturated,
@@ -252,8 +251,8 @@ def properties(functions: Iterable[Any] | None = None, *, as_frame: bool = False
     tanh  -1 to 1       yes        yes           soft, soft  smooth                     1  16.5
     gelu  -0.17 to inf  no         no            soft, no    smooth                 1.129    18
     """
-    names = sorted(REGISTRY) if functions is None else [_name("fastact.properties", f) for f in functions]
-    records = Table(info(name).record() for name in names)
+    chosen = map(get, sorted(REGISTRY)) if functions is None else [_known("fastact.properties", f) for f in functions]
+    records = Table(info(activation).record() for activation in chosen)
     if not as_frame:
         return records
     try:
@@ -264,12 +263,12 @@ def properties(functions: Iterable[Any] | None = None, *, as_frame: bool = False
     return pandas.DataFrame.from_records(list(records), index="name", columns=["name", *columns])
 
 
-def _name(title: str, function: Any) -> str:
+def _known(title: str, function: Any) -> Any:
     found = get(function) if isinstance(function, str) else function
-    name = getattr(found, "__name__", "")
-    if name not in REGISTRY or get(name) is not found:
-        raise TypeError(f"{title}: got {name or function!r}; expected an elementwise activation or its name")
-    return str(name)
+    if getattr(found, "kind", "") != "value" or not hasattr(found, "spec"):
+        name = getattr(found, "__name__", "") or repr(function)
+        raise TypeError(f"{title}: got {name}; expected an elementwise activation or its name")
+    return found
 
 
 def find(*, saturates: str | tuple[str, str] | None = None, **conditions: Any) -> list[str]:
@@ -310,7 +309,7 @@ def find(*, saturates: str | tuple[str, str] | None = None, **conditions: Any) -
         if name not in known:
             raise unknown_keyword(title, name, known)
         _check(title, name, wanted)
-    return [name for name in sorted(REGISTRY) if all(_holds(getattr(info(name), n), w) for n, w in conditions.items())]
+    return [name for name in sorted(REGISTRY) if all(_holds(getattr(info(get(name)), n), w) for n, w in conditions.items())]
 
 
 def _both(title: str, saturates: Any) -> Any:

@@ -14,7 +14,6 @@ import numpy as np
 
 from .._kernels import Kernel
 from ..arguments import broadcast_shape, narrowed, weak, work_dtype
-from ..cpu import levels
 from ..dispatch import require_cpu
 from .base import QUIET
 from .containers import Masked, mask_of
@@ -24,9 +23,11 @@ BLOCK = 1 << 16
 
 
 @cache
-def partial(name: str, index: int, nparams: int) -> Kernel:
+def partial(activation: Any, index: int) -> Kernel:
     """The partial derivative of an activation by its parameter number ``index``; the kernel holds the name of its ufunc."""
-    return Kernel(f"{name}_partial{index}", "", "partial", levels.tables(), (name, f"partial{index}"), nparams, 1, False)
+    name = activation.spec.name
+    key = name, f"partial{index}"
+    return Kernel(f"{name}_partial{index}", "", "partial", activation.tables, key, len(activation.spec.params), 1, False)
 
 
 @QUIET
@@ -55,7 +56,7 @@ def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -
     arrays = [np.broadcast_to(a.astype(work, copy=False), shape) for a in operands.values()]
     result = {}
     for index, name in enumerate(names):
-        ufunc = partial(activation.__name__, index, len(names)).ufunc
+        ufunc = partial(activation, index).ufunc
         result[name] = _reduce(ufunc, arrays, operands[name].shape, dtype)
     return result
 

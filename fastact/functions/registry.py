@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..arguments import folded, look_up
@@ -18,6 +19,13 @@ def register(functions: list[Any]) -> dict[str, Any]:
     BY_NAME.update(found)
     _FOLDED.update({folded(name): function for name, function in found.items()})
     return found
+
+
+def forget(names: Iterable[str]) -> None:
+    """Take names from the functions that have them: a user defines others of these names."""
+    for name in names:
+        BY_NAME.pop(name, None)
+        _FOLDED.pop(folded(name), None)
 
 
 def get(name: str) -> Any:

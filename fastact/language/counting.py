@@ -7,15 +7,17 @@ these a processor does faster is left out, so that the number says how long a fo
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
-from types import FunctionType
+from functools import lru_cache, partial
+from types import CodeType, FunctionType
 from typing import Any
 
 from . import atoms
 from .registry import PRIMITIVES, REGISTRY
 from .terms import Constant, Primitive
+from .text import Text, calls_in
 
 
 class _Symbol:
@@ -94,13 +96,51 @@ def _run(function: Callable[..., Any], precision: str, arguments: list[Any]) -> 
     names: dict[str, Any] = {}
     for name, value in function.__globals__.items():
         if isinstance(value, Primitive):
-            entry = PRIMITIVES.get((value.name, precision)) or PRIMITIVES[value.name, None]
-            names[name] = lambda *given, f=entry.function: _run(f, precision, list(given))
+            names[name] = _primitive(value.name, precision)
+        elif isinstance(value, tuple):  # an activation and its kind
+            names[name] = partial(_activation, *value, precision)
         elif name in atoms.ATOMS and value is getattr(atoms, name):
             names[name] = lambda *given, of=name: _of(of, *given)
         else:
             names[name] = _Constant(value) if isinstance(value, Constant) else value
     return FunctionType(function.__code__, names)(*arguments)
+
+
+def _primitive(name: str, precision: str) -> Callable[..., Any]:
+    entry = PRIMITIVES.get((name, precision)) or PRIMITIVES[name, None]
+    return lambda *given: _run(entry.function, precision, list(given))
+
+
+def _activation(name: str, kind: str, precision: str, *arguments: Any) -> Any:
+    """The result of a kind of an activation on symbols."""
+    spec = REGISTRY[name]
+    if kind == "second_derivative":
+        return _run(_function(spec.second[0]), precision, list(arguments))
+    index = {"value": 0, "derivative": 1}.get(kind)
+    results = _run(_function(spec.formula), precision, list(arguments))
+    return results[2 + int(kind.removeprefix("partial")) if index is None else index]
+
+
+def _function(formula: Any) -> Callable[..., Any]:
+    """A formula as a Python function; one that is a text becomes one."""
+    if not isinstance(formula, Text):
+        return formula
+    body: list[ast.stmt] = [
+        ast.Assign([ast.Name(targets[0], ast.Store()) if len(targets) == 1 else
+                    ast.Tuple([ast.Name(t, ast.Store()) for t in targets], ast.Store())], value)
+        for targets, value in formula.body
+    ]  # fmt: skip
+    body.append(ast.Return(ast.Tuple(formula.results, ast.Load())))
+    given = ast.arguments([], [ast.arg(a) for a in formula.arguments], None, [], [], None, [])
+    module = ast.fix_missing_locations(ast.Module([ast.FunctionDef("formula", given, body, [])], []))
+    code = next(c for c in compile(module, "<formula>", "exec").co_consts if isinstance(c, CodeType))
+    names: dict[str, Any] = dict(formula.globals)
+    for name in {c for e in [v for _, v in formula.body] + formula.results for c in calls_in([e])}:
+        if name in atoms.ATOMS:
+            names[name] = getattr(atoms, name)
+        else:
+            names[name] = tuple(name.split(".")) if "." in name else Primitive(name, formula.of, None)
+    return FunctionType(code, names)
 
 
 class _Constant:
@@ -114,7 +154,7 @@ class _Constant:
 @lru_cache
 def operations(name: str, precision: str = "float32") -> int:
     """The operations that the value of an activation takes in a precision, for one element."""
-    formula = REGISTRY[name].formula
+    formula = _function(REGISTRY[name].formula)
     arguments = [_Symbol((argument,)) for argument in ("x", *REGISTRY[name].params)]
     try:
         results = _run(formula, precision, arguments)

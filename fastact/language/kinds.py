@@ -9,6 +9,7 @@ ARRAYS = {
     "value": ("x",),
     "derivative": ("x",),
     "value_and_derivative": ("x",),
+    "second_derivative": ("x",),
     "backward": ("grad", "x"),
     "backward_from_output": ("grad", "y"),
     # of the gated units, which are made of activations
@@ -19,7 +20,8 @@ ARRAYS = {
 
 def kinds(spec: Spec) -> list[str]:
     """The kinds that an activation has."""
-    return [k for k in ARRAYS if not k.startswith("gated") and (k != "backward_from_output" or spec.inverse)]
+    needs = {"backward_from_output": spec.inverse, "second_derivative": spec.second}
+    return [k for k in ARRAYS if not k.startswith("gated") and needs.get(k, True)]
 
 
 def outputs(kind: str) -> int:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from .terms import SCALARS, FormulaError, Primitive, RowPass, where
 
@@ -20,7 +21,7 @@ class Spec:
     ----------
     name : str
         The canonical name (jax.nn's spelling).
-    formula : callable
+    formula : callable or Text
         The text that is compiled; never called.
     params : dict
         Parameter names and defaults, in the formula's order.
@@ -65,7 +66,7 @@ class Spec:
     """
 
     name: str
-    formula: Callable[..., Any]
+    formula: Any
     params: dict[str, float]
     alias: tuple[str, ...]
     latex: str
@@ -89,6 +90,7 @@ class Spec:
     variants: dict[str, dict[str, str]] = field(default_factory=dict)
     output_needs: dict[str, float] = field(default_factory=dict)
     inverse: list[Callable[..., Any]] = field(default_factory=list)
+    second: list[Any] = field(default_factory=list)
 
     def root(self, *params: float) -> float | None:
         """The root of the derivative at the parameters (their defaults, without any); None for none."""
@@ -137,7 +139,17 @@ def check(function: Callable[..., Any]) -> None:
         check_grammar(function)
 
 
-REGISTRY: dict[str, Spec] = {}
+class _Registry(dict[str, Spec]):
+    """The activations of the package by name. Those that users define are found by their names too, but not listed."""
+
+    def __init__(self) -> None:
+        self.defined: WeakValueDictionary[str, Spec] = WeakValueDictionary()
+
+    def __missing__(self, name: str) -> Spec:
+        return self.defined[name]
+
+
+REGISTRY = _Registry()
 ROW_PASSES: dict[str, RowPass] = {}
 #: Row-wise functions as one kernel: the passes that may be a row ahead, those that follow, and those of the results.
 ROW_KERNELS: dict[str, tuple[tuple[RowPass, ...], ...]] = {}

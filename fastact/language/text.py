@@ -31,9 +31,12 @@ def nearest(value: Fraction, precision: str) -> float:
     return min((s for s in steps if s - s == 0.0), key=lambda s: abs(Fraction(s) - value))
 
 
-@dataclass
+@dataclass(eq=False)
 class Text:
-    """A formula or primitive, parsed: assignments in order, then the returned expressions."""
+    """A formula or primitive, parsed: assignments in order, then the returned expressions.
+
+    A call in it is of an atom, of a primitive, or of a kind of an activation by a name with a point: ``gelu.derivative``.
+    """
 
     name: str
     arguments: list[str]
@@ -42,8 +45,10 @@ class Text:
     globals: dict[str, Any]
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> Text:
-        """Parse a checked function."""
+    def of(cls, function: Callable[..., Any] | Text) -> Text:
+        """Parse a checked function; a text is what it is."""
+        if isinstance(function, Text):
+            return function
         tree = tree_of(function)
         body = []
         for statement in tree.body:

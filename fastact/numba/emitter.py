@@ -27,6 +27,11 @@ def _text(function: Callable[..., Any]) -> Text:
     return Text.of(function)
 
 
+@cache
+def _slice(text: Text, start: int | None, stop: int | None) -> list[tuple[list[str], ast.expr]]:
+    return text.slice(text.results[start:stop])
+
+
 def emit(atoms: Atoms, name: str, kind: str, arguments: list[Value]) -> list[Value]:
     """Append the code of a kind of an activation and return its results.
 
@@ -53,10 +58,20 @@ def emit(atoms: Atoms, name: str, kind: str, arguments: list[Value]) -> list[Val
         return [atoms.mul(atoms.mul(slope, linear), grad), atoms.mul(value, grad)]
     elif kind == "backward":
         (slope,) = _emit(atoms, _text(spec.formula), arguments[1:], slice(1, 2))
+    elif kind == "second_derivative":
+        return _emit(atoms, _text(spec.second[0]), arguments, slice(None))
+    elif kind.startswith("partial"):
+        index = 2 + int(kind.removeprefix("partial"))
+        return _emit(atoms, _text(spec.formula), arguments, slice(index, index + 1))
     else:
         wanted = {"value": slice(0, 1), "derivative": slice(1, 2), "value_and_derivative": slice(0, 2)}[kind]
         return _emit(atoms, _text(spec.formula), arguments, wanted)
     return [atoms.mul(slope, arguments[0])]
+
+
+def emit_text(atoms: Atoms, text: Text, arguments: list[Value]) -> list[Value]:
+    """Append the code of all results of a text."""
+    return _emit(atoms, text, arguments, slice(None))
 
 
 def emit_pass(atoms: Atoms, entry: RowPass, arguments: list[Value]) -> list[Value]:
@@ -97,11 +112,12 @@ def _emit(atoms: Atoms, text: Text, arguments: list[Value], wanted: slice) -> li
                 values = [expression(a) for a in args]
                 if name in ATOMS:
                     return getattr(atoms, name)(*values)
-                parts = emit_primitive(atoms, name, values)
+                activation, _, kind = name.partition(".")
+                parts = emit(atoms, activation, kind, values) if kind else emit_primitive(atoms, name, values)
                 return parts[0] if len(parts) == 1 else parts
         raise AssertionError(ast.dump(node))
 
-    for targets, expr in text.slice(results):
+    for targets, expr in _slice(text, wanted.start, wanted.stop):
         value = expression(expr)
         scope.update(zip(targets, value, strict=True) if len(targets) > 1 else [(targets[0], value)])
     return [expression(r) for r in results]
