@@ -236,6 +236,9 @@ class Activation(Function, _Kind):
         **parameters: float | Sequence[float] | str,
     ) -> Any: ...
 
+class DefinedActivation(Activation):
+    source: str
+
 class RowFunction(Function):
     @property
     def on_gpu(self) -> bool: ...
@@ -307,6 +310,16 @@ class GradientFlow:
 
 def activations() -> list[str]: ...
 def clear_cache() -> None: ...
+@overload
+def define(
+    formula: str | Callable[..., Any], /, *, params: Mapping[str, float] | None = None, name: str | None = None,
+    alias: str | Sequence[str] = (), latex: str = "", notes: str = "", reference: str = "", cache: bool = False,
+) -> DefinedActivation: ...
+@overload
+def define(
+    *, params: Mapping[str, float] | None = None, name: str | None = None, alias: str | Sequence[str] = (), latex: str = "",
+    notes: str = "", reference: str = "", cache: bool = False,
+) -> Callable[[Callable[..., Any]], DefinedActivation]: ...
 def get_include() -> str: ...
 def diagnose(
     z: _Real, function: str | Activation, axis: _Axes = 0, *, saturation: float = ..., approximate: str = ..., **params: _Real

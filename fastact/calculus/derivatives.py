@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..language.registry import REGISTRY
-from .tree import Node, add, call, divide, is_condition, multiply, names, negative, number, select, subtract
+from .tree import Node, add, call, divide, is_condition, multiply, names, negative, nodes, number, select, subtract
 
 _TWO_OVER_ROOT_PI = 1.1283791670955126
 
@@ -65,11 +65,21 @@ def _derivative(node: Node, by: str, known: dict[Node, Node]) -> Node:
             return divide(subtract(parts[0], multiply(parts[1], node)), b)
         case "select", (condition, _, _):
             return select(condition, parts[1], parts[2])
+    if node.value == "damped":
+        slope, inner = node.args
+        return add(_chained(parts[0], inner), _chained(slope, parts[1]))
     total = zero
     for index, part in enumerate(parts):
         if not part.equals(0.0):
-            total = add(total, multiply(part, _partial(node, index)))
+            total = add(total, _chained(_partial(node, index), part))
     return total
+
+
+def _chained(slope: Node, inner: Node) -> Node:
+    """The product of a chain; where the inner derivative may overflow and the outer has vanished it is 0 and not NaN."""
+    if slope.is_number or not any(n.value in ("exp", "expm1") for n in nodes(inner)):
+        return multiply(inner, slope)
+    return call("damped", slope, inner)
 
 
 def _partial(node: Node, index: int) -> Node:

@@ -9,9 +9,10 @@ def recognised(root: Node) -> Node:
     """The expression with every part that is one of the functions below replaced by it."""
     found: dict[Node, Node] = {}
     for node in nodes(root):
-        found[node] = built(node, tuple(found[a] for a in node.args))
-        while (better := _better(found[node])) is not None:
-            found[node] = better
+        made = built(node, tuple(found[a] for a in node.args))
+        while (better := _better(made)) is not None:
+            made = better
+        found[node] = made
     return found[root]
 
 
@@ -42,8 +43,8 @@ def _better(node: Node) -> Node | None:
             if node.value == "log" and inner is not None:
                 return call("log1p", inner)
         case "-", (a, b):
-            if b.equals(1.0) and (u := _argument(a, "exp")) is not None:
-                return call("expm1", u)
+            if b.equals(1.0) and (v := _argument(a, "exp")) is not None:
+                return call("expm1", v)
         case "/", (a, b):
             return _of_quotient(a, b)
         case "*", (a, b):

@@ -110,7 +110,7 @@ def read(given: Any, params: dict[str, float], title: str) -> Formula:
     except (OSError, SyntaxError):
         found = []
     if len(found) > 1:  # lambdas in one line: by their columns
-        columns = [c for _, _, c, _ in code.co_positions() if c is not None]
+        columns = [c for _, _, c, end in code.co_positions() if c is not None and c != end]
         found = [n for n in found if n.col_offset <= min(columns) and max(columns) <= (n.end_col_offset or 0)] or found
     if len(found) != 1:
         raise FormulaError(f"{title}: the text of {code.co_name} cannot be found; give the formula as a text, 'x * sigmoid(x)'")

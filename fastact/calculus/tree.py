@@ -118,8 +118,9 @@ def multiply(a: Node, b: Node) -> Node:
         return negative(multiply(a, b.args[0]))
     if a.is_number and b.op == "*" and b.args[0].is_number:
         return multiply(multiply(a, b.args[0]), b.args[1])
-    if not a.is_number and b.op == "*" and b.args[0].is_number:  # numbers stand first
-        return multiply(b.args[0], multiply(a, b.args[1]))
+    for one, other in ((a, b), (b, a)):  # numbers stand first
+        if one.op == "*" and one.args[0].is_number and not other.is_number:
+            return multiply(one.args[0], multiply(one.args[1], other) if one is a else multiply(other, one.args[1]))
     return _node("*", a, b)
 
 

@@ -202,7 +202,7 @@ def written(name: str, arguments: Sequence[str], results: Sequence[Node], guarde
         Which results are NaN at an infinity although they have a limit: these are taken far out.
     """
     writer = _Writer()
-    wanted = tree.names(results[0])
+    wanted = {"x", *tree.names(results[0])}
     found: list[ast.expr] = []
     plain = {argument: ast.Name(argument, ast.Load()) for argument in arguments}
     for node, guard in zip(results, guarded, strict=True):

@@ -111,6 +111,12 @@ def erf(x):
 
 
 @primitive
+def damped(slope, inner):
+    """slope * inner, 0 where the slope has vanished."""
+    return select(slope == 0.0, slope, slope * inner)
+
+
+@primitive
 def ending(x):
     """x, or far out where it is infinite: what formulas are computed at that would give NaN at infinity."""
     return select(x - x == 0.0, x, select(x == x, copysign(far_point(x), x), x))

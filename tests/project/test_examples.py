@@ -1,5 +1,6 @@
 """The examples and the code of the documentation run (in a checkout; an installed package has none)."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -127,12 +128,16 @@ def test_encoder(example, monkeypatch):
     assert found["tokens_of"]("Unwanted café, xyz.", vocabulary) == [0, 3, 4, 5, 6, 2, 2, 7, 1]
 
 
+MARKED = re.compile(r"<!-- run by tests/project/test_examples.py -->\n```python\n(.*?)```", re.DOTALL)
+BLOCKS = [(page, i) for page in sorted(PAGES.glob("*.md")) for i, _ in enumerate(MARKED.findall(page.read_text("utf-8")))]
+
+
 @in_a_checkout
-@pytest.mark.parametrize("name", ["numba", "embedding"])
-def test_code_of_a_page_runs(name):
+@pytest.mark.parametrize(("page", "number"), BLOCKS, ids=[f"{page.stem} {number}" for page, number in BLOCKS])
+def test_code_of_a_page_runs(page, number, tmp_path):
     pytest.importorskip("numba")
     import fastact.numba  # noqa: F401  (for a directory that was not installed)
 
-    page = PAGES / f"{name}.md"
-    code = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
-    exec(compile(code, str(page), "exec"), {"__name__": "page"})
+    script = tmp_path / "block.py"
+    script.write_text(MARKED.findall(page.read_text("utf-8"))[number], "utf-8")
+    runpy.run_path(str(script))

@@ -31,6 +31,20 @@ def values(x16: Half, x32: Single, x64: Double) -> None:
     assert_type(fa.relu.ufunc, np.ufunc)
 
 
+def defined(x32: Single, x64: Double) -> None:
+    swish = fa.define("x * sigmoid(beta * x)", params={"beta": 1.5}, name="swish_of_mine", alias=("mine",))
+    assert_type(swish, fa.DefinedActivation)
+    assert_type(swish.source, str)
+    _ = swish(x32), swish.derivative(x64, 2.0), swish.backward(x32, x32, beta=2.0), swish.parameter_gradients(x64, x64)
+
+    @fa.define(params={"k": 2.0})
+    def scaled(x: Any, k: float) -> Any:
+        return k * x
+
+    assert_type(scaled, fa.DefinedActivation)
+    assert_type(fa.define("x * x"), fa.DefinedActivation)
+
+
 def scalars(s16: np.float16, s32: np.float32, s64: np.float64) -> None:
     assert_type(fa.gelu(1.0), np.float64)
     assert_type(fa.gelu(s16), np.float16)
