@@ -4,6 +4,6 @@
 other files have one text for both, built on either.
 """
 
-from . import exponential, float32, float64, hyperbolic, logistic, normal, parts, trigonometry
+from . import curvature, exponential, float32, float64, hyperbolic, logistic, normal, parts, trigonometry
 
-__all__ = ["exponential", "float32", "float64", "hyperbolic", "logistic", "normal", "parts", "trigonometry"]
+__all__ = ["curvature", "exponential", "float32", "float64", "hyperbolic", "logistic", "normal", "parts", "trigonometry"]

@@ -1,5 +1,6 @@
 """The examples and the code of the documentation run (in a checkout; an installed package has none)."""
 
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -128,11 +129,13 @@ def test_encoder(example, monkeypatch):
 
 
 @in_a_checkout
-@pytest.mark.parametrize("name", ["numba", "embedding"])
+@pytest.mark.parametrize("name", ["numba", "embedding", "second"])
 def test_code_of_a_page_runs(name):
     pytest.importorskip("numba")
     import fastact.numba  # noqa: F401  (for a directory that was not installed)
 
     page = PAGES / f"{name}.md"
-    code = page.read_text(encoding="utf-8").partition("```python\n")[2].partition("```")[0]
-    exec(compile(code, str(page), "exec"), {"__name__": "page"})
+    codes = re.findall(r"<!-- run by .*? -->\n```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert codes
+    for code in codes:
+        exec(compile(code, str(page), "exec"), {"__name__": "page"})
