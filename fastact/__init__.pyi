@@ -194,6 +194,7 @@ class Activation(Function, _Kind):
     value_and_derivative: _Kind
     backward: _Kind
     backward_from_output: _Kind | None
+    second_derivative: _Kind | None
     params: dict[str, float]
     limits: tuple[str, str]
     slopes: tuple[str, str]
@@ -204,6 +205,10 @@ class Activation(Function, _Kind):
     smoothness: Literal["C0", "C1", "C2", "discontinuous", "smooth"]
     def __call__(self, x: _Real, *args: Any, **kwargs: Any) -> Any: ...
     def parameter_gradients(self, grad: _Real, x: _Real, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
+    def backward_backward(
+        self, grad_grad: _Real, grad: _Real, x: _Real, *params: _Real, out: tuple[Any, Any] | None = None,
+        device: _Device = None, **named: Any,
+    ) -> tuple[Any, Any]: ...
     def low_level(self, *params: float, **named: float) -> Any: ...
     def plot(
         self, *, derivative: bool = True, ax: Any = None, xlim: tuple[float, float] | None = None, marks: bool = True,
@@ -460,6 +465,7 @@ class _PlainInvertible(_PlainCall, Activation):
     derivative: _PlainCall
     value_and_derivative: _PlainPair
     backward: _PlainBackward
+    second_derivative: _PlainCall
     backward_from_output: _PlainFromOutput
     def parameter_gradients(self, grad: Never, x: Never) -> dict[str, Any]: ...  # type: ignore[override]  # there are none
 
@@ -468,6 +474,7 @@ class _PlainActivation(_PlainCall, Activation):
     derivative: _PlainCall
     value_and_derivative: _PlainPair
     backward: _PlainBackward
+    second_derivative: _PlainCall
     backward_from_output: None
     def parameter_gradients(self, grad: Never, x: Never) -> dict[str, Any]: ...  # type: ignore[override]  # there are none
 
@@ -624,6 +631,7 @@ class _AlphaInvertible(_AlphaCall, Activation):
     derivative: _AlphaCall
     value_and_derivative: _AlphaPair
     backward: _AlphaBackward
+    second_derivative: _AlphaCall
     backward_from_output: _AlphaFromOutput
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, alpha: _Real = 1.0) -> dict[str, Any]: ...
@@ -653,6 +661,7 @@ class _AlphaActivation(_AlphaCall, Activation):
     derivative: _AlphaCall
     value_and_derivative: _AlphaPair
     backward: _AlphaBackward
+    second_derivative: _AlphaCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, alpha: _Real = 1.0) -> dict[str, Any]: ...
@@ -795,6 +804,7 @@ class _BActivation(_BCall, Activation):
     derivative: _BCall
     value_and_derivative: _BPair
     backward: _BBackward
+    second_derivative: _BCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, b: _Real = 4.0) -> dict[str, Any]: ...
@@ -937,6 +947,7 @@ class _AActivation(_ACall, Activation):
     derivative: _ACall
     value_and_derivative: _APair
     backward: _ABackward
+    second_derivative: _ACall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, a: _Real = 1.0) -> dict[str, Any]: ...
@@ -1154,6 +1165,7 @@ class _ABInvertible(_ABCall, Activation):
     derivative: _ABCall
     value_and_derivative: _ABPair
     backward: _ABBackward
+    second_derivative: _ABCall
     backward_from_output: _ABFromOutput
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, a: _Real = 1.0, b: _Real = 1.0) -> dict[str, Any]: ...
@@ -1394,6 +1406,7 @@ class _AlphaPAlphaNBetaEpsActivation(_AlphaPAlphaNBetaEpsCall, Activation):
     derivative: _AlphaPAlphaNBetaEpsCall
     value_and_derivative: _AlphaPAlphaNBetaEpsPair
     backward: _AlphaPAlphaNBetaEpsBackward
+    second_derivative: _AlphaPAlphaNBetaEpsCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, alpha_p: _Real = 0.8, alpha_n: _Real = 0.8, beta: _Real = 0.5, eps: _Real = -1e-06) -> dict[str, Any]: ...
@@ -1589,6 +1602,7 @@ class _BetaInvertible(_BetaCall, Activation):
     derivative: _BetaCall
     value_and_derivative: _BetaPair
     backward: _BetaBackward
+    second_derivative: _BetaCall
     backward_from_output: _BetaFromOutput
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, beta: _Real = 1.0) -> dict[str, Any]: ...
@@ -1618,6 +1632,7 @@ class _BetaActivation(_BetaCall, Activation):
     derivative: _BetaCall
     value_and_derivative: _BetaPair
     backward: _BetaBackward
+    second_derivative: _BetaCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, beta: _Real = 1.0) -> dict[str, Any]: ...
@@ -1744,6 +1759,7 @@ class _ApproximateActivation(_ApproximateCall, Activation):
     derivative: _ApproximateCall
     value_and_derivative: _ApproximatePair
     backward: _ApproximateBackward
+    second_derivative: _ApproximateCall
     backward_from_output: None
     def parameter_gradients(self, grad: Never, x: Never) -> dict[str, Any]: ...  # type: ignore[override]  # there are none
 
@@ -1897,6 +1913,7 @@ class _ThresholdAtActivation(_ThresholdAtCall, Activation):
     derivative: _ThresholdAtCall
     value_and_derivative: _ThresholdAtPair
     backward: _ThresholdAtBackward
+    second_derivative: _ThresholdAtCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, threshold: _Real = 0.0, at: _Real = 1.0) -> dict[str, Any]: ...
@@ -2076,6 +2093,7 @@ class _NegativeSlopeInvertible(_NegativeSlopeCall, Activation):
     derivative: _NegativeSlopeCall
     value_and_derivative: _NegativeSlopePair
     backward: _NegativeSlopeBackward
+    second_derivative: _NegativeSlopeCall
     backward_from_output: _NegativeSlopeFromOutput
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, negative_slope: _Real = 0.01) -> dict[str, Any]: ...
@@ -2218,6 +2236,7 @@ class _WeightActivation(_WeightCall, Activation):
     derivative: _WeightCall
     value_and_derivative: _WeightPair
     backward: _WeightBackward
+    second_derivative: _WeightCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, weight: _Real = 0.25) -> dict[str, Any]: ...
@@ -2392,6 +2411,7 @@ class _ThresholdValueActivation(_ThresholdValueCall, Activation):
     derivative: _ThresholdValueCall
     value_and_derivative: _ThresholdValuePair
     backward: _ThresholdValueBackward
+    second_derivative: _ThresholdValueCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, threshold: _Real = 0.0, value: _Real = 0.0) -> dict[str, Any]: ...
@@ -2632,6 +2652,7 @@ class _X0Y0SlopeLeftSlopeRightActivation(_X0Y0SlopeLeftSlopeRightCall, Activatio
     derivative: _X0Y0SlopeLeftSlopeRightCall
     value_and_derivative: _X0Y0SlopeLeftSlopeRightPair
     backward: _X0Y0SlopeLeftSlopeRightBackward
+    second_derivative: _X0Y0SlopeLeftSlopeRightCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, x0: _Real = 1.0, y0: _Real = 1.0, slope_left: _Real = 1.0, slope_right: _Real = -1.0) -> dict[str, Any]: ...
@@ -2888,6 +2909,7 @@ class _TRARTLALActivation(_TRARTLALCall, Activation):
     derivative: _TRARTLALCall
     value_and_derivative: _TRARTLALPair
     backward: _TRARTLALBackward
+    second_derivative: _TRARTLALCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, t_r: _Real = 1.0, a_r: _Real = 1.0, t_l: _Real = 0.0, a_l: _Real = 0.2) -> dict[str, Any]: ...
@@ -3080,6 +3102,7 @@ class _ScaleBiasActivation(_ScaleBiasCall, Activation):
     derivative: _ScaleBiasCall
     value_and_derivative: _ScaleBiasPair
     backward: _ScaleBiasBackward
+    second_derivative: _ScaleBiasCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, scale: _Real = 0.8944271909999159, bias: _Real = -0.4472135954999579) -> dict[str, Any]: ...
@@ -3299,6 +3322,7 @@ class _MinValMaxValInvertible(_MinValMaxValCall, Activation):
     derivative: _MinValMaxValCall
     value_and_derivative: _MinValMaxValPair
     backward: _MinValMaxValBackward
+    second_derivative: _MinValMaxValCall
     backward_from_output: _MinValMaxValFromOutput
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, min_val: _Real = -1.0, max_val: _Real = 1.0) -> dict[str, Any]: ...
@@ -3518,6 +3542,7 @@ class _SlopeOffsetInvertible(_SlopeOffsetCall, Activation):
     derivative: _SlopeOffsetCall
     value_and_derivative: _SlopeOffsetPair
     backward: _SlopeOffsetBackward
+    second_derivative: _SlopeOffsetCall
     backward_from_output: _SlopeOffsetFromOutput
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, slope: _Real = 0.16666666666666666, offset: _Real = 0.5) -> dict[str, Any]: ...
@@ -3662,6 +3687,7 @@ class _LambdActivation(_LambdCall, Activation):
     derivative: _LambdCall
     value_and_derivative: _LambdPair
     backward: _LambdBackward
+    second_derivative: _LambdCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, lambd: _Real = 0.5) -> dict[str, Any]: ...
@@ -3836,6 +3862,7 @@ class _LambdBiasActivation(_LambdBiasCall, Activation):
     derivative: _LambdBiasCall
     value_and_derivative: _LambdBiasPair
     backward: _LambdBiasBackward
+    second_derivative: _LambdBiasCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, lambd: _Real = 0.5, bias: _Real = 0.0) -> dict[str, Any]: ...
@@ -4012,6 +4039,7 @@ class _AlphaBetaActivation(_AlphaBetaCall, Activation):
     derivative: _AlphaBetaCall
     value_and_derivative: _AlphaBetaPair
     backward: _AlphaBetaBackward
+    second_derivative: _AlphaBetaCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, alpha: _Real = 1.7159, beta: _Real = 0.6666666666666666) -> dict[str, Any]: ...
@@ -4156,6 +4184,7 @@ class _CapActivation(_CapCall, Activation):
     derivative: _CapCall
     value_and_derivative: _CapPair
     backward: _CapBackward
+    second_derivative: _CapCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, cap: _Real = 50.0) -> dict[str, Any]: ...
@@ -4330,6 +4359,7 @@ class _MuSigmaActivation(_MuSigmaCall, Activation):
     derivative: _MuSigmaCall
     value_and_derivative: _MuSigmaPair
     backward: _MuSigmaBackward
+    second_derivative: _MuSigmaCall
     backward_from_output: None
     @overload
     def parameter_gradients(self, grad: _Unknown, x: _Real, mu: _Real = 0.7071067811865476, sigma: _Real = 0.28209479177387814) -> dict[str, Any]: ...

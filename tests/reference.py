@@ -8,7 +8,7 @@ with more bits; results hold at least 160 bits (48 digits), or `mp.prec` where t
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from mpmath import mp, mpf
@@ -38,6 +38,7 @@ class Reference:
     no_limit: tuple[str, ...] = ()  # kinds that oscillate: NaN at +-inf
     negative_zero: bool = False  # the value at -inf is an exact zero, written -0.0
     keeps_zero_sign: bool = False  # value(-0.0) is -0.0
+    second_derivative: Callable | None = None
 
 
 REFERENCE: dict[str, Reference] = {}
@@ -279,7 +280,7 @@ _define("star_relu", lambda x, s, b: s * max(x, 0) ** 2 + b, lambda x, s, b: 2 *
         params={"scale": 0.8944271909999159, "bias": -0.4472135954999579})
 _define("snake", lambda x, a: x + sin(a * x) ** 2 / a, lambda x, a: 1 + sin(2 * a * x),
         lambda x, a: x * sin(2 * a * x) / a - (sin(a * x) / a) ** 2, params={"a": 1.0},
-        guard=4 * GUARD, no_limit=("derivative", "partial0"))
+        guard=4 * GUARD, no_limit=("derivative", "partial0", "second_derivative"))
 _define("bent_identity", lambda x: (sqrt(x**2 + 1) - 1) / 2 + x,
         lambda x: x / (2 * sqrt(x**2 + 1)) + 1, small=1)
 _define("gaussian", lambda x: exp(-(x**2)), lambda x: -2 * x * exp(-(x**2)))
@@ -310,6 +311,82 @@ _define("isru", lambda x, a: x / sqrt(1 + a * x**2), lambda x, a: 1 / sqrt(1 + a
 _define("isrlu", lambda x, a: x if x >= 0 else x / sqrt(1 + a * x**2),
         lambda x, a: 1 if x >= 0 else 1 / sqrt(1 + a * x**2) ** 3,
         lambda x, a: 0 if x >= 0 else isru_by_alpha(x, a), params={"alpha": 1.0})
+
+# --- second derivatives by x ----------------------------------------------------------------------
+
+def _second(name, function, small=0, large=0, guard=GUARD):
+    reference = REFERENCE[name]
+    call = _guarded(function, tuple(reference.params.values()), small, large, guard)
+    REFERENCE[name] = replace(reference, second_derivative=call)
+
+def d2sig(z):
+    return dsig(z) * (1 - 2 * sig(z))
+
+def tanh_bend(x):
+    return -2 * tanh(x) * sech(x) ** 2
+
+def swish_bend(x, b):
+    """(x sigma(b x))''."""
+    return 2 * b * dsig(b * x) + b**2 * x * d2sig(b * x)
+
+def tanh_gate_bend(x, u, du, d2u):
+    """(x tanh(u(x)))''."""
+    return sech(u) ** 2 * (2 * du + x * d2u) + x * tanh_bend(u) * du**2
+
+def gelu_bend(x):
+    return density(x) * (2 - x**2)
+
+def gelu_tanh_bend(x):
+    u, du, d2u = gelu_inner(x), sqrt(2 / mp.pi) * (1 + 3 * CUBIC * x**2), sqrt(2 / mp.pi) * 6 * CUBIC * x
+    return sech(u) ** 2 * du + x / 2 * (sech(u) ** 2 * d2u + tanh_bend(u) * du**2)
+
+def serf_bend(x):
+    s = softplus(x)
+    return 2 / sqrt(mp.pi) * exp(-(s**2)) * (2 * sig(x) + x * (dsig(x) - 2 * s * sig(x) ** 2))
+
+for _name in ("identity", "step", "sign", "relu", "relu6", "leaky_relu", "prelu", "threshold", "thresholded_relu", "reflu",
+              "srelu", "hard_tanh", "hard_sigmoid", "sparse_sigmoid", "soft_shrink", "hard_shrink", "shrink"):
+    _second(_name, lambda x, *params: 0)
+_second("squared_relu", lambda x: 2 if x > 0 else 0)
+_second("star_relu", lambda x, s, b: 2 * s if x > 0 else 0)
+_second("smelu", lambda x, b: 1 / (2 * b) if -b < x < b else 0)
+_second("sparse_plus", lambda x: mpf(0.5) if -1 < x < 1 else 0)
+_second("hard_swish", lambda x: mpf(1) / 3 if -3 < x < 3 else 0)
+_second("hard_elish", lambda x: 0 if abs(x) >= 1 else 1 if x >= 0 else exp(x) * (x + 3) / 2)
+_second("elu", lambda x, a: 0 if x > 0 else a * exp(x))
+_second("selu", lambda x: 0 if x > 0 else SELU_SCALE * SELU_ALPHA * exp(x))
+_second("celu", lambda x, a: 0 if x > 0 else exp(x / a) / a)
+_second("pelu", lambda x, a, b: 0 if x > 0 else a / b**2 * exp(x / b))
+_second("xielu", lambda x, p, n, b, eps: 2 * p if x > 0 else n * exp(x) if x <= eps else 0)
+_second("elish", lambda x: swish_bend(x, 1) if x >= 0 else exp(x) * (sig(x) + 2 * dsig(x)) + expm1(x) * d2sig(x))
+_second("exponential", exp)
+_second("log1mexp", lambda x: -exp(x) / expm1(x) ** 2 if x > 0 else -mp.inf if x == 0 else mp.nan)
+_second("softsign", lambda x: -2 * mp.sign(x) / (1 + abs(x)) ** 3)
+_second("isru", lambda x, a: -3 * a * x / sqrt(1 + a * x**2) ** 5)
+_second("isrlu", lambda x, a: -3 * a * x / sqrt(1 + a * x**2) ** 5 if x < 0 else 0)
+_second("squareplus", lambda x, b: b / (2 * sqrt(x**2 + b) ** 3))
+_second("bent_identity", lambda x: 1 / (2 * sqrt(x**2 + 1) ** 3))
+_second("dish", lambda x: (2 - x**2) / (2 * sqrt(x**2 + 1) ** 5))
+_second("arctan", lambda x: -2 * x / (1 + x**2) ** 2)
+_second("gaussian", lambda x: (4 * x**2 - 2) * exp(-(x**2)))
+_second("snake", lambda x, a: 2 * a * cos(2 * a * x), guard=4 * GUARD)
+_second("sigmoid", d2sig, small=1)
+_second("log_sigmoid", lambda x: -dsig(x))
+_second("tanh", tanh_bend)
+_second("tanh_shrink", lambda x: -tanh_bend(x))
+_second("scaled_tanh", lambda x, a, b: a * b**2 * tanh_bend(b * x))
+_second("softcap", lambda x, c: tanh_bend(x / c) / c)
+_second("laplace", lambda x, m, s: -(x - m) / s**3 * density((x - m) / s), small=3, large=3)
+_second("softplus", lambda x, b: b * dsig(b * x))
+_second("lisht", lambda x: tanh_gate_bend(x, x, 1, 0))
+_second("silu", swish_bend)
+_second("quick_gelu", lambda x: swish_bend(x, QUICK))
+_second("gelu", gelu_bend)
+_second("gelu_tanh", gelu_tanh_bend)
+_second("mish", lambda x: tanh_gate_bend(x, softplus(x), sig(x), dsig(x)))
+_second("serf", serf_bend)
+_second("phish", lambda x: tanh_gate_bend(x, gelu(x), gelu_slope(x), gelu_bend(x)))
+_second("telu", lambda x: 0 if x > 12 else tanh_gate_bend(x, exp(x), exp(x), exp(x)))
 # fmt: on
 
 

@@ -43,7 +43,7 @@ def load():
     findings, stale = [], set()
     marks = {}
     for path in sorted(FOLDER.glob("*.json")):
-        for finding in json.loads(path.read_text(encoding="utf-8")):
+        for finding in json.loads(path.read_text(encoding="utf-8")) if path.name != "second.json" else []:
             name, dtype = finding["function"], finding["dtype"]
             if name in REGISTRY and (name, dtype) not in marks:
                 marks[name, dtype] = digest(REGISTRY[name], dtype)
@@ -119,6 +119,29 @@ def whole(findings):
     ]  # fmt: skip
 
 
+def second():
+    """The section on second derivatives, from what tools/second.py measured."""
+    path = FOLDER / "second.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    found = [f for f in found if f["formula"] == digest(REGISTRY[f["function"]], f["dtype"], second=True)]
+    if not found:
+        return []
+    lines = [
+        "## Second derivatives", "",
+        "Within 8 ULP; near roots, where the terms of a formula cancel, in ULP of what the last column says if that is more. "
+        f"Default parameters, {found[0]['level'].removeprefix('x86-64-')}; float32 against the float64 kernels, float64 against "
+        f"mpmath: {sum(f['count'] for f in found):,} inputs in all, by `python tools/second.py`. Those that are 0 everywhere are "
+        "left out.", "", "| function | float32 | float64 | at least |", "|---|---|---|---|",
+    ]  # fmt: skip
+    for name in sorted(REGISTRY):
+        both = {f["dtype"]: f for f in found if f["function"] == name}
+        if any(f["max_ulp"] for f in both.values()):
+            cells = (f"{f['max_ulp']:.2f} at {f['witness_hex']}" if f else "–" for f in map(both.get, ("float32", "float64")))
+            least = REGISTRY[name].second_least.replace("|", r"\|")
+            lines.append(f"| {name} | {' | '.join(cells)} | {f'`{least}`' if least else ''} |")
+    return [*lines, ""]
+
+
 def page():
     """The text of docs/accuracy.md."""
     findings, stale = load()
@@ -135,6 +158,7 @@ def page():
             lines += whole(mine)
             lines += table(findings, dtype, [(short, own(level, True if (dtype, short) == ("float32", "v4") else None))
                                              for level, short in LEVELS.items()])  # fmt: skip
+    lines += second()
     others = [f for f in findings if f["library"]]
     versions = {f["library"]: f["library_version"] for f in others}
     for dtype in ("float32", "float64") if others else ():

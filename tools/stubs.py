@@ -220,6 +220,7 @@ class Activation(Function, _Kind):
     value_and_derivative: _Kind
     backward: _Kind
     backward_from_output: _Kind | None
+    second_derivative: _Kind | None
     params: dict[str, float]
     limits: tuple[str, str]
     slopes: tuple[str, str]
@@ -230,6 +231,10 @@ class Activation(Function, _Kind):
     smoothness: {smoothness}
     def __call__(self, x: _Real, *args: Any, **kwargs: Any) -> Any: ...
     def parameter_gradients(self, grad: _Real, x: _Real, *args: Any, **kwargs: Any) -> dict[str, Any]: ...
+    def backward_backward(
+        self, grad_grad: _Real, grad: _Real, x: _Real, *params: _Real, out: tuple[Any, Any] | None = None,
+        device: _Device = None, **named: Any,
+    ) -> tuple[Any, Any]: ...
     def low_level(self, *params: float, **named: float) -> Any: ...
     def plot(
         self, *, derivative: bool = True, ax: Any = None, xlim: tuple[float, float] | None = None, marks: bool = True,
@@ -537,6 +542,7 @@ def elementwise() -> Iterator[tuple[str, list[str], list[str]]]:
         for kind, name in (("value_and_derivative", "Pair"), ("backward", "Backward")):
             lines += class_text(stem + name, "_Kind", kind_lines(spec, kind))
         attributes = [f"    derivative: {stem}Call", f"    value_and_derivative: {stem}Pair", f"    backward: {stem}Backward"]
+        attributes += [f"    second_derivative: {stem}Call"] if all(s.second for s in specs) else []
         inverse = [s for s in specs if s.inverse]
         if inverse:
             lines += class_text(f"{stem}FromOutput", "_Kind", kind_lines(spec, "backward_from_output"))
@@ -699,7 +705,7 @@ def names_of_ufuncs() -> str:
 
 def names_for_numba() -> str:
     """fastact/numba/__init__.pyi."""
-    listed = [k for k in ARRAYS if not k.startswith("gated")]
+    listed = [k for k in ARRAYS if any(k in kinds(spec) for spec in REGISTRY.values())]
     kind, of_one = (f"Literal[{', '.join(map(quoted, ks))}]" for ks in (listed, [k for k in listed if outputs(k) == 1]))
     lines = [
         '"""Types of fastact.numba; written by tools/generate.py, do not edit."""', "",

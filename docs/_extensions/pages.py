@@ -28,7 +28,10 @@ from fastact.functions.stochastic import FUNCTIONS as STOCHASTIC
 
 DOCS = Path(__file__).resolve().parents[1]
 ROOT = DOCS.parent
-METHODS = ("derivative", "value_and_derivative", "backward", "backward_from_output", "parameter_gradients")
+METHODS = (
+    "derivative", "value_and_derivative", "backward", "backward_from_output", "second_derivative", "backward_backward",
+    "parameter_gradients",
+)  # fmt: skip
 DTYPES = ("float32", "float64")
 FAMILIES = {
     "rectifiers": "Rectifiers, steps and shrinks", "gated": "Gated by themselves", "exponential": "Exponential",

@@ -5,6 +5,9 @@ texts here are compiled (fastact/cpu/printer.py), so they read like the paper an
 textbook form would cancel or overflow, a comment derives the form that does not.
 """
 
-from . import algebraic, bell, exponential, gated, rectifiers, rowwise, sigmoids, softplus, sparse
+from . import algebraic, bell, exponential, gated, rectifiers, rowwise, second, second_pieces, sigmoids, softplus, sparse
 
-__all__ = ["algebraic", "bell", "exponential", "gated", "rectifiers", "rowwise", "sigmoids", "softplus", "sparse"]
+__all__ = [
+    "algebraic", "bell", "exponential", "gated", "rectifiers", "rowwise", "second", "second_pieces", "sigmoids", "softplus",
+    "sparse",
+]  # fmt: skip

@@ -214,6 +214,7 @@ def log1mexp_from_output(y):
     latex=r"f(x) = x \sigma(x) \text{ if } x \ge 0 \text{ else } (e^x - 1) \sigma(x)", range=("-0.172", "inf"),
     limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"), smoothness="C1",
     bound=4.0, slope_root="-0.88137358701954302523",
+    second_least="((abs(x - 2.4) < 1) | (abs(x + 1.72) < 0.7)) / 16",
     reference="Basirat and Roth 2018, The quest for the golden activation function, arXiv:1808.00783.",
 )  # fmt: skip
 def elish(x):

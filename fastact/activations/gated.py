@@ -36,6 +36,7 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
     limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
     notes="For |beta| below 1e-8 (float32; 1e-100 in float64) the left tail beyond |beta x| = 128 (800) stays where it was.",
     slope_root="-1.2784645427610737951 / beta", slope_absolute="abs(x - root) < 1 / abs(beta)", trained=("beta",),
+    second_least="abs(beta) / 16 * (abs(abs(beta * x) - 2.4) < 1)",
     reference="Elfwing, Uchibe and Doya 2017, arXiv:1702.03118; Ramachandran, Zoph and Le 2017, arXiv:1710.05941 (beta).",
 )  # fmt: skip
 def silu(x, beta):
@@ -53,6 +54,7 @@ def silu(x, beta):
     latex=r"f(x) = x \sigma(1.702 x)", range=("-0.1636", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
     saturates=("soft", "no"),
     slope_root="-0.7511542554412889513",
+    second_least="(abs(abs(x) - 1.41) < 0.6) / 8",
     reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
 )  # fmt: skip
 def quick_gelu(x):
@@ -94,6 +96,7 @@ def gelu(x):
     alias=("gelu_new", "gelu_pytorch_tanh", "gelu_fast"), range=("-0.17", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
     monotonic=False, saturates=("soft", "no"),
     bound=4.0, slope_root="-0.75246142207101625849",
+    second_least="(abs(abs(x) - 1.42) < 0.6) / 8",
     reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
 )  # fmt: skip
 def gelu_tanh(x):
@@ -119,6 +122,7 @@ def gelu_tanh(x):
     latex=r"f(x) = x \tanh(\log(1 + e^x))", range=("-0.3088", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
     monotonic=False, saturates=("soft", "no"),
     bound=4.0, slope_root="-1.1924312145154952121",
+    second_least="((abs(x - 1.49) < 0.7) | (abs(x + 2.26) < 0.7)) / 16",
     reference="Misra 2019, Mish, arXiv:1908.08681.",
 )  # fmt: skip
 def mish(x):
@@ -152,6 +156,7 @@ def mish(x):
     latex=r"f(x) = x \operatorname{erf}(\log(1 + e^x))", range=("-0.3484", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"),
     monotonic=False, saturates=("soft", "no"),
     bound=4.0, slope_root="-1.1930599689281879662",
+    second_least="((abs(x - 1.1) < 0.5) | (abs(x + 2.26) < 0.7)) / 8",
     reference="Nag and Bhattacharyya 2021, SERF: towards better training of deep neural networks, arXiv:2108.09598.",
 )  # fmt: skip
 def serf(x):
@@ -186,6 +191,7 @@ def serf(x):
     latex=r"f(x) = x \tanh(\operatorname{gelu}(x))", range=("0", "inf"), limits=("0", "inf"), slopes=("0", "1"),
     monotonic=False, saturates=("soft", "no"),
     bound=4.0, slope_root="-1.1954312013879124569",
+    second_least="((abs(x - 1.2) < 0.6) | (abs(x + 0.47) < 0.3) | (abs(x + 1.88) < 0.6)) / 4",
     reference="Naveen 2022, Phish: a novel hyper-optimizable activation function.",
 )  # fmt: skip
 def phish(x):
@@ -231,6 +237,7 @@ def phish(x):
     latex=r"f(x) = x \tanh(e^x)", range=("-0.3533", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
     saturates=("soft", "no"),
     bound=4.0, slope_root="-1.0788600584646240567",
+    second_least="((abs(x - 0.7) < 0.4) | (abs(x + 2.07) < 0.7)) / 8",
     reference="Fernandez and Mali 2024, Stable and robust deep learning by TeLU, arXiv:2412.20269.",
 )  # fmt: skip
 def telu(x):

@@ -83,6 +83,7 @@ def tanh_shrink(x):
 
 @activation(
     latex=r"f(x) = x \tanh(x)", range=("0", "inf"), limits=("inf", "inf"), slopes=("-1", "1"), monotonic=False,
+    second_least="(abs(abs(x) - 1.2) < 0.5) / 4",
     reference="Roy et al. 2019, LiSHT: non-parametric linearly scaled hyperbolic tangent, arXiv:1901.05894.",
 )  # fmt: skip
 def lisht(x):

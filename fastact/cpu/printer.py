@@ -52,6 +52,7 @@ class Printer:
         self.head: list[str] = []  # what is declared beside the atoms
         self.lines: list[str] = []
         self.table: list[str] = []
+        self.shared: dict[str, str] = {}  # entries of the table, by the name of a formula of x alone
 
     # -- expressions ---------------------------------------------------------------------------
 
@@ -153,8 +154,11 @@ class Printer:
 
     def block(
         self, key: str, text: Text, results: list[ast.expr], params: list[str], kind: str, vary: bool, grad: bool = False
-    ) -> None:
-        """Print one kernel: ``outputs[j][i] = results[j](x[i], params)`` for i < n, times ``grad[i]`` in a backward pass."""
+    ) -> str:
+        """Print one kernel: ``outputs[j][i] = results[j](x[i], params)`` for i < n, times ``grad[i]`` in a backward pass.
+
+        Returns its entry in the table.
+        """
         name = f"b_{key}_{kind}" + ("_v" if vary else "")
         body = text.slice(results)
         used = {n for _, e in body for n in names_in(e)} | {n for r in results for n in names_in(r)}
@@ -178,6 +182,7 @@ class Printer:
         self.lines += [*lines, "", ""]
         entry = f"<size_t> &{name}, {self.cost(body, results)}"
         self.table.append(f'    table["{key}", "{kind}", {vary}] = ({entry})')
+        return entry
 
     def activation(self, spec: Spec) -> None:
         """Print the kernels of an activation."""
@@ -202,6 +207,16 @@ class Printer:
         for kind, text, results in texts:
             for vary in (False, True) if spec.params else (False,):
                 self.block(spec.name, text, results, list(spec.params), kind, vary, grad=True)
+
+    def second(self, spec: Spec) -> None:
+        """Print the second derivative; one of x alone is printed once, for all activations and parameters that it is of."""
+        for text in map(Text.of, spec.second):
+            for vary in (False, True) if spec.params else (False,):
+                if text.name in self.shared:
+                    self.table.append(f'    table["{spec.name}", "second_derivative", {vary}] = ({self.shared[text.name]})')
+                else:
+                    entry = self.block(spec.name, text, text.results, list(spec.params), "second_derivative", vary)
+                    self.shared |= {text.name: entry} if len(text.arguments) == 1 else {}
 
     def finished(self) -> str:
         """The module's text, of all that has been printed."""
@@ -230,11 +245,12 @@ def module_text(precision: str, specs: Sequence[Spec]) -> str:
     for spec in specs:
         printer.activation(spec)
         printer.backward(spec)
+        printer.second(spec)
     return printer.finished()
 
 
-def digest(spec: Spec, precision: str) -> str:
-    """A mark of what values and derivatives are made of: as long as it stays, so do they at one ISA level."""
+def digest(spec: Spec, precision: str, second: bool = False) -> str:
+    """A mark of what values and derivatives, or second ones, are made of: as long as it stays, so do they at one ISA level."""
     printer = Printer(precision)
-    printer.activation(spec)
+    (printer.second if second else printer.activation)(spec)
     return hashlib.sha256("\n".join(printer.lines).encode()).hexdigest()[:12]

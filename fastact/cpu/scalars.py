@@ -1,4 +1,4 @@
-"""Prints formulas as a C header: each function and derivative as an inline function of one number and the parameters."""
+"""Prints formulas as a C header: each function with two derivatives as inline functions of one number and the parameters."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from .printer import _CLAMP, Printer, _clamp
 _HEAD = """\
 /* Printed by fastact/cpu/scalars.py from fastact/activations; do not edit.
  *
- * Each function of one number as an inline function: fa_gelu_f32(x), fa_gelu_derivative_f32(x), fa_elu_f64(x, alpha), for C
- * (from C99 on) and C++. The arithmetic is that of the kernels; for their bits compile with -ffp-contract=off and with the
- * processor's fused multiply-add (-march=x86-64-v3, say), and never with -ffast-math: NaN and infinities are results. */
+ * Each function of one number as an inline function: fa_gelu_f32(x), fa_gelu_derivative_f32(x),
+ * fa_gelu_second_derivative_f32(x), fa_elu_f64(x, alpha), for C (from C99 on) and C++. The arithmetic is that of the
+ * kernels; for their bits compile with -ffp-contract=off and with the processor's fused multiply-add (-march=x86-64-v3,
+ * say), and never with -ffast-math: NaN and infinities are results. */
 #ifndef FASTACT_SCALARS_H
 #define FASTACT_SCALARS_H
 
@@ -80,6 +81,8 @@ class Scalars(Printer):
         text = Text.of(spec.formula)
         self.function(spec, "", text, text.results[0])
         self.function(spec, "_derivative", text, text.results[1])
+        for second in map(Text.of, spec.second):
+            self.function(spec, "_second_derivative", second, second.results[0])
 
     def finished(self) -> str:
         text = _CLAMP.sub(_clamp, "\n".join(self.lines)).replace(f"<{self.type}>", f"({self.type})").replace("1e999", "INFINITY")

@@ -14,7 +14,7 @@ from ..calculus.latex import latex_of
 from ..calculus.notation import Formula, read
 from ..calculus.sketch import Sketch
 from ..calculus.writing import written
-from ..language.registry import Spec
+from ..language.registry import Formulas, Spec
 from ..language.terms import FormulaError
 from ..numba.evaluation import evaluated
 
@@ -51,7 +51,7 @@ class Definition:
             name=key, formula=text, params=params, alias=options["alias"],
             latex=options["latex"] or latex_of(formula.results[0]), summary=formula.summary or f"Defined as {formula.source}.",
             notes=options["notes"], reference=options["reference"], family="defined", trained=(), bound=math.nan, slope_root="",
-            slope_absolute="", value_absolute="", second=list(seconds), **sketch.found(),
+            slope_absolute="", value_absolute="", second=Formulas(seconds), **sketch.found(),
         )  # fmt: skip
 
 

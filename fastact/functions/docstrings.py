@@ -28,12 +28,18 @@ _KINDS = {
         "Gradient by the input of {name}, from its output: no transcendental, and x need not be kept.",
         ["grad", "y"], "g", "``grad * f'(x)`` where ``y = f(x)``.",
     ),
+    "second_derivative": ("Second derivative of {name} by x.", ["x"], "d", "``f''(x)``, of the broadcast shape."),
 }  # fmt: skip
 
 #: Where examples are computed.
 SAMPLE = -2.0, 2.0, 5
 _GIVEN = {"x": "x", "grad": f"np.ones({SAMPLE[2]})", "y": "y"}
 
+_SECOND = (
+    "Where it jumps it is that of the side whose derivative is taken there (softsign's, which is odd, is 0 at 0), and nothing is "
+    "added for jumps of the value or the derivative: what is linear in pieces has 0 everywhere. Error in float32 and float64: "
+    "within 8 units in the last place"
+)
 _SATURATED = (
     "Where y has saturated (rounded to a limit of the function) the derivative is that at the limit: a tail "
     "that `derivative` still resolves is lost here."
@@ -82,6 +88,9 @@ def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...]) -> str:
     notes = [f"Formula: :math:`{spec.latex}`", spec.notes]
     if kind == "backward_from_output":
         notes.append(_SATURATED)
+    if kind == "second_derivative":
+        least = f", near its roots of max(\\|f''(x)\\|, {spec.second_least})" if spec.second_least else ""
+        notes.append(f"{_SECOND}{least}.")
     raises = "TypeError\n    For complex, object, string, structured or extended-precision input."
     if kind == "backward_from_output" and spec.output_needs:
         needs = ", ".join(f"{n} less than {least:g}" for n, least in spec.output_needs.items())

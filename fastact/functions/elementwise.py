@@ -25,6 +25,7 @@ from .general import bind, general
 from .gradients import parameter_gradients
 from .plots import plot
 from .registry import get, register
+from .second import backward_backward
 
 #: What the printer calls a kind where that differs.
 _PRINTED = {"value_and_derivative": "both"}
@@ -127,6 +128,8 @@ class Activation(Function, _Kind):
         ``backward(grad, x, *parameters)``: ``grad * derivative(x)``, fused.
     backward_from_output : callable or None
         ``backward_from_output(grad, y, *parameters)``, where the derivative is a function of the output.
+    second_derivative : callable or None
+        ``second_derivative(x, *parameters)``: the second derivative by x.
     ufunc : numpy.ufunc
         The ufunc underneath; derivative and the others have theirs.
     aliases, params, latex, range, limits, slopes, kinks, monotonic, zero_centred, saturates, smoothness, reference
@@ -144,6 +147,7 @@ class Activation(Function, _Kind):
         kernels = {kind: kernel_of(spec, kind, tables) for kind in kinds(spec)}
         _Kind.__init__(self, spec, kernels["value"])
         self.backward_from_output: KindCall | None = None
+        self.second_derivative: KindCall | None = None
         for kind, kernel in kernels.items():
             setattr(ufuncs, kernel.ufunc.__name__, kernel.ufunc)
             if kind != "value":
@@ -205,6 +209,50 @@ class Activation(Function, _Kind):
         array([-3., -3., -3.])
         """
         return parameter_gradients(self, grad, x, bind(self, params, named))
+
+    def backward_backward(
+        self, grad_grad: Any, grad: Any, x: Any, *params: Any, out: Any = None, device: Any = None, **named: Any
+    ) -> tuple[Any, Any]:
+        """Return the gradients of ``backward(grad, x)``, which is ``grad * f'(x)``: double backward.
+
+        Parameters
+        ----------
+        grad_grad : array_like
+            Gradient by the result of ``backward``, broadcast against the other arrays.
+        grad, x : array_like
+            What ``backward`` was called with.
+        *params, **named : array_like
+            The parameters as in the call; defaults where left out.
+        out : tuple of two numpy.ndarray or None, optional
+            Where the results go; they may be arguments.
+        device : {"cpu", "cuda"}, optional
+            Where NumPy arrays are computed; see docs/cuda.md.
+
+        Returns
+        -------
+        by_grad, by_x : numpy.ndarray
+            ``grad_grad * f'(x)`` and ``grad_grad * grad * f''(x)``, both of the shape that all arguments broadcast to. The
+            latter is multiplied in the order in which no product overflows or underflows unless the result does.
+
+        Raises
+        ------
+        TypeError
+            For arguments that are not real numbers, containers that are no arrays, an unsuitable `out`.
+        ValueError
+            If shapes do not broadcast, or `out` has another one.
+
+        Examples
+        --------
+        The product of the Hessian of ``f(w) = sum(gelu(x * w))`` with a vector v:
+
+        >>> import numpy as np
+        >>> import fastact as fa
+        >>> x, w, v = np.array([1.0, 2.0, 3.0]), np.array([0.5, -0.25, 0.1]), np.array([1.0, 0.0, -1.0])
+        >>> by_grad, by_z = fa.gelu.backward_backward(x * v, np.ones(3), x * w)
+        >>> by_z * x
+        array([ 0.61612083,  0.        , -6.55640556])
+        """
+        return backward_backward(self, (grad_grad, grad, x), params, named, out, device)
 
     @property
     def info(self) -> Info:

@@ -29,10 +29,10 @@ typedef struct {
 
     /* The kernel of a name or alias; NULL: there is none. Takes the GIL; keep what it returns.
      *
-     * Elementwise functions have the kinds "value", "derivative", "value_and_derivative", "backward", "backward_from_output"
-     * and, for a parameter, "derivative_by_alpha", in all three dtypes. softmax, log_softmax, softmin, log_softmin, softmax1,
-     * logsumexp, hardmax, sparsemax and entmax15 have "value" and, but for logsumexp and hardmax, "backward", in float32 and
-     * float64. */
+     * Elementwise functions have the kinds "value", "derivative", "value_and_derivative", "backward", "backward_from_output",
+     * "second_derivative" and, for a parameter, "derivative_by_alpha", in all three dtypes. softmax, log_softmax, softmin,
+     * log_softmin, softmax1, logsumexp, hardmax, sparsemax and entmax15 have "value" and, but for logsumexp and hardmax,
+     * "backward", in float32 and float64. */
     const fa_kernel *(*find)(const char *name, const char *kind, int dtype);
 
     /* The number of parameters of an elementwise kernel, in the order of the documentation; -1: it is one of rows. */

@@ -115,7 +115,8 @@ def _activation(name: str, kind: str, precision: str, *arguments: Any) -> Any:
     """The result of a kind of an activation on symbols."""
     spec = REGISTRY[name]
     if kind == "second_derivative":
-        return _run(_function(spec.second[0]), precision, list(arguments))
+        formula = _function(spec.second[0])
+        return _run(formula, precision, list(arguments[: formula.__code__.co_argcount]))
     index = {"value": 0, "derivative": 1}.get(kind)
     results = _run(_function(spec.formula), precision, list(arguments))
     return results[2 + int(kind.removeprefix("partial")) if index is None else index]

@@ -9,9 +9,11 @@ ARRAYS = {
     "value": ("x",),
     "derivative": ("x",),
     "value_and_derivative": ("x",),
-    "second_derivative": ("x",),
     "backward": ("grad", "x"),
     "backward_from_output": ("grad", "y"),
+    "second_derivative": ("x",),
+    # of an activation with a second derivative, made of the others
+    "backward_backward": ("grad_grad", "grad", "x"),
     # of the gated units, which are made of activations
     "gated": ("gate", "linear"),
     "gated_backward": ("grad", "gate", "linear"),
@@ -19,11 +21,11 @@ ARRAYS = {
 
 
 def kinds(spec: Spec) -> list[str]:
-    """The kinds that an activation has."""
-    needs = {"backward_from_output": spec.inverse, "second_derivative": spec.second}
-    return [k for k in ARRAYS if not k.startswith("gated") and needs.get(k, True)]
+    """The kinds that an activation has kernels for."""
+    depend = {"backward_from_output": spec.inverse, "second_derivative": spec.second, "backward_backward": ()}
+    return [k for k in ARRAYS if not k.startswith("gated") and depend.get(k, True)]
 
 
 def outputs(kind: str) -> int:
     """How many results a kind has."""
-    return 2 if kind in ("value_and_derivative", "gated_backward") else 1
+    return 2 if kind in ("value_and_derivative", "backward_backward", "gated_backward") else 1

@@ -13,6 +13,16 @@ from weakref import WeakValueDictionary
 from .terms import SCALARS, FormulaError, Primitive, RowPass, where
 
 
+class Formulas(list[Any]):
+    """Formulas of a kind, none or one; to call it is to register one, so that it is a decorator."""
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Register a formula."""
+        check(function)
+        self.append(function)
+        return function
+
+
 @dataclass(frozen=True)
 class Spec:
     """One activation: its formula and everything that is known of it.
@@ -57,6 +67,12 @@ class Spec:
         as if it were at least 1/4. With a root the default is "abs(x - root) < 1".
     value_absolute : str
         The same of the value.
+    second : Formulas
+        The second derivative by x, if there is one: ``@gelu.second`` registers ``f(x, *params)``, or ``f(x)`` where it depends
+        on no parameter.
+    second_least : str
+        What the second derivative counts as at least in its bound, an expression in x and the parameters that is 0 away from
+        its roots; "" for nothing.
     output_needs : dict
         The least values of parameters for which the derivative is a function of the output.
     reference : str
@@ -90,7 +106,8 @@ class Spec:
     variants: dict[str, dict[str, str]] = field(default_factory=dict)
     output_needs: dict[str, float] = field(default_factory=dict)
     inverse: list[Callable[..., Any]] = field(default_factory=list)
-    second: list[Any] = field(default_factory=list)
+    second: Formulas = field(default_factory=Formulas)
+    second_least: str = ""
 
     def root(self, *params: float) -> float | None:
         """The root of the derivative at the parameters (their defaults, without any); None for none."""
@@ -100,6 +117,10 @@ class Spec:
         """Where among x the bound of the value or the derivative is absolute; None for nowhere."""
         text = {"value": self.value_absolute, "derivative": self.slope_absolute}.get(kind, "")
         return self._eval(text, params, x=x, root=self.root(*params)) if text else None
+
+    def least(self, x: Any, *params: float) -> Any:
+        """What the second derivative at x counts as at least in its bound."""
+        return self._eval(self.second_least or "0 * abs(x)", params, x=x)
 
     def number(self, text: str, *params: float) -> float:
         """What a string of range, limits or slopes stands for at the parameters (their defaults, without any)."""
@@ -187,6 +208,7 @@ def activation(
     value_absolute: str = "",
     variants: dict[str, dict[str, str]] | None = None,
     output_needs: dict[str, float] | None = None,
+    second_least: str = "",
 ) -> Callable[[Callable[..., Any]], Spec]:
     """Register a formula as an activation; the fields are those of `Spec`."""
 
@@ -209,7 +231,7 @@ def activation(
             zero_centred=zero_centred, trained=trained, saturates=saturates, smoothness=smoothness,
             bound=bound, slope_root=slope_root, slope_absolute=slope_absolute or ("abs(x - root) < 1" if slope_root else ""),
             value_absolute=value_absolute, reference=reference, family=function.__module__.rpartition(".")[2],
-            variants=variants or {}, output_needs=output_needs or {},
+            variants=variants or {}, output_needs=output_needs or {}, second_least=second_least,
         )
         REGISTRY[name] = spec
         return spec

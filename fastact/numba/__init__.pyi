@@ -2,417 +2,511 @@
 
 from typing import Any, Literal, type_check_only
 
-def function(name: str, kind: Literal["value", "derivative", "value_and_derivative", "second_derivative", "backward", "backward_from_output"] = "value") -> Any: ...
-def ufunc(name: str, kind: Literal["value", "derivative", "second_derivative", "backward", "backward_from_output"] = "value") -> Any: ...
+def function(name: str, kind: Literal["value", "derivative", "value_and_derivative", "backward", "backward_from_output", "second_derivative"] = "value") -> Any: ...
+def ufunc(name: str, kind: Literal["value", "derivative", "backward", "backward_from_output", "second_derivative"] = "value") -> Any: ...
 
 softsign: Any
 softsign_derivative: Any
 softsign_value_and_derivative: Any
 softsign_backward: Any
 softsign_backward_from_output: Any
+softsign_second_derivative: Any
 elliot: Any
 elliot_derivative: Any
 elliot_value_and_derivative: Any
 elliot_backward: Any
 elliot_backward_from_output: Any
+elliot_second_derivative: Any
 isru: Any
 isru_derivative: Any
 isru_value_and_derivative: Any
 isru_backward: Any
 isru_backward_from_output: Any
+isru_second_derivative: Any
 isrlu: Any
 isrlu_derivative: Any
 isrlu_value_and_derivative: Any
 isrlu_backward: Any
+isrlu_second_derivative: Any
 squareplus: Any
 squareplus_derivative: Any
 squareplus_value_and_derivative: Any
 squareplus_backward: Any
+squareplus_second_derivative: Any
 bent_identity: Any
 bent_identity_derivative: Any
 bent_identity_value_and_derivative: Any
 bent_identity_backward: Any
+bent_identity_second_derivative: Any
 dish: Any
 dish_derivative: Any
 dish_value_and_derivative: Any
 dish_backward: Any
+dish_second_derivative: Any
 arctan: Any
 arctan_derivative: Any
 arctan_value_and_derivative: Any
 arctan_backward: Any
+arctan_second_derivative: Any
 atan: Any
 atan_derivative: Any
 atan_value_and_derivative: Any
 atan_backward: Any
+atan_second_derivative: Any
 gaussian: Any
 gaussian_derivative: Any
 gaussian_value_and_derivative: Any
 gaussian_backward: Any
+gaussian_second_derivative: Any
 rbf: Any
 rbf_derivative: Any
 rbf_value_and_derivative: Any
 rbf_backward: Any
+rbf_second_derivative: Any
 gaussian_activation: Any
 gaussian_activation_derivative: Any
 gaussian_activation_value_and_derivative: Any
 gaussian_activation_backward: Any
+gaussian_activation_second_derivative: Any
 snake: Any
 snake_derivative: Any
 snake_value_and_derivative: Any
 snake_backward: Any
+snake_second_derivative: Any
 exponential: Any
 exponential_derivative: Any
 exponential_value_and_derivative: Any
 exponential_backward: Any
 exponential_backward_from_output: Any
+exponential_second_derivative: Any
 exp: Any
 exp_derivative: Any
 exp_value_and_derivative: Any
 exp_backward: Any
 exp_backward_from_output: Any
+exp_second_derivative: Any
 elu: Any
 elu_derivative: Any
 elu_value_and_derivative: Any
 elu_backward: Any
 elu_backward_from_output: Any
+elu_second_derivative: Any
 selu: Any
 selu_derivative: Any
 selu_value_and_derivative: Any
 selu_backward: Any
 selu_backward_from_output: Any
+selu_second_derivative: Any
 celu: Any
 celu_derivative: Any
 celu_value_and_derivative: Any
 celu_backward: Any
 celu_backward_from_output: Any
+celu_second_derivative: Any
 pelu: Any
 pelu_derivative: Any
 pelu_value_and_derivative: Any
 pelu_backward: Any
 pelu_backward_from_output: Any
+pelu_second_derivative: Any
 parametric_elu: Any
 parametric_elu_derivative: Any
 parametric_elu_value_and_derivative: Any
 parametric_elu_backward: Any
 parametric_elu_backward_from_output: Any
+parametric_elu_second_derivative: Any
 xielu: Any
 xielu_derivative: Any
 xielu_value_and_derivative: Any
 xielu_backward: Any
+xielu_second_derivative: Any
 log1mexp: Any
 log1mexp_derivative: Any
 log1mexp_value_and_derivative: Any
 log1mexp_backward: Any
 log1mexp_backward_from_output: Any
+log1mexp_second_derivative: Any
 elish: Any
 elish_derivative: Any
 elish_value_and_derivative: Any
 elish_backward: Any
+elish_second_derivative: Any
 hard_elish: Any
 hard_elish_derivative: Any
 hard_elish_value_and_derivative: Any
 hard_elish_backward: Any
+hard_elish_second_derivative: Any
 silu: Any
 silu_derivative: Any
 silu_value_and_derivative: Any
 silu_backward: Any
+silu_second_derivative: Any
 swish: Any
 swish_derivative: Any
 swish_value_and_derivative: Any
 swish_backward: Any
+swish_second_derivative: Any
 sil: Any
 sil_derivative: Any
 sil_value_and_derivative: Any
 sil_backward: Any
+sil_second_derivative: Any
 quick_gelu: Any
 quick_gelu_derivative: Any
 quick_gelu_value_and_derivative: Any
 quick_gelu_backward: Any
+quick_gelu_second_derivative: Any
 gelu: Any
 gelu_derivative: Any
 gelu_value_and_derivative: Any
 gelu_backward: Any
+gelu_second_derivative: Any
 gelu_python: Any
 gelu_python_derivative: Any
 gelu_python_value_and_derivative: Any
 gelu_python_backward: Any
+gelu_python_second_derivative: Any
 gelu_tanh: Any
 gelu_tanh_derivative: Any
 gelu_tanh_value_and_derivative: Any
 gelu_tanh_backward: Any
+gelu_tanh_second_derivative: Any
 gelu_new: Any
 gelu_new_derivative: Any
 gelu_new_value_and_derivative: Any
 gelu_new_backward: Any
+gelu_new_second_derivative: Any
 gelu_pytorch_tanh: Any
 gelu_pytorch_tanh_derivative: Any
 gelu_pytorch_tanh_value_and_derivative: Any
 gelu_pytorch_tanh_backward: Any
+gelu_pytorch_tanh_second_derivative: Any
 gelu_fast: Any
 gelu_fast_derivative: Any
 gelu_fast_value_and_derivative: Any
 gelu_fast_backward: Any
+gelu_fast_second_derivative: Any
 mish: Any
 mish_derivative: Any
 mish_value_and_derivative: Any
 mish_backward: Any
+mish_second_derivative: Any
 serf: Any
 serf_derivative: Any
 serf_value_and_derivative: Any
 serf_backward: Any
+serf_second_derivative: Any
 phish: Any
 phish_derivative: Any
 phish_value_and_derivative: Any
 phish_backward: Any
+phish_second_derivative: Any
 telu: Any
 telu_derivative: Any
 telu_value_and_derivative: Any
 telu_backward: Any
+telu_second_derivative: Any
 hard_swish: Any
 hard_swish_derivative: Any
 hard_swish_value_and_derivative: Any
 hard_swish_backward: Any
+hard_swish_second_derivative: Any
 hardswish: Any
 hardswish_derivative: Any
 hardswish_value_and_derivative: Any
 hardswish_backward: Any
+hardswish_second_derivative: Any
 hard_silu: Any
 hard_silu_derivative: Any
 hard_silu_value_and_derivative: Any
 hard_silu_backward: Any
+hard_silu_second_derivative: Any
 identity: Any
 identity_derivative: Any
 identity_value_and_derivative: Any
 identity_backward: Any
 identity_backward_from_output: Any
+identity_second_derivative: Any
 linear: Any
 linear_derivative: Any
 linear_value_and_derivative: Any
 linear_backward: Any
 linear_backward_from_output: Any
+linear_second_derivative: Any
 step: Any
 step_derivative: Any
 step_value_and_derivative: Any
 step_backward: Any
+step_second_derivative: Any
 heaviside: Any
 heaviside_derivative: Any
 heaviside_value_and_derivative: Any
 heaviside_backward: Any
+heaviside_second_derivative: Any
 binary_step: Any
 binary_step_derivative: Any
 binary_step_value_and_derivative: Any
 binary_step_backward: Any
+binary_step_second_derivative: Any
 perceptron: Any
 perceptron_derivative: Any
 perceptron_value_and_derivative: Any
 perceptron_backward: Any
+perceptron_second_derivative: Any
 sign: Any
 sign_derivative: Any
 sign_value_and_derivative: Any
 sign_backward: Any
+sign_second_derivative: Any
 signum: Any
 signum_derivative: Any
 signum_value_and_derivative: Any
 signum_backward: Any
+signum_second_derivative: Any
 relu: Any
 relu_derivative: Any
 relu_value_and_derivative: Any
 relu_backward: Any
 relu_backward_from_output: Any
+relu_second_derivative: Any
 rectifier: Any
 rectifier_derivative: Any
 rectifier_value_and_derivative: Any
 rectifier_backward: Any
 rectifier_backward_from_output: Any
+rectifier_second_derivative: Any
 ramp: Any
 ramp_derivative: Any
 ramp_value_and_derivative: Any
 ramp_backward: Any
 ramp_backward_from_output: Any
+ramp_second_derivative: Any
 relu6: Any
 relu6_derivative: Any
 relu6_value_and_derivative: Any
 relu6_backward: Any
 relu6_backward_from_output: Any
+relu6_second_derivative: Any
 leaky_relu: Any
 leaky_relu_derivative: Any
 leaky_relu_value_and_derivative: Any
 leaky_relu_backward: Any
 leaky_relu_backward_from_output: Any
+leaky_relu_second_derivative: Any
 lrelu: Any
 lrelu_derivative: Any
 lrelu_value_and_derivative: Any
 lrelu_backward: Any
 lrelu_backward_from_output: Any
+lrelu_second_derivative: Any
 prelu: Any
 prelu_derivative: Any
 prelu_value_and_derivative: Any
 prelu_backward: Any
+prelu_second_derivative: Any
 parametric_relu: Any
 parametric_relu_derivative: Any
 parametric_relu_value_and_derivative: Any
 parametric_relu_backward: Any
+parametric_relu_second_derivative: Any
 threshold: Any
 threshold_derivative: Any
 threshold_value_and_derivative: Any
 threshold_backward: Any
+threshold_second_derivative: Any
 thresholded_relu: Any
 thresholded_relu_derivative: Any
 thresholded_relu_value_and_derivative: Any
 thresholded_relu_backward: Any
+thresholded_relu_second_derivative: Any
 trec: Any
 trec_derivative: Any
 trec_value_and_derivative: Any
 trec_backward: Any
+trec_second_derivative: Any
 squared_relu: Any
 squared_relu_derivative: Any
 squared_relu_value_and_derivative: Any
 squared_relu_backward: Any
 squared_relu_backward_from_output: Any
+squared_relu_second_derivative: Any
 relu2: Any
 relu2_derivative: Any
 relu2_value_and_derivative: Any
 relu2_backward: Any
 relu2_backward_from_output: Any
+relu2_second_derivative: Any
 relu_squared: Any
 relu_squared_derivative: Any
 relu_squared_value_and_derivative: Any
 relu_squared_backward: Any
 relu_squared_backward_from_output: Any
+relu_squared_second_derivative: Any
 reflu: Any
 reflu_derivative: Any
 reflu_value_and_derivative: Any
 reflu_backward: Any
+reflu_second_derivative: Any
 reflected_linear_unit: Any
 reflected_linear_unit_derivative: Any
 reflected_linear_unit_value_and_derivative: Any
 reflected_linear_unit_backward: Any
+reflected_linear_unit_second_derivative: Any
 srelu: Any
 srelu_derivative: Any
 srelu_value_and_derivative: Any
 srelu_backward: Any
+srelu_second_derivative: Any
 s_shaped_relu: Any
 s_shaped_relu_derivative: Any
 s_shaped_relu_value_and_derivative: Any
 s_shaped_relu_backward: Any
+s_shaped_relu_second_derivative: Any
 star_relu: Any
 star_relu_derivative: Any
 star_relu_value_and_derivative: Any
 star_relu_backward: Any
+star_relu_second_derivative: Any
 smelu: Any
 smelu_derivative: Any
 smelu_value_and_derivative: Any
 smelu_backward: Any
+smelu_second_derivative: Any
 sparse_plus: Any
 sparse_plus_derivative: Any
 sparse_plus_value_and_derivative: Any
 sparse_plus_backward: Any
+sparse_plus_second_derivative: Any
 hard_tanh: Any
 hard_tanh_derivative: Any
 hard_tanh_value_and_derivative: Any
 hard_tanh_backward: Any
 hard_tanh_backward_from_output: Any
+hard_tanh_second_derivative: Any
 hard_sigmoid: Any
 hard_sigmoid_derivative: Any
 hard_sigmoid_value_and_derivative: Any
 hard_sigmoid_backward: Any
 hard_sigmoid_backward_from_output: Any
+hard_sigmoid_second_derivative: Any
 sparse_sigmoid: Any
 sparse_sigmoid_derivative: Any
 sparse_sigmoid_value_and_derivative: Any
 sparse_sigmoid_backward: Any
 sparse_sigmoid_backward_from_output: Any
+sparse_sigmoid_second_derivative: Any
 soft_shrink: Any
 soft_shrink_derivative: Any
 soft_shrink_value_and_derivative: Any
 soft_shrink_backward: Any
+soft_shrink_second_derivative: Any
 soft_threshold: Any
 soft_threshold_derivative: Any
 soft_threshold_value_and_derivative: Any
 soft_threshold_backward: Any
+soft_threshold_second_derivative: Any
 hard_shrink: Any
 hard_shrink_derivative: Any
 hard_shrink_value_and_derivative: Any
 hard_shrink_backward: Any
+hard_shrink_second_derivative: Any
 hard_threshold: Any
 hard_threshold_derivative: Any
 hard_threshold_value_and_derivative: Any
 hard_threshold_backward: Any
+hard_threshold_second_derivative: Any
 shrink: Any
 shrink_derivative: Any
 shrink_value_and_derivative: Any
 shrink_backward: Any
+shrink_second_derivative: Any
 sigmoid: Any
 sigmoid_derivative: Any
 sigmoid_value_and_derivative: Any
 sigmoid_backward: Any
 sigmoid_backward_from_output: Any
+sigmoid_second_derivative: Any
 logistic: Any
 logistic_derivative: Any
 logistic_value_and_derivative: Any
 logistic_backward: Any
 logistic_backward_from_output: Any
+logistic_second_derivative: Any
 expit: Any
 expit_derivative: Any
 expit_value_and_derivative: Any
 expit_backward: Any
 expit_backward_from_output: Any
+expit_second_derivative: Any
 log_sigmoid: Any
 log_sigmoid_derivative: Any
 log_sigmoid_value_and_derivative: Any
 log_sigmoid_backward: Any
 log_sigmoid_backward_from_output: Any
+log_sigmoid_second_derivative: Any
 logsigmoid: Any
 logsigmoid_derivative: Any
 logsigmoid_value_and_derivative: Any
 logsigmoid_backward: Any
 logsigmoid_backward_from_output: Any
+logsigmoid_second_derivative: Any
 tanh: Any
 tanh_derivative: Any
 tanh_value_and_derivative: Any
 tanh_backward: Any
 tanh_backward_from_output: Any
+tanh_second_derivative: Any
 tanh_shrink: Any
 tanh_shrink_derivative: Any
 tanh_shrink_value_and_derivative: Any
 tanh_shrink_backward: Any
+tanh_shrink_second_derivative: Any
 tanhshrink: Any
 tanhshrink_derivative: Any
 tanhshrink_value_and_derivative: Any
 tanhshrink_backward: Any
+tanhshrink_second_derivative: Any
 lisht: Any
 lisht_derivative: Any
 lisht_value_and_derivative: Any
 lisht_backward: Any
+lisht_second_derivative: Any
 scaled_tanh: Any
 scaled_tanh_derivative: Any
 scaled_tanh_value_and_derivative: Any
 scaled_tanh_backward: Any
+scaled_tanh_second_derivative: Any
 lecun_tanh: Any
 lecun_tanh_derivative: Any
 lecun_tanh_value_and_derivative: Any
 lecun_tanh_backward: Any
+lecun_tanh_second_derivative: Any
 softcap: Any
 softcap_derivative: Any
 softcap_value_and_derivative: Any
 softcap_backward: Any
+softcap_second_derivative: Any
 soft_cap: Any
 soft_cap_derivative: Any
 soft_cap_value_and_derivative: Any
 soft_cap_backward: Any
+soft_cap_second_derivative: Any
 logit_softcap: Any
 logit_softcap_derivative: Any
 logit_softcap_value_and_derivative: Any
 logit_softcap_backward: Any
+logit_softcap_second_derivative: Any
 laplace: Any
 laplace_derivative: Any
 laplace_value_and_derivative: Any
 laplace_backward: Any
+laplace_second_derivative: Any
 softplus: Any
 softplus_derivative: Any
 softplus_value_and_derivative: Any
 softplus_backward: Any
 softplus_backward_from_output: Any
+softplus_second_derivative: Any
 
 @type_check_only
 class _Ufuncs:
@@ -420,315 +514,409 @@ class _Ufuncs:
     softsign_derivative: Any
     softsign_backward: Any
     softsign_backward_from_output: Any
+    softsign_second_derivative: Any
     elliot: Any
     elliot_derivative: Any
     elliot_backward: Any
     elliot_backward_from_output: Any
+    elliot_second_derivative: Any
     isru: Any
     isru_derivative: Any
     isru_backward: Any
     isru_backward_from_output: Any
+    isru_second_derivative: Any
     isrlu: Any
     isrlu_derivative: Any
     isrlu_backward: Any
+    isrlu_second_derivative: Any
     squareplus: Any
     squareplus_derivative: Any
     squareplus_backward: Any
+    squareplus_second_derivative: Any
     bent_identity: Any
     bent_identity_derivative: Any
     bent_identity_backward: Any
+    bent_identity_second_derivative: Any
     dish: Any
     dish_derivative: Any
     dish_backward: Any
+    dish_second_derivative: Any
     arctan: Any
     arctan_derivative: Any
     arctan_backward: Any
+    arctan_second_derivative: Any
     atan: Any
     atan_derivative: Any
     atan_backward: Any
+    atan_second_derivative: Any
     gaussian: Any
     gaussian_derivative: Any
     gaussian_backward: Any
+    gaussian_second_derivative: Any
     rbf: Any
     rbf_derivative: Any
     rbf_backward: Any
+    rbf_second_derivative: Any
     gaussian_activation: Any
     gaussian_activation_derivative: Any
     gaussian_activation_backward: Any
+    gaussian_activation_second_derivative: Any
     snake: Any
     snake_derivative: Any
     snake_backward: Any
+    snake_second_derivative: Any
     exponential: Any
     exponential_derivative: Any
     exponential_backward: Any
     exponential_backward_from_output: Any
+    exponential_second_derivative: Any
     exp: Any
     exp_derivative: Any
     exp_backward: Any
     exp_backward_from_output: Any
+    exp_second_derivative: Any
     elu: Any
     elu_derivative: Any
     elu_backward: Any
     elu_backward_from_output: Any
+    elu_second_derivative: Any
     selu: Any
     selu_derivative: Any
     selu_backward: Any
     selu_backward_from_output: Any
+    selu_second_derivative: Any
     celu: Any
     celu_derivative: Any
     celu_backward: Any
     celu_backward_from_output: Any
+    celu_second_derivative: Any
     pelu: Any
     pelu_derivative: Any
     pelu_backward: Any
     pelu_backward_from_output: Any
+    pelu_second_derivative: Any
     parametric_elu: Any
     parametric_elu_derivative: Any
     parametric_elu_backward: Any
     parametric_elu_backward_from_output: Any
+    parametric_elu_second_derivative: Any
     xielu: Any
     xielu_derivative: Any
     xielu_backward: Any
+    xielu_second_derivative: Any
     log1mexp: Any
     log1mexp_derivative: Any
     log1mexp_backward: Any
     log1mexp_backward_from_output: Any
+    log1mexp_second_derivative: Any
     elish: Any
     elish_derivative: Any
     elish_backward: Any
+    elish_second_derivative: Any
     hard_elish: Any
     hard_elish_derivative: Any
     hard_elish_backward: Any
+    hard_elish_second_derivative: Any
     silu: Any
     silu_derivative: Any
     silu_backward: Any
+    silu_second_derivative: Any
     swish: Any
     swish_derivative: Any
     swish_backward: Any
+    swish_second_derivative: Any
     sil: Any
     sil_derivative: Any
     sil_backward: Any
+    sil_second_derivative: Any
     quick_gelu: Any
     quick_gelu_derivative: Any
     quick_gelu_backward: Any
+    quick_gelu_second_derivative: Any
     gelu: Any
     gelu_derivative: Any
     gelu_backward: Any
+    gelu_second_derivative: Any
     gelu_python: Any
     gelu_python_derivative: Any
     gelu_python_backward: Any
+    gelu_python_second_derivative: Any
     gelu_tanh: Any
     gelu_tanh_derivative: Any
     gelu_tanh_backward: Any
+    gelu_tanh_second_derivative: Any
     gelu_new: Any
     gelu_new_derivative: Any
     gelu_new_backward: Any
+    gelu_new_second_derivative: Any
     gelu_pytorch_tanh: Any
     gelu_pytorch_tanh_derivative: Any
     gelu_pytorch_tanh_backward: Any
+    gelu_pytorch_tanh_second_derivative: Any
     gelu_fast: Any
     gelu_fast_derivative: Any
     gelu_fast_backward: Any
+    gelu_fast_second_derivative: Any
     mish: Any
     mish_derivative: Any
     mish_backward: Any
+    mish_second_derivative: Any
     serf: Any
     serf_derivative: Any
     serf_backward: Any
+    serf_second_derivative: Any
     phish: Any
     phish_derivative: Any
     phish_backward: Any
+    phish_second_derivative: Any
     telu: Any
     telu_derivative: Any
     telu_backward: Any
+    telu_second_derivative: Any
     hard_swish: Any
     hard_swish_derivative: Any
     hard_swish_backward: Any
+    hard_swish_second_derivative: Any
     hardswish: Any
     hardswish_derivative: Any
     hardswish_backward: Any
+    hardswish_second_derivative: Any
     hard_silu: Any
     hard_silu_derivative: Any
     hard_silu_backward: Any
+    hard_silu_second_derivative: Any
     identity: Any
     identity_derivative: Any
     identity_backward: Any
     identity_backward_from_output: Any
+    identity_second_derivative: Any
     linear: Any
     linear_derivative: Any
     linear_backward: Any
     linear_backward_from_output: Any
+    linear_second_derivative: Any
     step: Any
     step_derivative: Any
     step_backward: Any
+    step_second_derivative: Any
     heaviside: Any
     heaviside_derivative: Any
     heaviside_backward: Any
+    heaviside_second_derivative: Any
     binary_step: Any
     binary_step_derivative: Any
     binary_step_backward: Any
+    binary_step_second_derivative: Any
     perceptron: Any
     perceptron_derivative: Any
     perceptron_backward: Any
+    perceptron_second_derivative: Any
     sign: Any
     sign_derivative: Any
     sign_backward: Any
+    sign_second_derivative: Any
     signum: Any
     signum_derivative: Any
     signum_backward: Any
+    signum_second_derivative: Any
     relu: Any
     relu_derivative: Any
     relu_backward: Any
     relu_backward_from_output: Any
+    relu_second_derivative: Any
     rectifier: Any
     rectifier_derivative: Any
     rectifier_backward: Any
     rectifier_backward_from_output: Any
+    rectifier_second_derivative: Any
     ramp: Any
     ramp_derivative: Any
     ramp_backward: Any
     ramp_backward_from_output: Any
+    ramp_second_derivative: Any
     relu6: Any
     relu6_derivative: Any
     relu6_backward: Any
     relu6_backward_from_output: Any
+    relu6_second_derivative: Any
     leaky_relu: Any
     leaky_relu_derivative: Any
     leaky_relu_backward: Any
     leaky_relu_backward_from_output: Any
+    leaky_relu_second_derivative: Any
     lrelu: Any
     lrelu_derivative: Any
     lrelu_backward: Any
     lrelu_backward_from_output: Any
+    lrelu_second_derivative: Any
     prelu: Any
     prelu_derivative: Any
     prelu_backward: Any
+    prelu_second_derivative: Any
     parametric_relu: Any
     parametric_relu_derivative: Any
     parametric_relu_backward: Any
+    parametric_relu_second_derivative: Any
     threshold: Any
     threshold_derivative: Any
     threshold_backward: Any
+    threshold_second_derivative: Any
     thresholded_relu: Any
     thresholded_relu_derivative: Any
     thresholded_relu_backward: Any
+    thresholded_relu_second_derivative: Any
     trec: Any
     trec_derivative: Any
     trec_backward: Any
+    trec_second_derivative: Any
     squared_relu: Any
     squared_relu_derivative: Any
     squared_relu_backward: Any
     squared_relu_backward_from_output: Any
+    squared_relu_second_derivative: Any
     relu2: Any
     relu2_derivative: Any
     relu2_backward: Any
     relu2_backward_from_output: Any
+    relu2_second_derivative: Any
     relu_squared: Any
     relu_squared_derivative: Any
     relu_squared_backward: Any
     relu_squared_backward_from_output: Any
+    relu_squared_second_derivative: Any
     reflu: Any
     reflu_derivative: Any
     reflu_backward: Any
+    reflu_second_derivative: Any
     reflected_linear_unit: Any
     reflected_linear_unit_derivative: Any
     reflected_linear_unit_backward: Any
+    reflected_linear_unit_second_derivative: Any
     srelu: Any
     srelu_derivative: Any
     srelu_backward: Any
+    srelu_second_derivative: Any
     s_shaped_relu: Any
     s_shaped_relu_derivative: Any
     s_shaped_relu_backward: Any
+    s_shaped_relu_second_derivative: Any
     star_relu: Any
     star_relu_derivative: Any
     star_relu_backward: Any
+    star_relu_second_derivative: Any
     smelu: Any
     smelu_derivative: Any
     smelu_backward: Any
+    smelu_second_derivative: Any
     sparse_plus: Any
     sparse_plus_derivative: Any
     sparse_plus_backward: Any
+    sparse_plus_second_derivative: Any
     hard_tanh: Any
     hard_tanh_derivative: Any
     hard_tanh_backward: Any
     hard_tanh_backward_from_output: Any
+    hard_tanh_second_derivative: Any
     hard_sigmoid: Any
     hard_sigmoid_derivative: Any
     hard_sigmoid_backward: Any
     hard_sigmoid_backward_from_output: Any
+    hard_sigmoid_second_derivative: Any
     sparse_sigmoid: Any
     sparse_sigmoid_derivative: Any
     sparse_sigmoid_backward: Any
     sparse_sigmoid_backward_from_output: Any
+    sparse_sigmoid_second_derivative: Any
     soft_shrink: Any
     soft_shrink_derivative: Any
     soft_shrink_backward: Any
+    soft_shrink_second_derivative: Any
     soft_threshold: Any
     soft_threshold_derivative: Any
     soft_threshold_backward: Any
+    soft_threshold_second_derivative: Any
     hard_shrink: Any
     hard_shrink_derivative: Any
     hard_shrink_backward: Any
+    hard_shrink_second_derivative: Any
     hard_threshold: Any
     hard_threshold_derivative: Any
     hard_threshold_backward: Any
+    hard_threshold_second_derivative: Any
     shrink: Any
     shrink_derivative: Any
     shrink_backward: Any
+    shrink_second_derivative: Any
     sigmoid: Any
     sigmoid_derivative: Any
     sigmoid_backward: Any
     sigmoid_backward_from_output: Any
+    sigmoid_second_derivative: Any
     logistic: Any
     logistic_derivative: Any
     logistic_backward: Any
     logistic_backward_from_output: Any
+    logistic_second_derivative: Any
     expit: Any
     expit_derivative: Any
     expit_backward: Any
     expit_backward_from_output: Any
+    expit_second_derivative: Any
     log_sigmoid: Any
     log_sigmoid_derivative: Any
     log_sigmoid_backward: Any
     log_sigmoid_backward_from_output: Any
+    log_sigmoid_second_derivative: Any
     logsigmoid: Any
     logsigmoid_derivative: Any
     logsigmoid_backward: Any
     logsigmoid_backward_from_output: Any
+    logsigmoid_second_derivative: Any
     tanh: Any
     tanh_derivative: Any
     tanh_backward: Any
     tanh_backward_from_output: Any
+    tanh_second_derivative: Any
     tanh_shrink: Any
     tanh_shrink_derivative: Any
     tanh_shrink_backward: Any
+    tanh_shrink_second_derivative: Any
     tanhshrink: Any
     tanhshrink_derivative: Any
     tanhshrink_backward: Any
+    tanhshrink_second_derivative: Any
     lisht: Any
     lisht_derivative: Any
     lisht_backward: Any
+    lisht_second_derivative: Any
     scaled_tanh: Any
     scaled_tanh_derivative: Any
     scaled_tanh_backward: Any
+    scaled_tanh_second_derivative: Any
     lecun_tanh: Any
     lecun_tanh_derivative: Any
     lecun_tanh_backward: Any
+    lecun_tanh_second_derivative: Any
     softcap: Any
     softcap_derivative: Any
     softcap_backward: Any
+    softcap_second_derivative: Any
     soft_cap: Any
     soft_cap_derivative: Any
     soft_cap_backward: Any
+    soft_cap_second_derivative: Any
     logit_softcap: Any
     logit_softcap_derivative: Any
     logit_softcap_backward: Any
+    logit_softcap_second_derivative: Any
     laplace: Any
     laplace_derivative: Any
     laplace_backward: Any
+    laplace_second_derivative: Any
     softplus: Any
     softplus_derivative: Any
     softplus_backward: Any
     softplus_backward_from_output: Any
+    softplus_second_derivative: Any
 
 ufuncs: _Ufuncs

@@ -45,8 +45,15 @@ def emit(atoms: Atoms, name: str, kind: str, arguments: list[Value]) -> list[Val
         The arrays' elements and the parameters, of that precision.
     """
     spec = REGISTRY[name]
+    if kind == "backward_backward":
+        grad_grad, grad, *rest = arguments
+        (bend,) = emit(atoms, name, "second_derivative", rest)
+        return [*emit(atoms, name, "backward", [grad_grad, *rest]), *emit_primitive(atoms, "product", [bend, grad, grad_grad])]
     if kind == "backward_from_output":
         (slope,) = _emit(atoms, _text(spec.inverse[0]), arguments[1:], slice(None))
+    elif kind == "second_derivative":
+        text = _text(spec.second[0])
+        return _emit(atoms, text, arguments[: len(text.arguments)], slice(None))
     elif kind == "gated":
         gate, linear, *params = arguments
         (value,) = _emit(atoms, _text(spec.formula), [gate, *params], slice(0, 1))
@@ -58,8 +65,6 @@ def emit(atoms: Atoms, name: str, kind: str, arguments: list[Value]) -> list[Val
         return [atoms.mul(atoms.mul(slope, linear), grad), atoms.mul(value, grad)]
     elif kind == "backward":
         (slope,) = _emit(atoms, _text(spec.formula), arguments[1:], slice(1, 2))
-    elif kind == "second_derivative":
-        return _emit(atoms, _text(spec.second[0]), arguments, slice(None))
     elif kind.startswith("partial"):
         index = 2 + int(kind.removeprefix("partial"))
         return _emit(atoms, _text(spec.formula), arguments, slice(index, index + 1))

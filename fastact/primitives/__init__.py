@@ -4,6 +4,8 @@
 other files have one text for both, built on either.
 """
 
-from . import elementary, exponential, float32, float64, hyperbolic, logistic, normal, parts, trigonometry
+from . import curvature, elementary, exponential, float32, float64, hyperbolic, logistic, normal, parts, trigonometry
 
-__all__ = ["elementary", "exponential", "float32", "float64", "hyperbolic", "logistic", "normal", "parts", "trigonometry"]
+__all__ = [
+    "curvature", "elementary", "exponential", "float32", "float64", "hyperbolic", "logistic", "normal", "parts", "trigonometry",
+]  # fmt: skip

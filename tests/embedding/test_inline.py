@@ -14,7 +14,7 @@ FLAGS = {"x86-64": [], "x86-64-v3": ["-mavx2", "-mfma"], "x86-64-v4": ["-mavx2",
 
 
 def program(folder, compiler, standard):
-    """Compile a program that reads numbers and writes every function and derivative of them."""
+    """Compile a program that reads numbers and writes every function and its derivatives of them."""
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler}")
     lines = ["#include <stdio.h>", "#include <fastact_scalars.h>", "int main(void) {"]
@@ -22,7 +22,7 @@ def program(folder, compiler, standard):
         lines += [f"{kind} x_{suffix}[200], y_{suffix}[200];"]
         lines += [f"if (fread(x_{suffix}, sizeof({kind}), 200, stdin) != 200) return 1;"]
         for name in NAMES:
-            for of in ("", "_derivative"):
+            for of in ("", "_derivative", "_second_derivative"):
                 numbers = "".join(f", ({kind}){v!r}" for v in getattr(fa, name).params.values())
                 lines += [f"for (int i = 0; i < 200; i++) y_{suffix}[i] = fa_{name}{of}_{suffix}(x_{suffix}[i]{numbers});"]
                 lines += [f"fwrite(y_{suffix}, sizeof({kind}), 200, stdout);"]
@@ -43,7 +43,7 @@ def test_scalars_are_what_kernels_compute(tmp_path, compiler, standard):
     for x in (single, double):
         for name in NAMES:
             call = getattr(fa, name)
-            for function in (call, call.derivative):
+            for function in (call, call.derivative, call.second_derivative):
                 found = np.frombuffer(output, x.dtype, 200, at)
                 at += x.nbytes
                 expected = function(x)

@@ -22,7 +22,7 @@ FUNCTIONS = {f.__name__: f for f in BY_NAME.values()}
 METHODS = {
     f"{name}.{method}": getattr(f, method)
     for name, f in FUNCTIONS.items()
-    for method in ("backward", "parameter_gradients", "plot")
+    for method in ("backward", "backward_backward", "parameter_gradients", "plot")
     if inspect.ismethod(getattr(f, method, None))
 }
 KINDS = {f"{name}.{kind}": function(name, kind) for name, kind in CALLS if kind != "value"}
