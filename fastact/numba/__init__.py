@@ -157,7 +157,3 @@ class _Ufuncs:
 
 
 ufuncs = _Ufuncs()
-
-
-def _init() -> None:
-    """Entry point that Numba calls before it compiles anything: importing this file registers all that is needed."""

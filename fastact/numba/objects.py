@@ -1,6 +1,7 @@
-"""The package's own objects inside ``@njit`` code: ``fastact.gelu`` stands for its compiled function there.
+"""The package's own objects inside ``@njit`` code: ``fastact.gelu`` is called there as it is.
 
-Numba asks an object for its type by ``_numba_type_``; those of the package answer with a `CallType`.
+Numba asks an object for its type by ``_numba_type_``; those of the package answer with a `CallType`. Importing this file is
+all that is needed, and what does so is that question, whenever it is asked first.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ from typing import Any
 
 from numba import config, types
 from numba.core import errors
-from numba.core.imputils import lower_getattr_generic
+from numba.core.imputils import builtin_registry, lower_cast, lower_getattr_generic
+from numba.core.registry import cpu_target
+from numba.core.typing import fold_arguments, signature
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
-from numba.extending import models, register_model
+from numba.extending import NativeValue, models, register_model, typeof_impl, unbox
 
-from ..language.kinds import kinds
+from ..language.kinds import ARRAYS, kinds
 from ..language.registry import REGISTRY
-from .callables import compiled_function
+from .callables import Stub, compiled_function
+from .calls import Elementwise, signature_of
 from .compiler import title
 
 
-class CallType(types.Dispatcher):
-    """The type of ``fastact.gelu`` or ``fastact.gelu.derivative``: that of the function that it stands for."""
+class CallType(types.Callable, types.Opaque):
+    """The type of ``fastact.gelu`` or ``fastact.gelu.derivative``."""
 
     def __init__(self, name: str, kind: str) -> None:
         if config.DISABLE_JIT:
@@ -29,14 +33,67 @@ class CallType(types.Dispatcher):
                 f"{title(name, kind)}: NUMBA_DISABLE_JIT leaves nothing to be called from compiled code, which @vectorize, "
                 "@guvectorize and @cfunc make all the same"
             )
-        super().__init__(compiled_function(name, kind))
+        super().__init__(f"type({title(name, kind)})")
         self.call = name, kind
+        self.positional = [*ARRAYS[kind], *REGISTRY[name].params]
+        self.signature = signature_of(ARRAYS[kind], {**REGISTRY[name].params, "out": None})
+        self.keys: dict[Any, Any] = {}
+
+    def __reduce__(self) -> Any:
+        return call_type, self.call
+
+    @property
+    def function(self) -> types.Dispatcher:
+        """The type of the function of `fastact.numba`, which has an address."""
+        return types.Dispatcher(compiled_function(*self.call))
+
+    def can_convert_to(self, typingctx: Any, other: Any) -> Any:
+        return self.function.can_convert_to(typingctx, other)
+
+    def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
+        """What Numba's type inference asks."""
+        if len(args) > len(self.positional):
+            raise errors.TypingError(
+                f"{title(*self.call)}: too many positional arguments; expected {', '.join(self.positional)}"
+            )
+        given = fold_arguments(
+            self.signature, args, kws, lambda i, p, t: _plain(t), lambda i, p, d: _type_of(d), lambda i, p, t: t
+        )
+        if given not in self.keys:
+            call = Elementwise(*self.call, given)
+            builtin_registry.lower(call.code, *given)(call.code)
+            self.keys[given] = call
+        call = self.keys[given]
+        return signature(call.result, *given).replace(pysig=self.signature)
+
+    def get_impl_key(self, sig: Any) -> Any:
+        return self.keys[sig.args].code
+
+    def get_call_signatures(self) -> Any:
+        return (), True
 
 
-#: Always the same object: Numba forgets what it found out of a type that nothing holds.
-call_type = cache(CallType)
+def _plain(type_: Any) -> Any:
+    """The type of an argument, be it a constant or a default that was left out."""
+    return _type_of(type_.value) if isinstance(type_, types.Omitted) else types.unliteral(type_)
+
+
+def _type_of(default: Any) -> Any:
+    return types.none if default is None else types.float64
+
+
+@cache
+def call_type(name: str, kind: str) -> CallType:
+    """Always the same object: Numba forgets what it found out of a type that nothing holds."""
+    return CallType(name, kind)
+
 
 register_model(CallType)(models.OpaqueModel)
+
+
+@typeof_impl.register(Stub)
+def _typeof_stub(value: Stub, context: Any) -> CallType:
+    return call_type(value.name, value.kind)
 
 
 @infer_getattr
@@ -53,3 +110,18 @@ class _Kinds(AttributeTemplate):
 @lower_getattr_generic(CallType)
 def _lower_kind(context: Any, builder: Any, typ: Any, value: Any, attribute: str) -> Any:
     return context.get_dummy_value()
+
+
+@unbox(CallType)
+def _unbox(typ: Any, value: Any, context: Any) -> NativeValue:
+    return NativeValue(context.context.get_dummy_value())
+
+
+@lower_cast(CallType, types.FunctionType)
+def _to_function(context: Any, builder: Any, fromty: Any, toty: Any, value: Any) -> Any:
+    return context.cast(builder, value, fromty.function, toty)
+
+
+# Numba may be halfway through a function by now.
+cpu_target.typing_context.refresh()
+cpu_target.target_context.refresh()

@@ -58,19 +58,25 @@ def test_cfunc_and_jitclass():
 
 
 def test_cached_code_is_found_again(tmp_path):
-    """With the package's functions as globals and as arguments."""
+    """With the package's functions as globals and as arguments; unless a formula is another one now, whoever used it."""
     (tmp_path / "cached.py").write_text(
-        "import numba, fastact as fa\n"
-        "@numba.njit(cache=True)\ndef own(x): return fa.relu(x)\n"
+        "import numba, numpy as np, fastact as fa\n"
+        "@numba.njit(cache=True)\ndef own(x): return fa.softsign(x)\n"
+        "@numba.njit(cache=True)\ndef outer(x): return own(x)[0]\n"
         "@numba.njit(cache=True)\ndef apply(f, x): return f(x)\n"
+        "called = outer(np.ones(1)), apply(fa.relu, 3.0)\n"
+        "print(*called, *(sum(f.stats.cache_hits.values()) for f in (outer, apply)))"
     )
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import cached as c, fastact as fa\n"
-        "print(c.own(2.0), c.apply(fa.relu, 3.0), *(sum(f.stats.cache_hits.values()) for f in [c.own, c.apply]))"
+        "import dataclasses, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import fastact.activations; from fastact.language.registry import REGISTRY\n"
+        "REGISTRY['softsign'] = dataclasses.replace(REGISTRY['softsign'], formula=REGISTRY[sys.argv[2]].formula)\n"
+        "import cached"
     )
-    for hits in ("0 0", "1 1"):
-        done = run_python(code, str(tmp_path))
-        assert done.stdout.split() == ["2.0", "3.0", *hits.split()], done.stderr
+    new = str(fa.tanh(1.0))
+    for formula, want in (("softsign", "0.5 3.0 0 0"), ("softsign", "0.5 3.0 1 1"), ("tanh", f"{new} 3.0 0 1")):
+        done = run_python(code, str(tmp_path), formula)
+        assert done.stdout.strip() == want, done.stderr
 
 
 def test_declared_function_types():
@@ -86,6 +92,7 @@ def test_declared_function_types():
 
     assert apply(fa.numba.tanh, 0.5) == inside(0.5) == fa.tanh(0.5)
     assert apply(fa.numba.gelu_derivative, 0.5) == fa.gelu.derivative(0.5)
+    assert apply(fa.numba.elu, -0.5) == fa.elu(-0.5)  # whose parameter has its default
     for _ in range(2):  # Numba finds the conversion each time
         with pytest.raises(TypeError, match=r"fastact\.tanh has no one address .* pass fastact\.numba\.tanh$"):
             apply(fa.tanh, 0.5)
