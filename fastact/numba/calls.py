@@ -130,15 +130,16 @@ class Elementwise:
         """The structure of the loop, and the arrays that results go to."""
         assert self.loop is not None
         inputs = [operand(context, builder, t, v) for t, v in zip(self.inputs, values, strict=False)]
+        message = f"{self.where}: the shapes of the arguments do not broadcast against each other"
         if self.given:
+            message = f"{self.where}: out has another shape than the other arguments broadcast to"
             results = [values[-1]] if self.count == 1 else cgutils.unpack_tuple(builder, values[-1], self.count)
         else:
             shapes = [i.shape for i in inputs if isinstance(i.type, types.Array)]
-            message = f"{self.where}: the shapes of the arguments do not broadcast against each other"
             shape = common_shape(context, builder, shapes, message)
             results = [empty(context, builder, t, shape)[0] for t in self.results]
         targets = [operand(context, builder, t, v) for t, v in zip(self.results, results, strict=True)]
-        made = self.loop.pack(context, builder, inputs, targets, not self.given, self.where)
+        made = self.loop.pack(context, builder, inputs, targets, not self.given, self.where, message)
         if self.given:
             for type_, value in zip(self.results, results, strict=True):
                 context.nrt.incref(builder, type_, value)

@@ -78,6 +78,33 @@ def product(context: Any, builder: Any, sizes: Sequence[Any]) -> Any:
     return total
 
 
+def memory_met(context: Any, builder: Any, a: Operand, b: Operand) -> tuple[Any, Any]:
+    """Whether two arrays share no memory; whether the elements of both lie at the same places."""
+    intp = context.get_value_type(types.intp)
+    ends = []
+    for given in (a, b):
+        low = high = builder.ptrtoint(given.value, intp)
+        empty = cgutils.false_bit
+        for size, stride in zip(given.shape, given.strides, strict=True):
+            span = builder.mul(builder.sub(size, intp(1)), stride)
+            down = builder.icmp_signed("<", span, intp(0))
+            low = builder.select(down, builder.add(low, span), low)
+            high = builder.select(down, high, builder.add(high, span))
+            empty = builder.or_(empty, builder.icmp_signed("==", size, intp(0)))
+        size = intp(context.get_abi_sizeof(context.get_data_type(given.type.dtype)))
+        ends.append((low, builder.add(high, size), empty))
+    (low, high, empty), (other_low, other_high, other_empty) = ends
+    apart = builder.or_(builder.icmp_unsigned(">=", low, other_high), builder.icmp_unsigned(">=", other_low, high))
+    apart = builder.or_(apart, builder.or_(empty, other_empty))
+    if a.type.dtype != b.type.dtype or a.type.ndim != b.type.ndim:
+        return apart, cgutils.false_bit
+    alike = builder.icmp_unsigned("==", builder.ptrtoint(a.value, intp), builder.ptrtoint(b.value, intp))
+    for size, other, stride, step in zip(a.shape, b.shape, a.strides, b.strides, strict=True):
+        even = builder.or_(builder.icmp_signed("==", stride, step), builder.icmp_signed("==", size, intp(1)))
+        alike = builder.and_(alike, builder.and_(even, builder.icmp_signed("==", size, other)))
+    return apart, alike
+
+
 class Loop:
     """Computes outputs from inputs, element by element; one for the types of a call.
 
@@ -119,11 +146,12 @@ class Loop:
         return ir.LiteralStructType([*fields, *[member] * len(self.outputs)])
 
     def pack(
-        self, context: Any, builder: Any, inputs: Sequence[Operand], outputs: Sequence[Operand], own: bool, title: str
-    ) -> Any:
+        self, context: Any, builder: Any, inputs: Sequence[Operand], outputs: Sequence[Operand], own: bool, title: str,
+        message: str,
+    ) -> Any:  # fmt: skip
         """Check shapes and memory and return the address of the structure.
 
-        ``own``: the outputs are new, so that they share no memory with anything.
+        ``own``: the outputs are new, so that they share no memory with anything; the message is that of shapes that do not fit.
         """
         intp = context.get_value_type(types.intp)
         one, zero = intp(1), intp(0)
@@ -138,12 +166,12 @@ class Loop:
                 same = builder.and_(same, equal)
                 stretched = builder.icmp_signed("==", size, one) if given in inputs else cgutils.false_bit
                 refused = builder.or_(refused, builder.not_(builder.or_(equal, stretched)))
-        refuse(context, builder, refused, f"{title}: out has another shape than the other arguments broadcast to")
+        refuse(context, builder, refused, message)
         if not own:
             for number, out in enumerate(outputs):
                 for other in [*inputs, *outputs[number + 1 :]]:
                     if isinstance(other.type, types.Array):
-                        apart, alike = self._meet(context, builder, out, other)
+                        apart, alike = memory_met(context, builder, out, other)
                         met = builder.not_(builder.or_(apart, alike if other in inputs else cgutils.false_bit))
                         refuse(context, builder, met, f"{title}: out overlaps another array; expected it apart, or the same")
                         direct = builder.and_(direct, apart)
@@ -187,32 +215,6 @@ class Loop:
         for d, size in enumerate(shape[:-1]):
             put(size, 3, d)
         return made
-
-    def _meet(self, context: Any, builder: Any, a: Operand, b: Operand) -> tuple[Any, Any]:
-        """Whether two arrays share no memory; whether the elements of both lie at the same places."""
-        intp = context.get_value_type(types.intp)
-        ends = []
-        for given in (a, b):
-            low = high = builder.ptrtoint(given.value, intp)
-            empty = cgutils.false_bit
-            for size, stride in zip(given.shape, given.strides, strict=True):
-                span = builder.mul(builder.sub(size, intp(1)), stride)
-                down = builder.icmp_signed("<", span, intp(0))
-                low = builder.select(down, builder.add(low, span), low)
-                high = builder.select(down, high, builder.add(high, span))
-                empty = builder.or_(empty, builder.icmp_signed("==", size, intp(0)))
-            size = intp(context.get_abi_sizeof(context.get_data_type(given.type.dtype)))
-            ends.append((low, builder.add(high, size), empty))
-        (low, high, empty), (other_low, other_high, other_empty) = ends
-        apart = builder.or_(builder.icmp_unsigned(">=", low, other_high), builder.icmp_unsigned(">=", other_low, high))
-        apart = builder.or_(apart, builder.or_(empty, other_empty))
-        if a.type.dtype != b.type.dtype or a.type.ndim != b.type.ndim:
-            return apart, cgutils.false_bit
-        alike = builder.icmp_unsigned("==", builder.ptrtoint(a.value, intp), builder.ptrtoint(b.value, intp))
-        for size, other, stride, step in zip(a.shape, b.shape, a.strides, b.strides, strict=True):
-            even = builder.or_(builder.icmp_signed("==", stride, step), builder.icmp_signed("==", size, intp(1)))
-            alike = builder.and_(alike, builder.and_(even, builder.icmp_signed("==", size, other)))
-        return apart, alike
 
     def total(self, builder: Any, made: Any) -> Any:
         """The number of elements."""

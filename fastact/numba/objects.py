@@ -17,11 +17,11 @@ from numba.core.typing import fold_arguments, signature
 from numba.core.typing.templates import AttributeTemplate, infer_getattr
 from numba.extending import NativeValue, models, register_model, typeof_impl, unbox
 
-from ..language.kinds import ARRAYS, kinds
 from ..language.registry import REGISTRY
 from .callables import Stub, compiled_function
-from .calls import Elementwise, signature_of
+from .calls import signature_of
 from .compiler import title
+from .families import form
 
 
 class CallType(types.Callable, types.Opaque):
@@ -35,8 +35,9 @@ class CallType(types.Callable, types.Opaque):
             )
         super().__init__(f"type({title(name, kind)})")
         self.call = name, kind
-        self.positional = [*ARRAYS[kind], *REGISTRY[name].params]
-        self.signature = signature_of(ARRAYS[kind], {**REGISTRY[name].params, "out": None})
+        self.form = form(name, kind)
+        if self.form is not None:
+            self.signature = signature_of(self.form.required, self.form.defaults)
         self.keys: dict[Any, Any] = {}
 
     def __reduce__(self) -> Any:
@@ -48,19 +49,22 @@ class CallType(types.Callable, types.Opaque):
         return types.Dispatcher(compiled_function(*self.call))
 
     def can_convert_to(self, typingctx: Any, other: Any) -> Any:
+        if not isinstance(other, types.FunctionType) or self.call[0] not in REGISTRY:
+            return None
         return self.function.can_convert_to(typingctx, other)
 
     def get_call_type(self, context: Any, args: Any, kws: Any) -> Any:
         """What Numba's type inference asks."""
-        if len(args) > len(self.positional):
-            raise errors.TypingError(
-                f"{title(*self.call)}: too many positional arguments; expected {', '.join(self.positional)}"
-            )
+        if self.form is None:
+            raise errors.TypingError(f"{title(*self.call)} cannot be called in compiled code; there is numba.objmode")
+        if len(args) > self.form.positional:
+            expected = ", ".join(list(self.signature.parameters)[: self.form.positional])
+            raise errors.TypingError(f"{title(*self.call)}: too many positional arguments; expected {expected}")
         given = fold_arguments(
-            self.signature, args, kws, lambda i, p, t: _plain(t), lambda i, p, d: _type_of(d), lambda i, p, t: t
+            self.signature, args, kws, lambda i, p, t: _plain(p.name, t), lambda i, p, d: _type_of(d), lambda i, p, t: t
         )
         if given not in self.keys:
-            call = Elementwise(*self.call, given)
+            call = self.form.maker(*self.call, given)
             builtin_registry.lower(call.code, *given)(call.code)
             self.keys[given] = call
         call = self.keys[given]
@@ -73,13 +77,17 @@ class CallType(types.Callable, types.Opaque):
         return (), True
 
 
-def _plain(type_: Any) -> Any:
-    """The type of an argument, be it a constant or a default that was left out."""
-    return _type_of(type_.value) if isinstance(type_, types.Omitted) else types.unliteral(type_)
+def _plain(name: str, type_: Any) -> Any:
+    """The type of an argument, be it a constant or a default that was left out; of what changes the result's type, the value."""
+    if isinstance(type_, types.Omitted):
+        return _type_of(type_.value)
+    return type_ if name in ("keepdims", "interleaved") else types.unliteral(type_)
 
 
 def _type_of(default: Any) -> Any:
-    return types.none if default is None else types.float64
+    if default is None:
+        return types.none
+    return types.literal(default) if isinstance(default, bool) else types.intp if isinstance(default, int) else types.float64
 
 
 @cache
@@ -102,7 +110,7 @@ class _Kinds(AttributeTemplate):
 
     def generic_resolve(self, typ: Any, attribute: str) -> Any:
         name, kind = typ.call
-        if kind == "value" and attribute != "value" and attribute in kinds(REGISTRY[name]):
+        if kind == "value" and attribute != "value" and form(name, attribute) is not None:
             return call_type(name, attribute)
         return None
 
