@@ -121,10 +121,10 @@ class Elementwise:
             numbers = [context.cast(builder, v, t, self.dtype) for v, t in zip(values, self.inputs, strict=False)]
             found = builder.call(self.entry(context, builder), numbers)
             results = [found] if self.count == 1 else cgutils.unpack_tuple(builder, found, self.count)
-            return self._joined(context, builder, results)
+            return self.joined(context, builder, results)
         made, results = self.pack(context, builder, values)
         builder.call(self.entry(context, builder), [made, context.get_constant(types.intp, 0), self.loop.total(builder, made)])
-        return self._joined(context, builder, results)
+        return self.joined(context, builder, results)
 
     def pack(self, context: Any, builder: Any, values: Sequence[Any]) -> tuple[Any, list[Any]]:
         """The structure of the loop, and the arrays that results go to."""
@@ -145,5 +145,6 @@ class Elementwise:
                 context.nrt.incref(builder, type_, value)
         return made, results
 
-    def _joined(self, context: Any, builder: Any, results: list[Any]) -> Any:
+    def joined(self, context: Any, builder: Any, results: list[Any]) -> Any:
+        """The result of the call."""
         return results[0] if self.count == 1 else context.make_tuple(builder, self.result, results)

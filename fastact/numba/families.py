@@ -35,6 +35,11 @@ class Form:
     defaults: dict[str, Any]
     positional: int
 
+    @property
+    def shared(self) -> bool:
+        """Whether Numba's threads can share out what a call computes; that of rows is done by those of the package."""
+        return self.maker in (Elementwise, gated.Gated)
+
 
 @cache
 def form(name: str, kind: str) -> Form | None:

@@ -138,6 +138,23 @@ class Gated:
 
     def code(self, context: Any, builder: Any, signature: Any, values: Sequence[Any]) -> Any:
         """Append the instructions of the call."""
+        packed, results = self.pack(context, builder, values)
+        zero = context.get_constant(types.intp, 0)
+        builder.call(self.entry(context, builder), [packed, zero, self.loop.total(builder, packed)])
+        if self.scalar:
+            arrays = [operand(context, builder, self.new, value) for value in results]
+            found = [builder.load(a.value) for a in arrays]
+            for value in results:
+                context.nrt.decref(builder, self.new, value)
+            results = found
+        return self.joined(context, builder, results)
+
+    def joined(self, context: Any, builder: Any, results: list[Any]) -> Any:
+        """The result of the call."""
+        return results[0] if len(results) == 1 else context.make_tuple(builder, self.result, results)
+
+    def pack(self, context: Any, builder: Any, values: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """The structure of the loop, and the arrays that results go to."""
         *grad, a, b, axis = values[: 3 + self.back]
         out = None if self.back else values[3]
         rest = values[3 + self.back + (not self.back) :]
@@ -167,15 +184,7 @@ class Gated:
             shape = common_shape(context, builder, [h.shape for h in halves], message)
             pairs = [empty(context, builder, self.new, shape) for _ in range(self.count)]
             results, targets = [p[0] for p in pairs], [p[1] for p in pairs]
-        packed = self.loop.pack(context, builder, inputs, targets, not self.given, self.where, message)
-        zero = context.get_constant(types.intp, 0)
-        builder.call(self.entry(context, builder), [packed, zero, self.loop.total(builder, packed)])
-        if self.scalar:
-            found = [builder.load(t.value) for t in targets]
-            for value in results:
-                context.nrt.decref(builder, self.new, value)
-            results = found
-        return results[0] if len(results) == 1 else context.make_tuple(builder, self.result, results)
+        return self.loop.pack(context, builder, inputs, targets, not self.given, self.where, message), results
 
     def _axis(self, context: Any, builder: Any, axis: Any, whole: Operand) -> Any:
         """The axis that is split, counted from the first; its length is even."""

@@ -6,7 +6,7 @@ all that is needed, and what does so is that question, whenever it is asked firs
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from numba import config, types
@@ -22,6 +22,7 @@ from .callables import Stub, compiled_function
 from .calls import signature_of
 from .compiler import title
 from .families import form
+from .parallel import is_parallel, loop_over_parts
 
 
 class CallType(types.Callable, types.Opaque):
@@ -68,7 +69,22 @@ class CallType(types.Callable, types.Opaque):
             builtin_registry.lower(call.code, *given)(call.code)
             self.keys[given] = call
         call = self.keys[given]
+        if is_parallel() and self.form.shared and getattr(call.result, "ndim", 1) > 0 and call.loop is not None:
+            context.resolve_value_type(self.stand_in).get_call_type(context, given, {})
         return signature(call.result, *given).replace(pysig=self.signature)
+
+    @property
+    def templates(self) -> Any:
+        """What Numba may write into a caller in place of the call."""
+        if self.form is None or not self.form.shared or not is_parallel():
+            return ()
+        return cpu_target.typing_context.resolve_value_type(self.stand_in).templates
+
+    @cached_property
+    def stand_in(self) -> Any:
+        made = loop_over_parts(self.signature, self.keys)
+        cpu_target.typing_context.refresh()
+        return made
 
     def get_impl_key(self, sig: Any) -> Any:
         return self.keys[sig.args].code

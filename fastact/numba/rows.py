@@ -13,12 +13,12 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils, errors
-from numba.core.targetconfig import ConfigStack
 
 from .calls import empty, output_types, working_type
 from .compiler import title
 from .loops import Loop, memory_met, operand, product, refuse
 from .modules import ENTRY, define, entry
+from .parallel import is_parallel
 
 #: Those of the C interface, and whether it has a backward pass.
 NAMES = {
@@ -31,12 +31,6 @@ _INT, _INTP, _POINTER, _DOUBLE = ir.IntType(32), cgutils.intp_t, cgutils.voidptr
 _FIND_TYPE = ir.FunctionType(_POINTER, [_POINTER, _POINTER, _INT])
 _ALONG_TYPE = ir.FunctionType(_INT, [_POINTER, _INTP, _INTP, _INTP, _POINTER, _POINTER, _POINTER, _DOUBLE, _INT])
 _MEMBERS = [_INT, _FIND_TYPE.as_pointer(), *[_POINTER] * 5, _ALONG_TYPE.as_pointer()]
-
-
-def is_parallel() -> bool:
-    """Whether what is being compiled was asked to run on several threads."""
-    flags = ConfigStack.top_or_none()
-    return flags is not None and flags.auto_parallel.enabled
 
 
 def checked_axis(context: Any, builder: Any, where: str, axis: Any, type_: Any, count: int) -> Any:

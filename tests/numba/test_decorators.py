@@ -15,16 +15,38 @@ X = numbers(24, np.float32).reshape(4, 6)
 DECLARED = types.FunctionType(float64(float64))
 
 
+def test_parallel_calls():
+    """A call over an array is a parallel loop of Numba's, in place and of two results too."""
+
+    @njit(parallel=True)
+    def run(x, y):
+        return fa.gelu(fa.silu.backward(x, y, out=y)), fa.swiglu(x, y)
+
+    x = numbers(50_000, np.float32)
+    y = x[::-1].copy()
+    want = run.py_func(x, y.copy())
+    for got, w in zip(run(x, y), want, strict=True):
+        assert_same_bits(got, w)
+    assert_same_bits(y, fa.silu.backward(x, x[::-1]))
+    assert run.get_metadata(run.signatures[0])["parfor_diagnostics"].count_parfors() == 3
+
+
 @pytest.mark.release
 def test_parallel_loops_and_array_expressions():
     @njit(parallel=True)
-    def run(x):
+    def run(x, w, y):
         rows = np.empty_like(x)
         for i in numba.prange(len(x)):
             rows[i] = fa.relu(x[i])
-        return rows + fa.numba.relu6(x)
+            fa.gelu(x[i], out=y[i])
+        both = fa.elu.value_and_derivative(x, alpha=0.5)
+        return rows + fa.numba.relu6(x), fa.prelu(x, w), both[0], both[1], fa.glu(x), fa.softmax(x), fa.tanh(x[0, 0])
 
-    assert_same_bits(run(X[:, ::2]), fa.relu(X[:, ::2]) + fa.relu6(X[:, ::2]))
+    for x in (X, np.tile(X, 2)[:, ::2]):
+        w, y = np.arange(x.shape[1], dtype=np.float32), np.empty_like(x, order="C")
+        for got, want in zip(run(x, w, y)[:-1], run.py_func(x, w, y.copy()), strict=False):
+            assert_same_bits(got, want)
+            assert_same_bits(y, fa.gelu(x))
 
 
 def test_vectorize_and_guvectorize():
