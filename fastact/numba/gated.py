@@ -176,7 +176,6 @@ class Gated:
             results: list[Any] = [out]
             targets = [operand(context, builder, self.given[0], out)]
             message = f"{self.where}: out has another shape than the other arguments broadcast to"
-            context.nrt.incref(builder, self.given[0], out)
         elif self.back and self.split:
             value, made = empty(context, builder, self.new, whole.shape)
             results, targets = [value], self._halves(builder, made, number)
@@ -184,7 +183,10 @@ class Gated:
             shape = common_shape(context, builder, [h.shape for h in halves], message)
             pairs = [empty(context, builder, self.new, shape) for _ in range(self.count)]
             results, targets = [p[0] for p in pairs], [p[1] for p in pairs]
-        return self.loop.pack(context, builder, inputs, targets, not self.given, self.where, message), results
+        packed = self.loop.pack(context, builder, inputs, targets, not self.given, self.where, message)
+        if self.given:
+            context.nrt.incref(builder, self.given[0], out)
+        return packed, results
 
     def _axis(self, context: Any, builder: Any, axis: Any, whole: Operand) -> Any:
         """The axis that is split, counted from the first; its length is even."""

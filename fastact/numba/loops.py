@@ -251,6 +251,7 @@ class Loop:
         intp = context.get_value_type(types.intp)
         block = self._block(context, module)
         function, builder = define(module, ENTRY, ir.VoidType(), [self._structure(context).as_pointer(), intp, intp])
+        function.attributes.add("optsize")  # which is compiled in less time, and no slower around blocks
         made, start, stop = function.args
 
         def get(*place: int) -> Any:
