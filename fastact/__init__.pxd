@@ -25,3 +25,7 @@ cdef extern from *:
         const fa_kernel* kernel, Py_ssize_t rows, Py_ssize_t columns, const void* x, Py_ssize_t x_stride, const void* grad,
         Py_ssize_t grad_stride, void* y, Py_ssize_t y_stride, double temperature
     ) noexcept nogil
+    int fa_along(
+        const fa_kernel* kernel, Py_ssize_t outer, Py_ssize_t columns, Py_ssize_t inner, const void* x, const void* grad, void* y,
+        double temperature, int several
+    ) noexcept nogil

@@ -23,8 +23,6 @@ def loop(function, dtype):
     """A call of a loop with the function inside; preparing compiles it."""
     import numba
 
-    import fastact.numba  # noqa: F401 (where the package is not installed, its entry point is not found)
-
     activation = getattr(fa, function)
 
     @numba.njit

@@ -2,11 +2,12 @@
 """The C interface: kernels by name for compiled code (include/fastact.h says what each function does)."""
 
 from cpython.pycapsule cimport PyCapsule_GetContext, PyCapsule_New, PyCapsule_SetContext
-from libc.math cimport fma
+from libc.math cimport INFINITY, fma, isnan
 from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from fastact._kernels cimport GROUP, MAX_PARAMS, Job, Kernel, Op, Operand, movers, run
+from fastact.cpu.rows.functions cimport LOGSUMEXP
 from fastact.cpu.rows.ways cimport run_rows
 
 cdef extern from "memory.h" nogil:
@@ -29,6 +30,12 @@ cdef extern from "../include/fastact.h" nogil:
         int (*rows_parallel)(
             const fa_kernel*, Py_ssize_t, Py_ssize_t, const void*, Py_ssize_t, const void*, Py_ssize_t, void*, Py_ssize_t,
             double) noexcept
+        int (*along)(
+            const fa_kernel*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void*, const void*, void*, double, int) noexcept
+
+ctypedef fused real:
+    float
+    double
 
 cdef enum:
     PIECE = 256                 # elements that go through buffers at a time
@@ -217,29 +224,50 @@ cdef void run_parallel(
 # Rows
 # ---------------------------------------------------------------------------------------------------
 
+cdef inline void mend_sums(const real* x, real* y, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner, Py_ssize_t x_row,
+                           Py_ssize_t y_row) noexcept nogil:
+    """logsumexp of rows with +inf and no NaN, and of empty ones; rows are so many elements apart."""
+    cdef Py_ssize_t o, i, j
+    cdef real best, v
+    for o in range(outer):
+        for i in range(inner):
+            if n == 0:
+                y[o * y_row + i] = <real> -INFINITY
+            elif isnan(y[o * y_row + i]):
+                best = x[o * x_row + i]
+                for j in range(1, n):
+                    v = x[o * x_row + j * inner + i]
+                    best = v if v > best or isnan(v) else best
+                y[o * y_row + i] = best
+
+
 cdef int run_of_rows(
-    const fa_kernel* kernel, Py_ssize_t rows, Py_ssize_t columns, const void* x, Py_ssize_t x_stride, const void* grad,
-    Py_ssize_t grad_stride, void* y, Py_ssize_t y_stride, double temperature, bint several
+    const fa_kernel* kernel, Py_ssize_t outer, Py_ssize_t columns, Py_ssize_t inner, const void* x, Py_ssize_t x_stride,
+    const void* grad, Py_ssize_t grad_stride, void* y, Py_ssize_t y_stride, double temperature, bint several
 ) noexcept nogil:
     cdef const Found* f = <const Found*> kernel
     cdef double t = 1.0, t_low = 0.0
     cdef unsigned int status = fa_float_status()
-    cdef int failed
+    cdef int failed, size = f.op.size
     if f.row_op < 0:
         return -1
     if temperature != 1.0:
         t = 1.0 / temperature
-        if f.op.size == 4:
+        if size == 4:
             t_low = t - <float> t
             t = <float> t
         else:
             t_low = fma(-t, temperature, 1.0) / temperature
     if grad == NULL:
-        failed = run_rows(f.row_op, f.op.size, f.sign, t, t_low, rows, columns, x, x_stride, NULL, 0, y, y_stride, several)
+        failed = run_rows(f.row_op, size, f.sign, t, t_low, outer, columns, inner, x, x_stride, NULL, 0, y, y_stride, several)
     else:
         failed = run_rows(
-            f.row_op, f.op.size, f.sign, t, t_low, rows, columns, grad, grad_stride, x, x_stride, y, y_stride, several
+            f.row_op, size, f.sign, t, t_low, outer, columns, inner, grad, grad_stride, x, x_stride, y, y_stride, several
         )
+    if f.row_op == LOGSUMEXP and size == 4:
+        mend_sums[float](<const float*> x, <float*> y, outer, columns, inner, x_stride // size, y_stride // size)
+    elif f.row_op == LOGSUMEXP:
+        mend_sums[double](<const double*> x, <double*> y, outer, columns, inner, x_stride // size, y_stride // size)
     fa_restore_float_status(status)
     return -1 if failed else 0
 
@@ -248,14 +276,23 @@ cdef int rows_here(
     const fa_kernel* kernel, Py_ssize_t rows, Py_ssize_t columns, const void* x, Py_ssize_t x_stride, const void* grad,
     Py_ssize_t grad_stride, void* y, Py_ssize_t y_stride, double temperature
 ) noexcept nogil:
-    return run_of_rows(kernel, rows, columns, x, x_stride, grad, grad_stride, y, y_stride, temperature, False)
+    return run_of_rows(kernel, rows, columns, 1, x, x_stride, grad, grad_stride, y, y_stride, temperature, False)
 
 
 cdef int rows_parallel(
     const fa_kernel* kernel, Py_ssize_t rows, Py_ssize_t columns, const void* x, Py_ssize_t x_stride, const void* grad,
     Py_ssize_t grad_stride, void* y, Py_ssize_t y_stride, double temperature
 ) noexcept nogil:
-    return run_of_rows(kernel, rows, columns, x, x_stride, grad, grad_stride, y, y_stride, temperature, True)
+    return run_of_rows(kernel, rows, columns, 1, x, x_stride, grad, grad_stride, y, y_stride, temperature, True)
+
+
+cdef int along(
+    const fa_kernel* kernel, Py_ssize_t outer, Py_ssize_t columns, Py_ssize_t inner, const void* x, const void* grad, void* y,
+    double temperature, int several
+) noexcept nogil:
+    cdef const Found* f = <const Found*> kernel
+    cdef Py_ssize_t row = columns * inner * f.op.size, result = inner * f.op.size if f.row_op == LOGSUMEXP else row
+    return run_of_rows(kernel, outer, columns, inner, x, row, grad, row, y, result, temperature, several != 0)
 
 # ---------------------------------------------------------------------------------------------------
 # What others get
@@ -269,6 +306,7 @@ interface.run = run_here
 interface.run_parallel = run_parallel
 interface.rows = rows_here
 interface.rows_parallel = rows_parallel
+interface.along = along
 
 FLOAT64 = FA_FLOAT64
 capsule = PyCapsule_New(&interface, b"fastact._C_API", NULL)

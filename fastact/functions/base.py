@@ -86,6 +86,13 @@ class Function:
     def __reduce__(self) -> Any:
         return self.__name__  # where it is found in fastact
 
+    @property
+    def _numba_type_(self) -> Any:
+        """What Numba asks for where it meets a function in code that it compiles."""
+        from ..numba.objects import call_type
+
+        return call_type(self.__name__, "value")
+
     def _title(self, method: str = "") -> str:
         """What messages call it, or a method of it."""
         return f"fastact.{self.__name__}.{method}" if method else f"fastact.{self.__name__}"

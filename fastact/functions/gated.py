@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import activations as _formulas  # noqa: F401  (fills the registry)
+from ..activations.units import UNITS
 from ..arguments import (
     broadcast_grad,
     check_out,
@@ -358,30 +359,30 @@ _SHAZEER = "Shazeer 2020, GLU variants improve transformer, arXiv:2002.05202."
 
 FUNCTIONS = [
     GatedUnit(
-        "glu", "sigmoid", "second", summary="Gated linear unit: a * sigmoid(b).", latex=r"f(a, b) = a\, \sigma(b)",
+        "glu", *UNITS["glu"], summary="Gated linear unit: a * sigmoid(b).", latex=r"f(a, b) = a\, \sigma(b)",
         reference="Dauphin et al. 2017, Language modeling with gated convolutional networks, arXiv:1612.08083; torch.nn.GLU.",
     ),
     GatedUnit(
-        "bilinear", "identity", "first", summary="Bilinear unit: a * b.", latex=r"f(a, b) = a\, b", reference=_SHAZEER,
+        "bilinear", *UNITS["bilinear"], summary="Bilinear unit: a * b.", latex=r"f(a, b) = a\, b", reference=_SHAZEER,
     ),
     GatedUnit(
-        "reglu", "relu", "first", summary="Rectified gated unit: relu(a) * b.", latex=r"f(a, b) = \max(a, 0)\, b",
+        "reglu", *UNITS["reglu"], summary="Rectified gated unit: relu(a) * b.", latex=r"f(a, b) = \max(a, 0)\, b",
         reference=_SHAZEER,
     ),
     GatedUnit(
-        "geglu", "gelu", "first", summary="Gaussian error gated unit: gelu(a) * b.", latex=r"f(a, b) = a \Phi(a)\, b",
+        "geglu", *UNITS["geglu"], summary="Gaussian error gated unit: gelu(a) * b.", latex=r"f(a, b) = a \Phi(a)\, b",
         notes="Some libraries (diffusers) gate with the second half instead: exchange the arguments for those.",
         reference=_SHAZEER,
     ),
     SwiGLU(
-        "swiglu", "silu", "first", summary="Swish gated unit: silu(a) * b; also clamped, as in gpt-oss.",
+        "swiglu", *UNITS["swiglu"], summary="Swish gated unit: silu(a) * b; also clamped, as in gpt-oss.",
         latex=r"f(a, b) = a \sigma(a)\, b",
         notes="The order of LLaMA: a from gate_proj, b from up_proj. With all parameters it is m sigmoid(alpha m) (c + offset), "
         "m = min(a, limit), c = b clamped to [-limit, limit]; gpt-oss has limit=7, alpha=1.702, offset=1, interleaved=True.",
         reference=f"{_SHAZEER[:-1]}; clamped: OpenAI 2025, gpt-oss-120b and gpt-oss-20b model card, arXiv:2508.10925.",
     ),
     GatedUnit(
-        "seglu", "selu", "first", summary="Scaled exponential gated unit: selu(a) * b.",
+        "seglu", *UNITS["seglu"], summary="Scaled exponential gated unit: selu(a) * b.",
         latex=r"f(a, b) = \operatorname{selu}(a)\, b",
         reference="Narang et al. 2021, Do transformer modifications transfer across implementations?, arXiv:2102.11972.",
     ),

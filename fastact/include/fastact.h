@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define FASTACT_API_VERSION 1
+#define FASTACT_API_VERSION 2
 
 enum { FA_FLOAT16, FA_FLOAT32, FA_FLOAT64 };
 
@@ -62,6 +62,12 @@ typedef struct {
     int (*rows_parallel)(
         const fa_kernel *kernel, ptrdiff_t rows, ptrdiff_t columns, const void *x, ptrdiff_t x_stride, const void *grad,
         ptrdiff_t grad_stride, void *y, ptrdiff_t y_stride, double temperature);
+
+    /* Since version 2: a kernel of rows along the middle axis of C-contiguous arrays (outer, columns, inner), aligned; y of
+     * logsumexp is (outer, inner). The rest as in rows. several: on several threads, where that pays. */
+    int (*along)(
+        const fa_kernel *kernel, ptrdiff_t outer, ptrdiff_t columns, ptrdiff_t inner, const void *x, const void *grad, void *y,
+        double temperature, int several);
 } fa_interface;
 
 /* The interface as this source file sees it; NULL until fastact_import() or fastact_use(). */
@@ -121,6 +127,12 @@ static inline int fa_rows_parallel(
     ptrdiff_t grad_stride, void *y, ptrdiff_t y_stride, double temperature)
 {
     return fastact_api->rows_parallel(kernel, rows, columns, x, x_stride, grad, grad_stride, y, y_stride, temperature);
+}
+static inline int fa_along(
+    const fa_kernel *kernel, ptrdiff_t outer, ptrdiff_t columns, ptrdiff_t inner, const void *x, const void *grad, void *y,
+    double temperature, int several)
+{
+    return fastact_api->along(kernel, outer, columns, inner, x, grad, y, temperature, several);
 }
 
 #ifdef __cplusplus

@@ -9,8 +9,8 @@ In ``@njit`` code ``fastact.gelu(x)`` itself works too, with nothing imported bu
     ... def layer(x, w):
     ...     return fa.gelu(x @ w), fa.elu.derivative(x, alpha=0.5)
 
-Results are those of `fastact` at the x86-64-v3 and v4 levels, to the last bit. Numba finds the types of
-`fastact`'s objects through the entry point ``numba_extensions``, which imports this file.
+Results are those of `fastact` at the x86-64-v3 and v4 levels, to the last bit. Row-wise functions, gated units and maxout work
+there as well.
 """
 
 from __future__ import annotations
@@ -157,7 +157,3 @@ class _Ufuncs:
 
 
 ufuncs = _Ufuncs()
-
-
-def _init() -> None:
-    """Entry point that Numba calls before it compiles anything: importing this file registers all that is needed."""

@@ -149,7 +149,7 @@ def test_names_and_numbers_of_the_c_interface(client):
     kernel = client.find("gelu", "value", 2)
     assert client.rows(kernel, 1, 4, address(x), 32, 0, 0, address(x), 32, 1.0, False) == -1
     text = (Path(fa.get_include()) / "fastact.h").read_text()
-    assert "#define FASTACT_API_VERSION 1\n" in text
+    assert "#define FASTACT_API_VERSION 2\n" in text
     assert "enum { FA_FLOAT16, FA_FLOAT32, FA_FLOAT64 };" in text
 
 
@@ -181,7 +181,7 @@ def test_cffi_client():
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     api = ffi.cast("fa_interface *", pointer(fa._C_API, b"fastact._C_API"))
-    assert api.version == 1
+    assert api.version == 2
     kernel = api.find(b"swish", b"value", 1)
     x = numbers(1000, np.float32)
     y = np.zeros_like(x)

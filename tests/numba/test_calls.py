@@ -1,7 +1,5 @@
 """fastact inside the user's own @njit code, and the public names of fastact.numba."""
 
-import importlib.metadata
-
 import numpy as np
 import pytest
 from helpers import NAMES, assert_same_bits, numbers, run_python
@@ -220,13 +218,20 @@ def test_numba_is_imported_on_first_use():
     assert "fastact[numba]" in done.stderr
 
 
-def test_entry_point():
-    """Numba imports fastact.numba by itself: nothing but fastact is imported here."""
-    points = {p.value for p in importlib.metadata.entry_points(group="numba_extensions")}
-    if "fastact.numba:_init" not in points:
-        pytest.skip("fastact is imported from a directory in which it was not installed")
-    done = run_python("import numba, fastact as fa\n@numba.njit\ndef f(x): return fa.relu(x)\nprint(f(2.0))")
-    assert done.stdout.strip() == "2.0", done.stderr
+ORDERS = {
+    "after other code": "import numba, sys\nassert numba.njit(lambda x: x + 1)(1) == 2\n"
+    "assert 'fastact' not in sys.modules\nimport fastact as fa\n",
+    "fastact first": "import fastact as fa, numba\n",
+    "the face of this wing first": "import fastact.numba\nimport fastact as fa, numba\n",
+}
+
+
+@pytest.mark.parametrize("order", [pytest.param(o, marks=() if "other" in o else pytest.mark.release) for o in ORDERS])
+def test_nothing_but_fastact_is_imported(order):
+    """Numba learns what it needs when it first meets one of the package's objects, halfway through a function."""
+    code = ORDERS[order] + "@numba.njit\ndef f(x): return fa.relu(x), fa.elu.derivative(x, alpha=0.5)\nprint(f(2.0))"
+    done = run_python(code)
+    assert done.stdout.strip() == "(2.0, 1.0)", done.stderr
 
 
 def test_without_fused_multiply_add():

@@ -15,16 +15,38 @@ X = numbers(24, np.float32).reshape(4, 6)
 DECLARED = types.FunctionType(float64(float64))
 
 
+def test_parallel_calls():
+    """A call over an array is a parallel loop of Numba's, in place and of two results too."""
+
+    @njit(parallel=True)
+    def run(x, y):
+        return fa.gelu(fa.silu.backward(x, y, out=y)), fa.swiglu(x, y)
+
+    x = numbers(50_000, np.float32)
+    y = x[::-1].copy()
+    want = run.py_func(x, y.copy())
+    for got, w in zip(run(x, y), want, strict=True):
+        assert_same_bits(got, w)
+    assert_same_bits(y, fa.silu.backward(x, x[::-1]))
+    assert run.get_metadata(run.signatures[0])["parfor_diagnostics"].count_parfors() == 3
+
+
 @pytest.mark.release
 def test_parallel_loops_and_array_expressions():
     @njit(parallel=True)
-    def run(x):
+    def run(x, w, y):
         rows = np.empty_like(x)
         for i in numba.prange(len(x)):
             rows[i] = fa.relu(x[i])
-        return rows + fa.numba.relu6(x)
+            fa.gelu(x[i], out=y[i])
+        both = fa.elu.value_and_derivative(x, alpha=0.5)
+        return rows + fa.numba.relu6(x), fa.prelu(x, w), both[0], both[1], fa.glu(x), fa.softmax(x), fa.tanh(x[0, 0])
 
-    assert_same_bits(run(X[:, ::2]), fa.relu(X[:, ::2]) + fa.relu6(X[:, ::2]))
+    for x in (X, np.tile(X, 2)[:, ::2]):
+        w, y = np.arange(x.shape[1], dtype=np.float32), np.empty_like(x, order="C")
+        for got, want in zip(run(x, w, y)[:-1], run.py_func(x, w, y.copy()), strict=False):
+            assert_same_bits(got, want)
+            assert_same_bits(y, fa.gelu(x))
 
 
 def test_vectorize_and_guvectorize():
@@ -58,19 +80,25 @@ def test_cfunc_and_jitclass():
 
 
 def test_cached_code_is_found_again(tmp_path):
-    """With the package's functions as globals and as arguments."""
+    """With the package's functions as globals and as arguments; unless a formula is another one now, whoever used it."""
     (tmp_path / "cached.py").write_text(
-        "import numba, fastact as fa\n"
-        "@numba.njit(cache=True)\ndef own(x): return fa.relu(x)\n"
+        "import numba, numpy as np, fastact as fa\n"
+        "@numba.njit(cache=True)\ndef own(x): return fa.softsign(x)\n"
+        "@numba.njit(cache=True)\ndef outer(x): return own(x)[0]\n"
         "@numba.njit(cache=True)\ndef apply(f, x): return f(x)\n"
+        "called = outer(np.ones(1)), apply(fa.relu, 3.0)\n"
+        "print(*called, *(sum(f.stats.cache_hits.values()) for f in (outer, apply)))"
     )
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import cached as c, fastact as fa\n"
-        "print(c.own(2.0), c.apply(fa.relu, 3.0), *(sum(f.stats.cache_hits.values()) for f in [c.own, c.apply]))"
+        "import dataclasses, sys; sys.path.insert(0, sys.argv[1])\n"
+        "import fastact.activations; from fastact.language.registry import REGISTRY\n"
+        "REGISTRY['softsign'] = dataclasses.replace(REGISTRY['softsign'], formula=REGISTRY[sys.argv[2]].formula)\n"
+        "import cached"
     )
-    for hits in ("0 0", "1 1"):
-        done = run_python(code, str(tmp_path))
-        assert done.stdout.split() == ["2.0", "3.0", *hits.split()], done.stderr
+    new = str(fa.tanh(1.0))
+    for formula, want in (("softsign", "0.5 3.0 0 0"), ("softsign", "0.5 3.0 1 1"), ("tanh", f"{new} 3.0 0 1")):
+        done = run_python(code, str(tmp_path), formula)
+        assert done.stdout.strip() == want, done.stderr
 
 
 def test_declared_function_types():
@@ -86,6 +114,7 @@ def test_declared_function_types():
 
     assert apply(fa.numba.tanh, 0.5) == inside(0.5) == fa.tanh(0.5)
     assert apply(fa.numba.gelu_derivative, 0.5) == fa.gelu.derivative(0.5)
+    assert apply(fa.numba.elu, -0.5) == fa.elu(-0.5)  # whose parameter has its default
     for _ in range(2):  # Numba finds the conversion each time
         with pytest.raises(TypeError, match=r"fastact\.tanh has no one address .* pass fastact\.numba\.tanh$"):
             apply(fa.tanh, 0.5)

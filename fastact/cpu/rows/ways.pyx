@@ -283,17 +283,17 @@ cdef int launch(Grid* g) except -1:
 
 
 cdef int run_rows(
-    int op, int size, double sign, double t, double t_low, Py_ssize_t rows, Py_ssize_t n, const void* a, Py_ssize_t a_row,
-    const void* b, Py_ssize_t b_row, void* out, Py_ssize_t out_row, bint several
+    int op, int size, double sign, double t, double t_low, Py_ssize_t outer, Py_ssize_t n, Py_ssize_t inner, const void* a,
+    Py_ssize_t a_row, const void* b, Py_ssize_t b_row, void* out, Py_ssize_t out_row, bint several
 ) noexcept nogil:
-    """One function over rows that are contiguous, on several threads if asked to; what is not 0 is a lack of memory."""
+    """One function along n, (n, inner) being contiguous, on several threads if asked to; what is not 0 is a lack of memory."""
     cdef Grid g
     prepare(&g, op, size, sign, t, t_low, 1.0)
-    g.outer, g.n, g.inner = rows, n, 1
-    g.a = Array(<char*> a, 1, a_row)
-    g.b = Array(<char*> b, 1, b_row)
-    g.out = Array(<char*> out, 1, out_row)
-    return run_grid(&g, choose(&g), cost_of(&g) if several else 0.0) if rows * n else 0
+    g.outer, g.n, g.inner = outer, n, inner
+    g.a = Array(<char*> a, inner, a_row)
+    g.b = Array(<char*> b, inner, b_row)
+    g.out = Array(<char*> out, inner, out_row)
+    return run_grid(&g, choose(&g), cost_of(&g) if several else 0.0) if outer * n * inner else 0
 
 
 def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double t_low, index=None, numbers=None, double power=1.0):
