@@ -19,9 +19,10 @@ from ..cpu.call import Call
 from ..language.kinds import ARRAYS, kinds, outputs
 from ..language.registry import REGISTRY, Spec
 from .base import Documentation, Function
+from .bias import general
 from .docstrings import of_kind, sample
 from .facts import Info, info
-from .general import bind, general
+from .general import BIAS, bias_keywords, bind
 from .gradients import parameter_gradients
 from .plots import plot
 from .registry import get, register
@@ -102,7 +103,7 @@ class _Kind(Call):
         params = self.spec.params.values()
         activation = getattr(ufuncs, self.spec.name)
         found = self.ufunc(*sample(self.kind, lambda x: activation(x, *params)), *params)
-        return of_kind(self.spec, self.kind, found if isinstance(found, tuple) else (found,))
+        return of_kind(self.spec, self.kind, found if isinstance(found, tuple) else (found,), bias_keywords(self))
 
     def __getattr__(self, name: str) -> Any:
         if name != "__signature__":
@@ -257,6 +258,7 @@ def signature(spec: Spec, arrays: tuple[str, ...]) -> inspect.Signature:
     keywords += [("device", None), *((k, next(iter(choices))) for k, choices in spec.variants.items())]
     found = [of(a, of.POSITIONAL_OR_KEYWORD) for a in arrays]
     found += [of(n, of.POSITIONAL_OR_KEYWORD, default=d) for n, d in spec.params.items()]
+    keywords += [] if "bias" in spec.params else BIAS.get(arrays, {}).items()
     found += [of(n, of.KEYWORD_ONLY, default=d) for n, d in keywords]
     return inspect.Signature(found)
 
