@@ -30,6 +30,7 @@ cdef extern from "memory.h" nogil:
 cdef enum:
     CHUNKS = 64                 # of rows, at most, times strips of columns
     CHUNK = 64 * BLOCK          # elements of a chunk's strip, at least
+    STRIP = 8 * BLOCK           # columns whose totals stay in the second-level cache
 
 cdef double ADDING = 0.05       # rough nanoseconds for an element's bias, as long again for its part in a sum
 
@@ -44,7 +45,8 @@ cdef struct Work:
     Py_ssize_t parts
     Py_ssize_t rows
     Py_ssize_t tall             # rows of a chunk
-    Py_ssize_t strips           # of BLOCK columns
+    bint narrow                 # blocks go on from row to row; else each is in one
+    Py_ssize_t strips           # of STRIP columns
     Py_ssize_t lanes            # totals of a chunk; as many errors follow
     double* totals              # NULL: no sums
 
@@ -106,9 +108,9 @@ cdef void block(const Work* w, Py_ssize_t start, Py_ssize_t m, char* x, double* 
 
 
 cdef void walk(const Work* w, Py_ssize_t start, Py_ssize_t stop, double* totals) noexcept nogil:
-    """Block after block; those of sums are the same however results are written."""
+    """Block after block; where a block goes on in the next row, its part in sums is the same however results are written."""
     cdef char* scratch = fa_scratch()
-    cdef Py_ssize_t most = STREAMED if w.stream and totals == NULL else BLOCK, m
+    cdef Py_ssize_t most = STREAMED if w.stream and (totals == NULL or not w.narrow) else BLOCK, m
     while start < stop:
         m = min(most, stop - start)
         if m > GROUP:
@@ -132,10 +134,10 @@ cdef void run_part(const void* given, Py_ssize_t part, int worker) noexcept nogi
 cdef void run_chunk(const void* given, Py_ssize_t unit, int worker) noexcept nogil:
     """A strip of columns, or all of these where they are few, in the rows of a chunk."""
     cdef const Work* w = <const Work*> given
-    cdef Py_ssize_t chunk = unit // w.strips, first = unit % w.strips * BLOCK, width = min(<Py_ssize_t> BLOCK, w.length - first), row
+    cdef Py_ssize_t chunk = unit // w.strips, first = unit % w.strips * STRIP, width = min(<Py_ssize_t> STRIP, w.length - first), row
     cdef Py_ssize_t start = chunk * w.tall, stop = min(w.rows, start + w.tall)
     cdef double* totals = w.totals + 2 * chunk * w.lanes
-    if w.strips == 1:
+    if w.narrow:
         walk(w, start * w.length, stop * w.length, totals)
     else:
         for row in range(start, stop):
@@ -308,10 +310,11 @@ cdef object totals_of(Work* w, Py_ssize_t n, Py_ssize_t length):
     """Cut rows into chunks; an array of their totals and errors, of zeros."""
     cdef Py_ssize_t least
     w.rows = n // length if length else 0
-    w.strips = max(<Py_ssize_t> 1, (length + BLOCK - 1) // BLOCK)
-    least = CHUNK // min(max(length, <Py_ssize_t> 1), <Py_ssize_t> BLOCK)
+    w.narrow = length <= BLOCK
+    w.strips = max(<Py_ssize_t> 1, (length + STRIP - 1) // STRIP)
+    least = CHUNK // min(max(length, <Py_ssize_t> 1), <Py_ssize_t> STRIP)
     w.tall = max(least, (w.rows * w.strips + CHUNKS - 1) // CHUNKS)
-    w.lanes = length + (BLOCK if w.strips == 1 else 0)
+    w.lanes = length + (BLOCK if w.narrow else 0)
     cdef cnp.ndarray totals = np.zeros(((w.rows + w.tall - 1) // w.tall, 2, w.lanes))
     w.totals = <double*> cnp.PyArray_DATA(totals)
     return totals
@@ -319,21 +322,15 @@ cdef object totals_of(Work* w, Py_ssize_t n, Py_ssize_t length):
 
 cdef object folded(double[:, :, ::1] totals, Py_ssize_t length):
     """The totals of chunks, chunk by chunk, and in these lane by lane."""
-    cdef cnp.ndarray found = np.zeros(length)
+    cdef cnp.ndarray found = np.zeros(length), errors = np.zeros((2, length))
     cdef double* total = <double*> cnp.PyArray_DATA(found)
-    cdef double[::1] error = np.zeros(length)
-    cdef double sum, v, a
-    cdef Py_ssize_t chunk, lane, column
+    cdef double* error = <double*> cnp.PyArray_DATA(errors)
+    cdef Py_ssize_t chunk, lane, column, m
     for chunk in range(totals.shape[0]):
-        column = 0
-        for lane in range(totals.shape[2]):
-            a = totals[chunk, 0, lane]
-            sum = total[column] + a
-            v = sum - total[column]
-            error[column] += (total[column] - (sum - v)) + (a - v)
-            error[column] += totals[chunk, 1, lane]
-            total[column] = sum
-            column = column + 1 if column + 1 < length else 0
+        for lane in range(0, totals.shape[2], max(length, 1)):
+            m = min(length, totals.shape[2] - lane)
+            movers[1].total(&totals[chunk, 0, lane], total, error, m)
+            movers[1].total(&totals[chunk, 1, lane], error, error + length, m)
     for column in range(length):
         if isfinite(error[column]):     # an infinite total has none
             total[column] += error[column]

@@ -31,7 +31,7 @@ _KINDS = {
 }  # fmt: skip
 
 _BIAS = {
-    "bias": "array_like, optional\n    Added to x on the way, of the length of its last axis: ``x + bias`` without another pass.\n",
+    "bias": "array_like, optional\n    Added to x on the way, as long as its last axis: ``x + bias`` without another pass.\n",
     "return_bias_grad": "bool, default False\n    Whether to return the gradient by bias too.\n",
 }
 _RETURN_BIAS_GRAD = (
