@@ -64,7 +64,7 @@ LEVELS = levels_of(sysconfig.get_platform(), os.environ.get("ARCHFLAGS", ""))
 UNITS = ("f64", "f32", "r64", "r32", "moves")
 HAND_WRITTEN = [
     "fastact._kernels",
-    *(f"fastact.cpu.{n}" for n in ("api", "buffers", "call", "gated", "layouts", "threads")),
+    *(f"fastact.cpu.{n}" for n in ("api", "bias", "buffers", "call", "gated", "layouts", "threads")),
     *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "functions", "passes", "table", "ways")),
     "fastact._cli.counting",
 ]

@@ -42,19 +42,23 @@ ctypedef void (*gather_fn)(
     const char* src, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t stride, int type, void* dst, Py_ssize_t n) noexcept nogil
 ctypedef void (*scatter_fn)(
     const void* src, char* dst, Py_ssize_t row, Py_ssize_t rows, Py_ssize_t stride, int type, Py_ssize_t n) noexcept nogil
+ctypedef void (*add_fn)(const void* src, const void* more, void* dst, Py_ssize_t n) noexcept nogil
 ctypedef void (*stream_fn)(void* dst, const void* src, Py_ssize_t size, const void* next) noexcept nogil
 ctypedef void (*transpose_fn)(
     const void* src, Py_ssize_t src_step, void* dst, Py_ssize_t dst_step, Py_ssize_t rows, Py_ssize_t columns) noexcept nogil
 ctypedef void (*fold_max_fn)(const void* m, Py_ssize_t n, void* out) noexcept nogil
 ctypedef void (*fold_sums_fn)(const void* sums, Py_ssize_t n, int count, double start, void* out) noexcept nogil
+ctypedef void (*total_fn)(const void* row, double* total, double* error, Py_ssize_t n) noexcept nogil
 
 cdef struct Moves:
     gather_fn gather
     scatter_fn scatter
+    add_fn add
     stream_fn stream
     transpose_fn transpose
     fold_max_fn fold_max
     fold_sums_fn fold_sums
+    total_fn total
 
 cdef Moves movers[2]             # float32, float64
 

@@ -53,10 +53,12 @@ def set_moves(table):
     for j in range(2):
         movers[j].gather = <gather_fn> <uintptr_t> <size_t> table["gather", 4 * (j + 1)]
         movers[j].scatter = <scatter_fn> <uintptr_t> <size_t> table["scatter", 4 * (j + 1)]
+        movers[j].add = <add_fn> <uintptr_t> <size_t> table["add", 4 * (j + 1)]
         movers[j].stream = <stream_fn> <uintptr_t> <size_t> table["stream", 4 * (j + 1)]
         movers[j].transpose = <transpose_fn> <uintptr_t> <size_t> table["transpose", 4 * (j + 1)]
         movers[j].fold_max = <fold_max_fn> <uintptr_t> <size_t> table["fold_max", 4 * (j + 1)]
         movers[j].fold_sums = <fold_sums_fn> <uintptr_t> <size_t> table["fold_sums", 4 * (j + 1)]
+        movers[j].total = <total_fn> <uintptr_t> <size_t> table["total", 4 * (j + 1)]
 
 
 def build_info():

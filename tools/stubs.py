@@ -379,6 +379,8 @@ UNASKED = {"out": "None=", "dtype": "None="}
 LOOSE = ("Any", "NDArray[Any]", "tuple[Any, Any]", "dict[str, Any]", "dict[str, NDArray[Any]]", "dict[str, np.float64]")
 #: Of a parameter beside what decides the dtype by itself.
 ANY = "float | np.floating[Any] | _Floats="
+#: Of a bias, unless that is a parameter of the function.
+BIAS = {"bias": "NDArray[{D}] | None="}
 
 
 def loose(p: Parameter) -> str:
@@ -390,7 +392,7 @@ def loose(p: Parameter) -> str:
 
 def neutral(p: Parameter) -> str:
     """The type of an argument that changes nothing of what a case says of the others."""
-    if p.name in ("out", "dtype") or (p.name in DECISIVE and p.default is None):
+    if p.name in ("out", "dtype") or (p.name in (*DECISIVE, "bias") and p.default is None):
         return "None="
     if p.name.startswith("return_"):
         return "Literal[False]="
@@ -469,7 +471,7 @@ def of_one(params: list[str]) -> Iterator[Case]:
     yield from deciding({"x": "_Floats"}, params, "_Double", DOUBLE)
     yield from deciding({"x": "np.floating[Any]"}, params, "np.float64", "np.float64")
     yield {"x": "_M"}, "_M"
-    yield {"x": ARRAY, **dict.fromkeys(params, "_Weak[{D}]=")}, ARRAY
+    yield {"x": ARRAY, **BIAS, **dict.fromkeys(params, "_Weak[{D}]=")}, ARRAY
     yield {"x": "_F", **dict.fromkeys(params, "float | _F=")}, "_F"
     yield {"x": "int", **UNASKED}, "Any"
     yield {"x": INTEGERS, **UNASKED}, "NDArray[Any]"
@@ -486,7 +488,10 @@ def of_two(params: list[str], first: str, second: str) -> Iterator[Case]:
     yield {first: "_Double", second: "_Floats", **anything}, DOUBLE
     yield {first: "_Floats", second: "_Double", **anything}, DOUBLE
     yield from deciding({first: "float | np.floating[Any] | _Floats", second: "_Floats"}, params, "_Double", DOUBLE)
-    yield {first: "_Weak[{D}]", second: ARRAY, **dict.fromkeys(params, "_Weak[{D}]=")}, ARRAY
+    arrays = {first: "_Weak[{D}]", second: ARRAY, **BIAS, **dict.fromkeys(params, "_Weak[{D}]=")}
+    yield arrays, ARRAY
+    if second == "x" and "bias" not in params:
+        yield {**arrays, "bias": "NDArray[{D}]", "return_bias_grad": "Literal[True]"}, f"tuple[{ARRAY}, {ARRAY}]"
     yield {first: "NDArray[_F]", second: "float | _F", **dict.fromkeys(params, "_Weak[_F]=")}, "NDArray[_F]"
     yield {first: "_F", second: "_F", **dict.fromkeys(params, "float | _F=")}, "_F"
     yield {first: "int", second: "int", **UNASKED}, "Any"
@@ -501,7 +506,8 @@ def kind_lines(spec: Spec, kind: str) -> list[str]:
     given = [p for p in signature(spec, arrays).parameters.values() if p.name not in keywords]
     own = {name: f"Literal[{', '.join(map(repr, choices))}]=" for name, choices in spec.variants.items()}
     cases = list(of_one(params) if len(arrays) == 1 else of_two(params, *arrays))
-    out = {**dict.fromkeys(arrays, "_Real"), **dict.fromkeys(params, "_Real="), "dtype": "_AnyDtype | None="}
+    out = {**dict.fromkeys(arrays, "_Real"), "bias": "_Real | None=", **dict.fromkeys(params, "_Real=")}
+    out["dtype"] = "_AnyDtype | None="
     if outputs(kind) == 1:
         cases += [({**out, "out": "_O | tuple[_O]"}, "_O"), ({}, "Any")]
     else:

@@ -1,6 +1,7 @@
 """Figures that stay meaningful on a noisy machine; lower is better for all of them."""
 
 import importlib.util
+import inspect
 import shutil
 import statistics
 import sys
@@ -71,6 +72,29 @@ class Ratios:
         x, call = numbers(100_000, "float32"), getattr(fa, function)
         expression = _module("fastact/_cli/expressions.py").expressions().get(function)
         return ratio(lambda: call(x), lambda: expression(x)) if expression else float("nan")
+
+
+class WithoutBias(Lacking):
+    """Everything is lacking in a fastact from before ``bias=``."""
+
+    def __contains__(self, parameters):
+        return super().__contains__(parameters) or "bias" not in inspect.signature(getattr(fa, parameters[0])).parameters
+
+
+class Epilogues:
+    """A bias and a function after a matrix product, in place, over the same in two passes: 8192 x 4096 of float32."""
+
+    version = "1"
+    params = (some(["relu", "silu", "gelu", "tanh"]), ["one", "all"])
+    param_names = ("function", "threads")
+    skip_params = WithoutBias()
+    unit = "ratio"
+
+    def track_to_two_passes(self, function, threads):
+        """``f(h, bias=b, out=h)`` over ``h += b; f(h, out=h)``."""
+        set_threads(threads)
+        h, bias, call = numbers((8192, 4096), "float32"), numbers(4096, "float32", 1), getattr(fa, function)
+        return ratio(lambda: call(h, bias=bias, out=h), lambda: call(np.add(h, bias, out=h), out=h))
 
 
 class Accuracy:

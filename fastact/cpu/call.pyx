@@ -10,6 +10,7 @@ cimport numpy as cnp
 import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from fastact.cpu.buffers cimport kept_empty
+from fastact.cpu.bias cimport add_bias
 from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
 cnp.import_array()
@@ -67,6 +68,7 @@ cdef class Call:
     cdef float f32[MAX_PARAMS]
     cdef double f64[MAX_PARAMS]
     cdef double least[MAX_PARAMS]
+    cdef readonly bint takes_bias   # added to x; two functions have a parameter of that name
 
     def __init__(self, Kernel kernel, tuple names, tuple defaults, general, tuple least):
         cdef int j
@@ -76,6 +78,7 @@ cdef class Call:
         self.defaults = tuple(map(float, defaults))
         self.nin = kernel.nin
         self.nparams = len(names)
+        self.takes_bias = (kernel.nin == 1 or kernel.kind == "backward") and "bias" not in names
         for j in range(self.nparams):
             self.f32[j] = self.f64[j] = defaults[j]
             self.least[j] = least[j]
@@ -150,7 +153,7 @@ cdef class Call:
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
         cdef bint single = type_num == cnp.NPY_FLOAT
-        cdef object target = None, other = None, key, value
+        cdef object target = None, other = None, bias = None, key, value
         if (not single and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_NDIM(first) == 0:
             return None
         if not PyArray_ISCARRAY_RO(first):
@@ -197,6 +200,8 @@ cdef class Call:
                 f32[j] = <float> f64[j]
                 if f64[j] < self.least[j]:
                     return None
+            elif key == "bias" and self.takes_bias and not fortran and along(value, x):
+                bias = value
             else:
                 return None
         if target is None:
@@ -209,7 +214,9 @@ cdef class Call:
         job.x = Operand(<char*> cnp.PyArray_DATA(x), job.op.size, 0)
         job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), job.op.size, 0)
         if job.op.nout == 1:
-            if job.n * job.op.cost < 1000.0:
+            if bias is not None:
+                shifted(&job, bias)
+            elif job.n * job.op.cost < 1000.0:
                 run(&job)
             else:
                 with nogil:
@@ -222,9 +229,27 @@ cdef class Call:
             if not takes(z, type_num, x) or overlaps(x, z) or shares(y, z):
                 return None
         job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), job.op.size, 0)
-        with nogil:
-            run(&job)
+        if bias is not None:
+            shifted(&job, bias)
+        else:
+            with nogil:
+                run(&job)
         return y, z
+
+
+cdef int shifted(Job* job, cnp.ndarray bias) except -1:
+    """Compute a job of x + bias."""
+    cdef const void* data = cnp.PyArray_DATA(bias)
+    cdef Py_ssize_t length = cnp.PyArray_SIZE(bias)
+    with nogil:
+        add_bias(job, data, length)
+    return 0
+
+
+cdef inline bint along(object bias, cnp.ndarray x) noexcept:
+    """Whether something is a plain contiguous array of the dtype of x with an element for each of its last axis."""
+    return (PyArray_CheckExact(bias) and cnp.PyArray_TYPE(bias) == cnp.PyArray_TYPE(x) and cnp.PyArray_NDIM(bias) == 1
+            and PyArray_ISCARRAY_RO(bias) and cnp.PyArray_DIMS(bias)[0] == cnp.PyArray_DIMS(x)[cnp.PyArray_NDIM(x) - 1])
 
 
 cdef inline bint alike(cnp.ndarray x, object other) noexcept:

@@ -1,4 +1,4 @@
-/* Folding the accumulators of a row, n of each: a multiple of 16. */
+/* Folding the accumulators of a row, n of each: a multiple of 16; and the totals of columns. */
 #ifndef FASTACT_FOLD_H
 #define FASTACT_FOLD_H
 
@@ -88,6 +88,27 @@ static inline void fa_fold_sums_f64(const void *sums, int64_t n, int count, doub
     for (q = 1; q < 4; q++)
         fa_two_sum(&more[0], &less[0], more[q]);
     out[2] = more[0];
+}
+
+/* A row added to totals of its columns, which float64 carries for float32, and compensated for itself. */
+static inline void fa_total_f32(const void *row, double *total, double *error, int64_t n)
+{
+    const float *a = (const float *)row;
+    int64_t i;
+    (void)error;
+    for (i = 0; i < n; i++)
+        total[i] += (double)a[i];
+}
+
+static inline void fa_total_f64(const void *row, double *__restrict__ total, double *__restrict__ error, int64_t n)
+{
+    const double *__restrict__ a = (const double *)row;
+    int64_t i;
+    for (i = 0; i < n; i++) {
+        double sum = total[i] + a[i], v = sum - total[i];
+        error[i] += (total[i] - (sum - v)) + (a[i] - v);
+        total[i] = sum;
+    }
 }
 
 #endif

@@ -208,6 +208,21 @@ static inline void fa_gather_halves_f64(const char *src, int64_t stride, double 
 FA_GATHER(f32, float)
 FA_GATHER(f64, double)
 
+/* ---- what is added to elements on their way into a buffer ---- */
+
+#define FA_ADD(name, own) \
+    static inline void name(const void *from, const void *more, void *to, int64_t n) \
+    { \
+        const own *__restrict__ a = (const own *)from, *__restrict__ b = (const own *)more; \
+        own *__restrict__ dst = (own *)to; \
+        int64_t i; \
+        for (i = 0; i < n; i++) \
+            dst[i] = a[i] + b[i]; \
+    }
+
+FA_ADD(fa_add_f32, float)
+FA_ADD(fa_add_f64, double)
+
 /* ---- and back; an output has the kernel's type, or is float16 of float32 kernels ---- */
 
 #define FA_SCATTER_OWN(name, own) \

@@ -31,6 +31,16 @@ _KINDS = {
     "second_derivative": ("Second derivative of {name} by x.", ["x"], "d", "``f''(x)``, of the broadcast shape."),
 }  # fmt: skip
 
+_BIAS = {
+    "bias": "array_like, optional\n    Added to x on the way, as long as its last axis: ``x + bias`` without another pass.\n",
+    "return_bias_grad": "bool, default False\n    Whether to return the gradient by bias too.\n",
+}
+_RETURN_BIAS_GRAD = (
+    " With `return_bias_grad` also its sum over all axes but the last, the gradient by bias, carried in float64 and of\n"
+    "    the dtype of bias; sums of float64 are compensated."
+)
+_LENGTH = "ValueError\n    For a bias of another shape; nothing has been written then."
+
 #: Where examples are computed.
 SAMPLE = -2.0, 2.0, 5
 _GIVEN = {"x": "x", "grad": f"np.ones({SAMPLE[2]})", "y": "y"}
@@ -78,12 +88,14 @@ def _example(spec: Spec, kind: str, found: tuple[np.ndarray, ...]) -> str:
     return "\n".join([*lines, f">>> y, d = {call}", ">>> y", repr(found[0]), ">>> d", repr(found[1])])
 
 
-def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...]) -> str:
-    """The docstring of one kind of an activation, with what it gave for `sample`."""
+def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...], bias: Iterable[str]) -> str:
+    """The docstring of one kind of an activation, with what it gave for `sample`, and its keywords that concern a bias."""
     summary, arrays, result, meaning = _KINDS[kind]
     parameters = "".join(f"{a} : array_like\n    {_ARRAYS[a]}\n" for a in arrays)
     for name, default in spec.params.items():
         parameters += f"{name} : array_like, default {default!r}\n    Parameter, broadcast against x.\n"
+    parameters += "".join(f"{keyword} : {_BIAS[keyword]}" for keyword in bias)
+    meaning += _RETURN_BIAS_GRAD if "return_bias_grad" in bias else ""
     first = summary.format(summary=spec.summary, name=spec.name)
     notes = [f"Formula: :math:`{spec.latex}`", spec.notes]
     if kind == "backward_from_output":
@@ -92,6 +104,7 @@ def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...]) -> str:
         least = f", near its roots of max(\\|f''(x)\\|, {spec.second_least})" if spec.second_least else ""
         notes.append(f"{_SECOND}{least}.")
     raises = "TypeError\n    For complex, object, string, structured or extended-precision input."
+    raises += f"\n{_LENGTH}" if bias else ""
     if kind == "backward_from_output" and spec.output_needs:
         needs = ", ".join(f"{n} less than {least:g}" for n, least in spec.output_needs.items())
         raises += f"\nValueError\n    For {needs}: then y does not determine the derivative. In an array, such elements give NaN."

@@ -19,9 +19,10 @@ from ..cpu.call import Call
 from ..language.kinds import ARRAYS, kinds, outputs
 from ..language.registry import REGISTRY, Spec
 from .base import Documentation, Function
+from .bias import general
 from .docstrings import of_kind, sample
 from .facts import Info, info
-from .general import bind, general
+from .general import BIAS, bias_keywords, bind
 from .gradients import parameter_gradients
 from .plots import plot
 from .registry import get, register
@@ -173,7 +174,7 @@ class Activation(Function, _Kind):
         """The docstring of a kind, or of itself, with an example."""
         params = self.params.values()
         found = call.ufunc(*sample(call.kind, lambda x: self.ufunc(x, *params)), *params)
-        return of_kind(self.spec, call.kind, found if isinstance(found, tuple) else (found,))
+        return of_kind(self.spec, call.kind, found if isinstance(found, tuple) else (found,), bias_keywords(call))
 
     def parameter_gradients(self, grad: Any, x: Any, *params: Any, **named: Any) -> dict[str, Any]:
         """Return the gradient by each parameter, summed to that parameter's shape.
@@ -324,6 +325,7 @@ def signature(spec: Spec, arrays: tuple[str, ...]) -> inspect.Signature:
     keywords += [("device", None), *((k, next(iter(choices))) for k, choices in spec.variants.items())]
     found = [of(a, of.POSITIONAL_OR_KEYWORD) for a in arrays]
     found += [of(n, of.POSITIONAL_OR_KEYWORD, default=d) for n, d in spec.params.items()]
+    keywords += [] if "bias" in spec.params else BIAS.get(arrays, {}).items()
     found += [of(n, of.KEYWORD_ONLY, default=d) for n, d in keywords]
     return inspect.Signature(found)
 

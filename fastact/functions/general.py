@@ -20,11 +20,36 @@ from ..dispatch import Place, gpu, place_of
 from . import integers
 from .registry import BY_NAME
 
+#: The keywords of `bias`, by the arrays of a kind that has them, with their defaults.
+BIAS: dict[tuple[str, ...], dict[str, Any]] = {("x",): {"bias": None}, ("grad", "x"): {"bias": None, "return_bias_grad": False}}
+
 _UFUNC_KEYWORDS = {"out", "where", "casting", "order", "dtype", "subok", "signature"}
 
 
 def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call the ufunc with whatever NumPy accepts."""
+    call, arrays, values, device, kwargs = parsed(call, args, kwargs)
+    spec, nin = call.spec, len(arrays)
+    place = place_of(call.title, device, (*arrays, *values, *given_outputs(kwargs)))
+    if place is not Place.CPU:
+        return _on_gpu(call, place, arrays, values, kwargs)
+    if is_redirected() and (found := call.direct((*arrays, *values), kwargs)) is not None:
+        return found
+    operands = [taken(a) for a in (*arrays, *values)]
+    dtypes = [dtype_of_argument(call, name, a) for name, a in zip([*call.arrays, *spec.params], operands, strict=True)]
+    if call.kind == "value" and spec.name in integers.FUNCTIONS and _keeps(kwargs):
+        found = integers.whole(call, operands, [*map(own_dtype, operands, dtypes)])
+        if found is not None:
+            return _on_integers(call, *found, kwargs=kwargs)
+    if call.kind == "backward_from_output":
+        _require_output(call, dict(zip(spec.params, operands[nin:], strict=True)))
+    return _on_cpu(call, operands, dtypes, kwargs)
+
+
+def parsed(
+    call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, tuple[Any, ...], list[Any], Any, dict[str, Any]]:
+    """The call, or the variant of it that is asked for, its arrays, parameters, device, and what is left: a ufunc's keywords."""
     spec = call.spec
     if spec.variants:
         chosen, kwargs = chosen_variant(call.title, call, kwargs)
@@ -42,22 +67,9 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         args = (*args, kwargs[name])
         kwargs = {k: v for k, v in kwargs.items() if k != name}
     arrays, params = args[:nin], args[nin:]
-    named = {k: kwargs.pop(k) for k in [k for k in kwargs if k not in _UFUNC_KEYWORDS]}
-    values = bind(call, params, named)
-    place = place_of(call.title, device, (*arrays, *values, *_outputs(kwargs)))
-    if place is not Place.CPU:
-        return _on_gpu(call, place, arrays, values, kwargs)
-    if is_redirected() and (found := call.direct(args, {**kwargs, **named})) is not None:
-        return found
-    operands = [taken(a) for a in (*arrays, *values)]
-    dtypes = [_dtype(call, name, a) for name, a in zip([*call.arrays, *spec.params], operands, strict=True)]
-    if call.kind == "value" and spec.name in integers.FUNCTIONS and _keeps(kwargs):
-        found = integers.whole(call, operands, [*map(_own_dtype, operands, dtypes)])
-        if found is not None:
-            return _on_integers(call, *found, kwargs=kwargs)
-    if call.kind == "backward_from_output":
-        _require_output(call, dict(zip(spec.params, operands[nin:], strict=True)))
-    return _on_cpu(call, operands, dtypes, kwargs)
+    named = {k: kwargs[k] for k in kwargs if k not in _UFUNC_KEYWORDS}
+    kwargs = {k: v for k, v in kwargs.items() if k not in named}
+    return call, arrays, bind(call, params, named), device, kwargs
 
 
 def _keeps(kwargs: dict[str, Any]) -> bool:
@@ -85,7 +97,7 @@ def _require_output(call: Any, params: dict[str, Any]) -> None:
 
 
 def _on_cpu(call: Any, operands: list[Any], dtypes: list[Any], kwargs: dict[str, Any]) -> Any:
-    """Compute by all threads or by the ufunc, in the loop that `_loop` says, for any size."""
+    """Compute by all threads or by the ufunc, in the loop that `loop_of` says, for any size."""
     ufunc, nin, nout = call.ufunc, call.ufunc.nin - len(call.spec.params), call.ufunc.nout
     plain = all(type(a) is np.ndarray or isinstance(a, np.generic) or _weak(a) for a in operands)
     if plain and not kwargs.keys() - {"out"} and (found := _spread(operands, dtypes, nin, call, kwargs.get("out"))):
@@ -95,7 +107,7 @@ def _on_cpu(call: Any, operands: list[Any], dtypes: list[Any], kwargs: dict[str,
     chosen = kwargs.get("dtype") is not None
     if settled or "signature" in kwargs or (overridden and chosen):
         return _by_ufunc(call, ufunc, operands, kwargs)
-    loop = _chosen(kwargs["dtype"]) if chosen else _loop(operands, [*map(_own_dtype, operands, dtypes)], nin)
+    loop = _chosen(kwargs["dtype"]) if chosen else loop_of(operands, [*map(own_dtype, operands, dtypes)], nin)
     if loop is None:
         return _by_ufunc(call, ufunc, operands, kwargs)
     # Parameters of float16 arrays are float32.
@@ -135,7 +147,7 @@ def _spread(arrays: list[Any], dtypes: list[Any], nin: int, call: Any, out: Any)
             return None
     except ValueError:  # which the ufunc says better
         return None
-    dtype = np.dtype(_loop(arrays, dtypes, nin))
+    dtype = np.dtype(loop_of(arrays, dtypes, nin))
     if any(o is not None and o.dtype != dtype for o in outputs):
         return None
     flags = [["readonly", "overlap_assume_elementwise"]] * len(arrays)
@@ -149,7 +161,7 @@ def _spread(arrays: list[Any], dtypes: list[Any], nin: int, call: Any, out: Any)
         return tuple(made if o is None else o for made, o in zip(visit.operands[-nout:], outputs, strict=True))
 
 
-def _loop(operands: Sequence[Any], dtypes: Sequence[Any], nin: int) -> Any:
+def loop_of(operands: Sequence[Any], dtypes: Sequence[Any], nin: int) -> Any:
     """The type character of the loop for operands, arrays first; Python numbers have no say if there is anything else.
 
     None where a dtype is unknown.
@@ -168,7 +180,7 @@ def _chosen(dtype: Any) -> str | None:
     return char if char in "efd" else None
 
 
-def _own_dtype(value: Any, dtype: Any) -> Any:
+def own_dtype(value: Any, dtype: Any) -> Any:
     """The dtype of an operand, or of a container that overrides ufuncs; None if it is none of the kernels'."""
     if dtype is None:
         try:
@@ -178,7 +190,7 @@ def _own_dtype(value: Any, dtype: Any) -> Any:
     return dtype if dtype.char in LOOPS else None
 
 
-def _outputs(kwargs: dict[str, Any]) -> tuple[Any, ...]:
+def given_outputs(kwargs: dict[str, Any]) -> tuple[Any, ...]:
     """The arrays given as ``out=``."""
     out = kwargs.get("out")
     return out if isinstance(out, tuple) else (out,)
@@ -193,13 +205,13 @@ def _on_gpu(call: Any, place: Place, arrays: tuple[Any, ...], values: list[Any],
     arrays, values = tuple(map(taken, arrays)), list(map(taken, values))
     given = [*arrays, *(v for v in values if not _weak(v))]
     names = [*call.arrays, *(n for n, v in zip(call.spec.params, values, strict=True) if not _weak(v))]
-    dtypes = [_dtype(call, name, a) for name, a in zip(names, given, strict=True)]
+    dtypes = [dtype_of_argument(call, name, a) for name, a in zip(names, given, strict=True)]
     for name, value, dtype in zip(names, given, dtypes, strict=True):
         if dtype is None or (isinstance(value, np.ndarray) and type(value) is not np.ndarray):
             found = type(value).__name__
             raise TypeError(f"{call.title}: {name} is {found}; device='cuda' takes plain NumPy arrays and numbers")
     with gpu(place) as host:
-        dtype = np.dtype(_loop(given, dtypes, len(arrays)))
+        dtype = np.dtype(loop_of(given, dtypes, len(arrays)))
         return host.elementwise(*common, list(arrays), values, dtype, kwargs)
 
 
@@ -208,7 +220,7 @@ def _weak(value: Any) -> bool:
     return type(value) in (float, int, bool)
 
 
-def _dtype(call: Any, name: str, value: Any) -> np.dtype[Any] | None:
+def dtype_of_argument(call: Any, name: str, value: Any) -> np.dtype[Any] | None:
     """The dtype of an argument, refused if no kernel can take it; None if the argument overrides ufuncs."""
     if type(value) is float:
         return np.dtype("d")
@@ -231,12 +243,17 @@ def bind(call: Any, params: tuple[Any, ...], named: dict[str, Any]) -> list[Any]
     values = dict(zip(defaults, params, strict=False))
     for name, value in named.items():
         if name not in defaults and name not in call.arrays:
-            known = [*call.arrays, *defaults, *call.spec.variants, "device", *sorted(_UFUNC_KEYWORDS)]
-            raise unknown_keyword(call.title, name, known)
+            known = [*call.arrays, *defaults, *call.spec.variants, "device", *bias_keywords(call), *sorted(_UFUNC_KEYWORDS)]
+            raise unknown_keyword(call.title, name, [k for k in known if k != name])
         if name in values or name in call.arrays:
             raise TypeError(f"{call.title}: {name!r} is given twice, by position and by name")
         values[name] = value
     return [values.get(name, default) for name, default in defaults.items()]
+
+
+def bias_keywords(call: Any) -> dict[str, Any]:
+    """The keywords that add a bias, with their defaults; a parameter may have that name, and there are none then."""
+    return {} if "bias" in call.spec.params else BIAS.get(call.arrays, {})
 
 
 def chosen_variant(title: str, activation: Any, named: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -13,7 +13,7 @@ from ..language.kinds import ARRAYS
 from ..language.registry import Spec
 from .base import QUIET
 from .containers import contained, elementwise
-from .general import _dtype, _loop, _on_gpu, bind, chosen_variant
+from .general import bind, chosen_variant, dtype_of_argument, loop_of, on_gpu
 
 
 class _Call(NamedTuple):
@@ -40,7 +40,7 @@ def backward_backward(
         raise TypeError(f"{title}: out is {type(out).__name__}; expected a tuple of two arrays")
     place = place_of(title, device, (*arrays, *values, *outputs))
     if place is not Place.CPU:
-        return _on_gpu(call, place, arrays, values, {} if out is None else {"out": out})
+        return on_gpu(call, place, arrays, values, {} if out is None else {"out": out})
     if contained(*arrays, *values):
         if out is not None:
             raise TypeError(f"{title}: out goes with plain arrays; expected none for containers")
@@ -53,7 +53,7 @@ def _of_plain(activation: Any, call: _Call, outputs: tuple[Any, Any], *given: An
     """Both products, of arrays and numbers."""
     names = [*call.arrays, *call.spec.params]
     operands = [taken(a) for a in given]
-    dtype = np.dtype(_loop(operands, [_dtype(call, n, a) for n, a in zip(names, operands, strict=True)], len(call.arrays)))
+    dtype = np.dtype(loop_of(operands, [dtype_of_argument(call, n, a) for n, a in zip(names, operands, strict=True)], len(call.arrays)))
     own = [np.asarray(a).astype(work_dtype(dtype), copy=False) for a in operands]
     shape = broadcast_shape(call.title, dict(zip(names, own, strict=True)))
     for out in outputs:

@@ -169,6 +169,10 @@ class _Registry(dict[str, Spec]):
     def __missing__(self, name: str) -> Spec:
         return self.defined[name]
 
+    def knows(self, name: str) -> bool:
+        """Whether there is an activation of that name, the package's or a user's."""
+        return name in self or name in self.defined
+
 
 REGISTRY = _Registry()
 ROW_PASSES: dict[str, RowPass] = {}

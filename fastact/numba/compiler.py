@@ -28,7 +28,7 @@ def without_compiler(name: str, kind: str) -> Any:
 
     It is looked up where users find it, for this wing knows none of the others.
     """
-    function = getattr(import_module("fastact"), name)
+    function = import_module("fastact").get(name)
     return function if kind == "value" else getattr(function, kind)
 
 

@@ -44,7 +44,7 @@ class Form:
 @cache
 def form(name: str, kind: str) -> Form | None:
     """How a kind of a function is called; None: not at all."""
-    if name in REGISTRY and kind in kinds(REGISTRY[name]):
+    if REGISTRY.knows(name) and kind in kinds(REGISTRY[name]):
         arrays, params = ARRAYS[kind], REGISTRY[name].params
         return Form(Elementwise, arrays, {**params, "out": None}, len(arrays) + len(params))
     if name in rows.NAMES and (kind == "value" or (kind == "backward" and rows.NAMES[name])):

@@ -50,7 +50,7 @@ class CallType(types.Callable, types.Opaque):
         return types.Dispatcher(compiled_function(*self.call))
 
     def can_convert_to(self, typingctx: Any, other: Any) -> Any:
-        if not isinstance(other, types.FunctionType) or self.call[0] not in REGISTRY:
+        if not isinstance(other, types.FunctionType) or not REGISTRY.knows(self.call[0]):
             return None
         return self.function.can_convert_to(typingctx, other)
 

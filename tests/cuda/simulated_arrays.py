@@ -47,6 +47,31 @@ def stand_in(monkeypatch, name, asked):
     return Array
 
 
+def test_a_bias(monkeypatch):
+    """Arrays there are added by their library, those of the host here."""
+    monkeypatch.setattr(cuda_arrays, "_external", lambda pointer: 0)
+    array = stand_in(monkeypatch, "cupy", [])
+    array.shape = property(lambda self: self.host.shape)
+    x, bias = numbers(24, np.float32).reshape(4, 6), np.linspace(-1, 1, 6, dtype=np.float32)
+    with pytest.raises(TypeError, match=r"fastact\.gelu: a Array has no sum with bias; call it with x \+ bias"):
+        fa.gelu(array(x), bias=array(bias))
+    array.__add__ = lambda self, other: array(self.host + other.host)
+    assert_near(fa.gelu(array(x), bias=array(bias)).host, fa.gelu(x, bias=bias))
+    assert_near(fa.gelu.backward(array(x), array(x), bias=array(bias)).host, fa.gelu.backward(x, x, bias=bias))
+    with pytest.raises(TypeError, match=r"fastact\.gelu: bias is a ndarray and x a Array; expected both on the GPU"):
+        fa.gelu(array(x), bias=bias)
+    with pytest.raises(ValueError, match=r"fastact\.gelu: bias has shape \(4,\); expected \(6,\)"):
+        fa.gelu(array(x), bias=array(bias[:4]))
+    with pytest.raises(TypeError, match=r"backward: return_bias_grad is not supported on a GPU"):
+        fa.gelu.backward(array(x), array(x), bias=array(bias), return_bias_grad=True)
+    assert_near(fa.gelu(x, bias=bias, device="cuda"), fa.gelu(x, bias=bias))
+    half = fa.gelu(x.astype(np.float16), bias=bias.astype(np.float16), device="cuda")
+    assert half.dtype == np.float16
+    by_x, by_bias = fa.gelu.backward(x, x, bias=bias, return_bias_grad=True, device="cuda")
+    assert_near(by_x, fa.gelu.backward(x, x, bias=bias))
+    np.testing.assert_allclose(by_bias, by_x.sum(axis=0), rtol=1e-5)
+
+
 @pytest.mark.parametrize("library", ["cupy", "torch"])
 def test_results_are_of_the_library_of_the_argument(monkeypatch, library):
     asked, streams = [], []

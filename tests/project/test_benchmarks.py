@@ -110,9 +110,11 @@ def _small(numbers):
 def test_tracked(name, monkeypatch):
     tracked = importlib.import_module("benchmarks.tracked")
     numbers = tracked.numbers
-    monkeypatch.setattr(tracked, "numbers", lambda n, dtype: numbers(min(n, 1000), dtype))
+    monkeypatch.setattr(tracked, "numbers", lambda n, *rest: numbers((9, 1000) if isinstance(n, tuple) else min(n, 1000), *rest))
     assert tracked.Ratios().track_to_a_copy(name) > 0
     assert tracked.Ratios().track_to_numpy(name) > 0
+    assert tracked.Epilogues().track_to_two_passes(name, "one") > 0
+    assert (name, "one") not in tracked.WithoutBias()
     for kind, dtype in itertools.product(["value", "derivative"], ["float32", "float64"]):
         assert 0 <= tracked.Accuracy().track_max_ulp(name, kind, dtype) <= 4
     assert tracked.Build().track_size() > 1e6

@@ -45,6 +45,19 @@ def defined(x32: Single, x64: Double) -> None:
     assert_type(fa.define("x * x"), fa.DefinedActivation)
 
 
+def biases(x16: Half, x32: Single, x64: Double) -> None:
+    assert_type(fa.gelu(x32, bias=x32), Single)
+    assert_type(fa.elu(x16, 0.5, bias=x16), Half)
+    assert_type(fa.gelu(x32, bias=x64), Any)
+    assert_type(fa.gelu(x64, bias=[0.5, 1.0, 2.0, 3.0]), Any)
+    assert_type(fa.gelu(x32, bias=x32, out=x16), Half)
+    assert_type(fa.gelu.value_and_derivative(x32, bias=x32), tuple[Single, Single])
+    assert_type(fa.gelu.backward(x32, x32, bias=x32), Single)
+    assert_type(fa.elu.backward(x32, x32, 0.5, bias=x32, return_bias_grad=True), tuple[Single, Single])
+    assert_type(fa.gelu.backward(x32, x32, bias=x64, return_bias_grad=True), Any)
+    assert_type(fa.star_relu(x32, bias=0.5), Single)
+
+
 def scalars(s16: np.float16, s32: np.float32, s64: np.float64) -> None:
     assert_type(fa.gelu(1.0), np.float64)
     assert_type(fa.gelu(s16), np.float16)

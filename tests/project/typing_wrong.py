@@ -13,6 +13,9 @@ def keywords(x: NDArray[np.float32]) -> None:
     fa.leaky_relu(x, alpha=0.5)  # wrong: keras's word for negative_slope
     fa.gelu(x, wher=True)  # wrong: a misspelled keyword of ufuncs
     fa.gelu.derivative(x, approximat="tanh")  # wrong: a misspelled variant
+    fa.gelu(x, bias=x, return_bias_grad=True)  # wrong: a keyword of backward
+    fa.tanh.backward_from_output(x, x, bias=x)  # wrong: a keyword of what takes x
+    fa.star_relu.backward(x, x, bias=x, return_bias_grad=True)  # wrong: its bias is a parameter
     fa.softmax(x, dim=-1)  # wrong: torch's word for axis
     fa.logsumexp(x, keepdim=True)  # wrong: torch's word for keepdims
     fa.softmax(x, keepdims=True)  # wrong: a keyword of logsumexp
