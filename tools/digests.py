@@ -1,40 +1,62 @@
-"""Digests of all results: whether a change of the code changed a bit of any of them.
+"""Digests of results: whether a processor, a compiler or a change of the code gives other bits than those on record.
 
-Every function, kind and dtype is computed over a fixed sample: random bits, so that all magnitudes occur, the special values,
-and for float16 every number there is. ``python tools/digests.py before.json`` writes the digests of every ISA level that the
-machine can run; ``python tools/digests.py after.json --against before.json`` says what differs, and fails if anything does.
-What a NaN holds besides being one does not count.
+Every function, kind and dtype is computed over a fixed sample: bits of all magnitudes, ordinary numbers, the special values, and
+for float16 every number there is. ``tests/digests.json`` holds the digests of every level with a fused multiply-add, and those
+of the baseline level where they are others. ``python tools/digests.py`` compares every level that this machine can run with the
+file, ``--numba`` what Numba compiles as well, and fails where anything differs; ``--write`` makes the file of what was found
+and says what it changes. docs/reliability.md says what is promised.
+
+What a NaN holds besides being one does not count. Left out is what is summed or drawn with NumPy, or computed with its
+logarithm and exponential: gradients by parameters that are summed, logmeanexp, logsumexp with weights, gradients of entmax but
+for alpha 1.5 and 2, and the stochastic functions.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import hashlib
-import io
 import json
 import os
+import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import fastact as fa
+from fastact.cpu import levels
 
+RECORD = Path(__file__).resolve().parents[1] / "tests" / "digests.json"
 KINDS = ("value", "derivative", "value_and_derivative", "backward", "backward_from_output")
-SIZE = 20_011  # a prime number: no block, vector or row divides it
+DTYPES = ("float16", "float32", "float64")
+SIZE = 8_009  # a prime number: no block, vector or row divides it
+WITH_NUMPY = {"logmeanexp"}
+
+Found = dict[str, dict[str, str]]  # "gelu float32" -> what was called -> digest
+
+
+def mixed(size: int, seed: int) -> np.ndarray:
+    """Integers that look random, by splitmix64: the same with any version of NumPy."""
+    z = (np.arange(1, size + 1, dtype=np.uint64) + np.uint64(seed * size)) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 def sample(dtype: str, seed: int = 0) -> np.ndarray:
-    """Numbers of all magnitudes, ordinary ones, and special ones."""
+    """Numbers of all magnitudes, ordinary ones between -16 and 16, and special ones."""
+    info = np.finfo(dtype)
     if dtype == "float16":
-        return np.arange(1 << 16, dtype=np.uint16).view(np.float16)
-    info, rng = np.finfo(dtype), np.random.default_rng(seed)
-    bits = rng.integers(0, np.iinfo(f"u{info.bits // 8}").max, SIZE // 2, f"u{info.bits // 8}", endpoint=True).view(dtype)
-    ordinary = rng.normal(0, 5, SIZE - SIZE // 2).astype(dtype)
+        every = np.arange(1 << 16, dtype=np.uint16)
+        return (every * np.uint16(2 * 9001 * seed + 1)).view(np.float16)
+    z = mixed(SIZE, seed)
+    half = SIZE // 2
+    bits = (z[:half] >> np.uint64(64 - info.bits)).astype(f"u{info.bits // 8}").view(dtype)
+    digits = info.nmant + 1
+    ordinary = (z[half:] >> np.uint64(64 - digits)).astype(dtype) * info.dtype.type(2.0 ** (5 - digits)) - info.dtype.type(16)
     special = np.array([0.0, np.inf, np.nan, info.max, info.tiny, info.smallest_subnormal, 1.0, 3.0], dtype)
     return np.concatenate([bits, ordinary, special, -special])
 
@@ -44,8 +66,15 @@ def finite(x: np.ndarray) -> np.ndarray:
     return np.where(np.abs(x) < 1e4, x, x.dtype.type(0.5))
 
 
-def results(name: str, dtype: str) -> Iterator[tuple[str, Any]]:
-    """(what was called, its result) for one function."""
+def names() -> list[str]:
+    """Functions of all families but the stochastic one, and but those that NumPy has a say in."""
+    public = [getattr(fa, n) for n in fa.__all__]
+    found = {f.__name__: f for f in public if hasattr(f, "family") and not isinstance(f, type)}
+    return sorted(n for n, f in found.items() if f.family != "stochastic" and n not in WITH_NUMPY)
+
+
+def results(name: str, dtype: str) -> Iterator[tuple[str, list[Any]]]:
+    """(what was called, its results) for one function."""
     function, x = fa.get(name), sample(dtype)
     grad = sample(dtype, 1)
     if isinstance(function, fa.Activation):
@@ -54,147 +83,177 @@ def results(name: str, dtype: str) -> Iterator[tuple[str, Any]]:
     x, grad = finite(x), finite(grad)
     n = x.size // 120 * 120
     x, grad = x[:n].reshape(-1, 60), grad[:n].reshape(-1, 60)
-    yield from {"rowwise": rowwise, "gated units": gated, "pieces": pieces, "stochastic": stochastic}[function.family](
-        function, x, grad
-    )
+    yield from {"rowwise": rowwise, "gated units": gated, "pieces": pieces}[function.family](function, x, grad)
 
 
-def elementwise(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, Any]]:
-    """All kinds with the default parameters, others, and one that is an array; contiguous and strided."""
-    values = [(), tuple(1.37 * p + 0.043 for p in function.params.values())][: 1 + bool(function.params)]
+def kinds(function: Any) -> list[str]:
+    """Those that an elementwise function has."""
+    return [kind for kind in KINDS if kind == "value" or getattr(function, kind) is not None]
+
+
+def numbers(function: Any) -> list[tuple[float, ...]]:
+    """The default parameters, and others."""
+    return [(), tuple(1.375 * p + 0.0625 for p in function.params.values())][: 1 + bool(function.params)]
+
+
+def elementwise_kind(function: Any, dtype: str, kind: str, call: Callable) -> list[Any]:
+    """What ``call`` gives for one kind, with each set of parameters that are numbers."""
+    x, grad = sample(dtype), sample(dtype, 1)
+    return [call(*((grad, x) if kind.startswith("backward") else (x,)), *params) for params in numbers(function)]
+
+
+def elementwise(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, list[Any]]]:
+    """All kinds, then with a parameter that is an array, then the gradients by parameters of x's shape, which are not summed."""
+    calls = {kind: function if kind == "value" else getattr(function, kind) for kind in kinds(function)}
+    for kind, call in calls.items():
+        yield kind, elementwise_kind(function, x.dtype.name, kind, call)
     if function.params:
-        values.append((np.linspace(0.1, 2.0, x.size).astype(x.dtype), *values[1][1:]))
-    for kind in KINDS:
-        call = function if kind == "value" else getattr(function, kind)
-        for number, params in enumerate(values if call is not None else []):
-            y = function(x, *params) if kind == "backward_from_output" else x
-            given = (grad, y) if kind.startswith("backward") else (y,)
-            yield f"{kind} {number}", call(*given, *params)
-            yield f"{kind} {number} strided", call(*(np.repeat(a, 2)[::2] for a in given), *params)
-    if function.params:
-        yield "parameter_gradients", list(function.parameter_gradients(finite(grad), finite(x)).values())
+        first, *others = numbers(function)[1]
+        given = ((0.125 + np.arange(x.size) % 16 / 8).astype(x.dtype) * x.dtype.type(first), *others)
+        yield "arrays", [c(*((grad, x) if k.startswith("backward") else (x,)), *given) for k, c in calls.items()]
+        given = [np.full_like(x, p) for p in numbers(function)[1]]
+        yield "parameter_gradients", list(function.parameter_gradients(grad, x, *given).values())
 
 
-def rowwise(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, Any]]:
+def rowwise(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, list[Any]]]:
     """Rows of several lengths along both axes, scaled, masked; and backward."""
+    name = function.__name__
     for shape in ((-1, 10), (-1, 60), (20, -1), (1, -1)):
         rows, incoming = x.reshape(shape), grad.reshape(shape)
         for axis in (0, 1):
             y = function(rows, axis=axis)
-            yield f"{shape} {axis}", y
-            yield f"{shape} {axis} temperature", function(rows, axis=axis, temperature=0.7)
-            yield f"{shape} {axis} where", function(rows, axis=axis, where=rows > -1)
-            back = (incoming.take(0, axis), rows) if function.__name__ in ("logsumexp", "logmeanexp") else (incoming, y)
-            yield f"{shape} {axis} backward", function.backward(*back, axis=axis)
+            found = [y, function(rows, axis=axis, temperature=0.75), function(rows, axis=axis, where=rows > -1)]
+            given = (incoming.take(0, axis), rows) if name == "logsumexp" else (incoming, y)
+            found.append(function.backward(*given, axis=axis))
+            if name == "entmax":
+                found += [function(rows, alpha, axis) for alpha in (1.25, 3.0)]
+            yield f"{shape[0]}x{shape[1]} {axis}", found
 
 
-def gated(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, Any]]:
+def gated(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, list[Any]]]:
     """One array that is split along either axis, and two arrays."""
     for axis in (0, 1):
         y = function(x, axis=axis)
-        yield f"{axis}", y
-        yield f"{axis} backward", function.backward(grad[: y.shape[0], : y.shape[1]], x, axis=axis)
-    yield "two", function(x, grad)
-    yield "two backward", function.backward(grad[::-1], x, grad)
+        yield f"axis {axis}", [y, function.backward(grad[: y.shape[0], : y.shape[1]], x, axis=axis)]
+    yield "two", [function(x, grad), *function.backward(grad[::-1], x, grad)]
 
 
-def pieces(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, Any]]:
-    """maxout, max_affine and crelu."""
-    if function.__name__ == "maxout":
-        for axis in (0, 1):
-            y, winner = function(x, 2, axis, return_index=True)
-            yield f"{axis}", (y, winner, function.backward(y, winner, 2, axis))
-    elif function.__name__ == "max_affine":
+def pieces(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, list[Any]]]:
+    """maxout, max_affine and crelu; what max_affine sums is left out."""
+    if function.__name__ == "max_affine":
         weight, bias = np.array([-1.5, 0.25, 2.0], x.dtype), np.array([0.5, 0.0, -1.0], x.dtype)
-        yield "forward", function(x, weight, bias, return_index=True)
-        yield "backward", list(function.backward(grad, x, weight, bias).values())
-    else:
-        for axis in (0, 1):
-            yield f"{axis}", function(x, axis)
-            yield f"{axis} backward", function.backward(np.concatenate([grad, grad], axis), x, axis)
+        yield "forward", list(function(x, weight, bias, return_index=True))
+        return
+    for axis in (0, 1):
+        if function.__name__ == "maxout":
+            y, winner = function(x, 2, axis, return_index=True)
+            yield f"axis {axis}", [y, winner, function.backward(y, winner, 2, axis)]
+        else:
+            yield f"axis {axis}", [function(x, axis), function.backward(np.concatenate([grad, grad], axis), x, axis)]
 
 
-def stochastic(function: Any, x: np.ndarray, grad: np.ndarray) -> Iterator[tuple[str, Any]]:
-    """With a seed, and backward for what was drawn."""
-    if function.__name__ == "rrelu":
-        y, slopes = function(x, training=True, rng=7, return_slopes=True)
-        yield "forward", (y, slopes, function(x))
-        yield "backward", (function.backward(grad, x, slopes), *function.parameter_gradients(grad, x, slopes).values())
-    elif function.__name__ == "noisy_relu":
-        y, noise = function(x, 7, return_noise=True)
-        yield "forward", (y, noise, function(x, training=False))
-        yield "backward", function.backward(grad, x, noise)
-    else:
-        y, soft = function(x, 0.7, hard=True, rng=7, return_soft=True)
-        yield "forward", (y, soft)
-        yield "backward", function.backward(grad, soft, 0.7)
-
-
-def digest(result: Any) -> str:
+def digest(found: list[Any]) -> str:
     """A mark of dtypes, shapes and bits."""
-    found = hashlib.sha256()
-    for array in result if isinstance(result, tuple | list) else [result]:
+    mark = hashlib.sha256()
+    for array in (a for result in found for a in (result if isinstance(result, tuple) else [result])):
         array = np.array(array)  # a copy
         if array.dtype.kind == "f":
             array[np.isnan(array)] = np.nan
-        found.update(f"{array.dtype.str}{array.shape}".encode())
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()[:16]
+        elif array.dtype.kind == "i":
+            array = array.astype(np.int64)
+        little = np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<")))
+        mark.update(f"{little.dtype.str}{little.shape}".encode())
+        mark.update(little.tobytes())
+    return mark.hexdigest()[:10]
 
 
-def of_this_level() -> dict[str, str]:
-    """What was called -> digest of its result, at the level that this process runs at."""
-    public = [getattr(fa, n) for n in fa.__all__]
-    names = sorted({f.__name__ for f in public if hasattr(f, "family") and not isinstance(f, type)})
-    found = {}
+def of_this_level() -> Found:
+    """What was called -> digest of its results, at the level that this process runs at."""
     with np.errstate(all="ignore"):
-        for dtype in ("float16", "float32", "float64"):
-            for name in names:
-                for what, result in results(name, dtype):
-                    found[f"{name} {dtype} {what}"] = digest(result)
-    return found
+        return {
+            f"{name} {dtype}": {what: digest(found) for what, found in results(name, dtype)}
+            for name in names() for dtype in DTYPES
+        }  # fmt: skip
 
 
-def levels() -> list[str]:
-    """The ISA levels that this machine can run."""
-    text = io.StringIO()
-    with contextlib.redirect_stdout(text):
-        fa.show_config()
-    (line,) = [line for line in text.getvalue().splitlines() if line.startswith("cpu levels usable")]
-    return line.removeprefix("cpu levels usable").replace(",", " ").split()
+def of_numba(name: str, dtype: str) -> dict[str, str]:
+    """The digests of all kinds of an elementwise function as Numba compiles it."""
+    sys.path[:0] = [str(RECORD.parent), str(RECORD.parent / "numba")]
+    import numba_driver
+
+    function = fa.get(name)
+    return {
+        kind: digest(elementwise_kind(function, dtype, kind, numba_driver.function(name, kind))) for kind in kinds(function)
+    }
+
+
+def has_fma(level: str) -> bool:
+    """Whether the kernels of a level have a fused multiply-add."""
+    return platform.machine().lower() in ("arm64", "aarch64") if level == "generic" else level != "x86-64"
+
+
+def recorded(level: str) -> Found:
+    """What the file holds for a level."""
+    record = json.loads(RECORD.read_text())
+    if has_fma(level):
+        return record["fma"]
+    return {key: {**found, **record["baseline"].get(key, {})} for key, found in record["fma"].items()}
+
+
+def differences(found: Found, expected: Found) -> list[str]:
+    """What has other bits than those expected, or is not there."""
+    keys = sorted({(key, what) for table in (found, expected) for key, of in table.items() for what in of})
+    pairs = ((key, what, expected.get(key, {}).get(what), found.get(key, {}).get(what)) for key, what in keys)
+    return [f"{key} {what}: {new or 'nothing'}, on record {old or 'nothing'}" for key, what, old, new in pairs if new != old]
+
+
+def written(fma: Found, baseline: Found) -> str:
+    """The text of the file: a line for each function and dtype."""
+    others = {
+        key: other for key, of in baseline.items() if (other := {w: d for w, d in of.items() if fma.get(key, {}).get(w) != d})
+    }
+    tables = []
+    for title, table in (("fma", fma), ("baseline", others)):
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(of)}" for key, of in sorted(table.items()))
+        tables.append(f'"{title}": {{\n{lines}\n}}')
+    return "{\n" + ",\n".join(tables) + "\n}\n"
 
 
 def main() -> int:
-    """Write the digests of every level, compare them if asked to."""
+    """Compare every level with the file, or write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", help="where the digests go")
-    parser.add_argument("--against", help="a file of before")
+    parser.add_argument("--write", action="store_true", help="make the file of what is found")
+    parser.add_argument("--numba", action="store_true", help="compare what Numba compiles too; takes some minutes")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.here:
-        Path(given.file).write_text(json.dumps(of_this_level()))
+        print(json.dumps(of_this_level()))
         return 0
-    found: dict[str, dict[str, str]] = {}
-    for level in levels():
-        environment = {**os.environ, "FASTACT_CPU": level}
-        subprocess.run([sys.executable, __file__, given.file, "--here"], check=True, env=environment)
-        found[level] = json.loads(Path(given.file).read_text())
-        whole = hashlib.sha256(json.dumps(found[level], sort_keys=True).encode()).hexdigest()[:16]
-        print(f"{level}: {len(found[level])} results, digest {whole}")
-    Path(given.file).write_text(json.dumps(found, indent=0, sort_keys=True))
-    if not given.against:
-        return 0
-    before = json.loads(Path(given.against).read_text())
+    by_level = {}
+    for level in levels.usable_levels():
+        environment = {**os.environ, "FASTACT_CPU": level if level != "generic" else ""}
+        done = subprocess.run([sys.executable, __file__, "--here"], check=True, env=environment, stdout=subprocess.PIPE)
+        by_level[level] = json.loads(done.stdout)
+    if given.numba:
+        by_level["Numba"] = {f"{n} {d}": of_numba(n, d) for n in fa.activations() for d in DTYPES[1:]}
     different = 0
-    for level in found.keys() & before.keys():
-        new, old = found[level], before[level]
-        for what in sorted(new.keys() | old.keys()):
-            if new.get(what) != old.get(what):
-                different += 1
-                print(f"{level}: {what}: {old.get(what)} before, {new.get(what)} now")
-        print(f"{level}: {len(new)} results compared")
-    print(f"{different} differ")
-    return int(different > 0)
+    for level, found in by_level.items():
+        expected = recorded(levels.LEVEL if level == "Numba" else level) if RECORD.exists() else {}
+        if level == "Numba":
+            expected = {key: {what: expected[key][what] for what in of} for key, of in found.items()}
+        lines = differences(found, expected)
+        different += len(lines)
+        print(*lines, f"{level}: {sum(map(len, found.values()))} digests, {len(lines)} differ from the record", sep="\n")
+    if not given.write:
+        return int(different > 0)
+    fma = {level: found for level, found in by_level.items() if level != "Numba" and has_fma(level)}
+    first = next(iter(fma.values()), recorded("generic") if RECORD.exists() else {})
+    if any(found != first for found in fma.values()):
+        print("levels with a fused multiply-add differ from each other: nothing is written")
+        return 1
+    baseline = next((found for level, found in by_level.items() if level != "Numba" and not has_fma(level)), None)
+    RECORD.write_text(written(first, recorded("x86-64") if baseline is None else baseline))
+    return 0
 
 
 if __name__ == "__main__":

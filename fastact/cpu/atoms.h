@@ -77,7 +77,8 @@ FA_ATOM double fa_mul_add_f64(double a, double b, double c) { return a * b + c; 
 FA_ATOM float fa_fma_f32(float a, float b, float c) { return (float)((double)a * b + c); }
 /* Dekker's product by Veltkamp's splitting, then a two-sum with c: the result has an error of about
  * 2^-105 of its largest term before the last rounding. Arguments beyond 2^995 would overflow in the
- * splitting; there the plain product is used, as it is where the error term would be subnormal. */
+ * splitting; there the plain product is used, as it is where the error term would be subnormal. Where nothing was lost the
+ * sum stays as it is: -0 plus nothing would be 0. */
 FA_ATOM double fa_fma_f64(double a, double b, double c)
 {
     const double splitter = 134217729.0; /* 2^27 + 1 */
@@ -90,7 +91,7 @@ FA_ATOM double fa_fma_f64(double a, double b, double c)
     double v = s - p;
     double t = (p - (s - v)) + (c - v);
     double r = s + (t + e);
-    return r - r == 0.0 ? r : s;
+    return (r - r == 0.0) & (r != s) ? r : s;
 }
 #endif
 

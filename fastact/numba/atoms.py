@@ -157,4 +157,5 @@ class Atoms:
         v = sub(s, p)
         t = add(sub(p, sub(s, v)), sub(c, v))
         r = add(s, add(t, e))
-        return self.select(self.compare("==", sub(r, r), self.literal(0.0)), r, s)
+        finite = self.compare("==", sub(r, r), self.literal(0.0))
+        return self.select(self.builder.and_(finite, self.compare("!=", r, s)), r, s)

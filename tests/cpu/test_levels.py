@@ -104,6 +104,21 @@ print("same")
 
 
 @pytest.mark.parametrize("level", OTHERS)
+def test_ends(level):
+    """Zeros keep their sign where the contract says so, and limits are right."""
+    code = """
+import test_limits as ends
+for name in ends.NAMES:
+    for dtype in ends.DTYPES:
+        ends.test_signed_zeros(name, dtype)
+        ends.test_limits(name, dtype)
+print("right")
+"""
+    done = run_python(code, **environment(level))
+    assert done.stdout.strip() == "right", done.stderr[-3000:]
+
+
+@pytest.mark.parametrize("level", OTHERS)
 def test_rows(level):
     """softmax and log_softmax within their bounds, and arrays of different order."""
     code = """

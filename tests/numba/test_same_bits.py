@@ -1,7 +1,9 @@
 """Numba against the Cython kernels: two compilers, one formula, the same bits."""
 
 import re
+import sys
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,7 +107,21 @@ def vectorised(name, dtype):
     check_vectorised(assembly_of(name, dtype), "s" if dtype == np.float32 else "d", 4)
 
 
-CLAIMS = [same_bits, accuracy_contract, limits_contract, no_library_call, vectorised]
+def digests_on_record(name, dtype):
+    """The bits over the sample of tools/digests.py, at a level where they should be the same."""
+    tools = Path(__file__).resolve().parents[2] / "tools"
+    if not driver.SAME or not tools.is_dir():
+        pytest.skip("Numba's target and the kernels' level differ in fused multiply-adds, or the tools are not here")
+    sys.path.append(str(tools))
+    import digests
+
+    key = f"{name} {np.dtype(dtype).name}"
+    found = digests.of_numba(name, np.dtype(dtype).name)
+    assert found.keys() >= {"value", "derivative"}
+    assert found == {kind: digests.recorded(levels.LEVEL)[key][kind] for kind in found}
+
+
+CLAIMS = [same_bits, digests_on_record, accuracy_contract, limits_contract, no_library_call, vectorised]
 #: In float64 by default, beside all in float32: a loop takes a third of a second to compile.
 DOUBLES = {"prelu", "reflu", "snake", "log1mexp", "phish", *(case[0] for case in test_limits.RIGHT_VALUES)}
 CASES = [(name, np.float32) for name in NAMES] + [

@@ -1,0 +1,313 @@
+"""Calls of every kind at random, against a slow and simple way: one element, or one row, at a time.
+
+`test_fuzz.py` runs a few hundred of them, ``python tools/fuzz.py --minutes 30`` as many as there is time for. Arrays come from a
+seed, so that an example is short; what was found once stands as an ``@example`` in test_fuzz.py.
+"""
+
+import inspect
+from collections import Counter
+
+import numpy as np
+from helpers import CALLS, assert_same_bits, function, results
+from hypothesis import strategies as st
+
+import fastact as fa
+from fastact.arguments import dtype_of
+
+FLOATS = ("f2", "f4", "f8")
+LAYOUTS = ("plain", "plain", "F", "reversed", "strided", "broadcast", "misaligned", "swapped", "read-only")
+ROWWISE = ["softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "logsumexp", "logmeanexp", "hardmax",
+           "sparsemax", "entmax15", "entmax"]  # fmt: skip
+GATED = ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"]
+done = Counter()
+
+seeds, layouts = st.integers(0, 2**32 - 1), st.sampled_from(LAYOUTS)
+shapes = st.lists(st.sampled_from([0, 1, 2, 3, 5, 17]), max_size=3).map(tuple) | st.sampled_from(
+    [(1000,), (40_001,), (130, 130), (2, 20_000), (20_000, 2), (3, 7, 999)]
+)
+elementwise = st.fixed_dictionaries({
+    "call": st.sampled_from(CALLS), "shape": shapes, "seed": seeds, "layout": st.tuples(layouts, layouts, layouts),
+    "dtypes": st.tuples(*[st.sampled_from((*FLOATS, *FLOATS, "i1", "i8", "?"))] * 2),
+    "params": st.sampled_from(["none", "numbers", "array", "row"]),
+    "out": st.sampled_from(["none", "new", "wider", "x", "shifted"]),
+    "where": st.booleans(), "dtype": st.sampled_from([None, None, None, *FLOATS]),
+})  # fmt: skip
+rows = st.fixed_dictionaries({
+    "name": st.sampled_from(ROWWISE), "shape": shapes.filter(all).filter(len), "seed": seeds, "layout": layouts,
+    "axis": st.integers(-3, 2),
+    "dtype": st.sampled_from((*FLOATS, "i2")), "temperature": st.sampled_from([1.0, 1.0, 0.5, 30.0]), "where": st.booleans(),
+    "out": st.booleans(), "backward": st.booleans(),
+})  # fmt: skip
+gated = st.fixed_dictionaries({
+    "name": st.sampled_from(GATED), "shape": shapes.filter(len), "seed": seeds, "layout": st.tuples(layouts, layouts),
+    "axis": st.integers(-3, 2), "dtype": st.sampled_from(FLOATS), "two": st.booleans(), "backward": st.booleans(),
+})  # fmt: skip
+
+
+def content(rng, shape, dtype):
+    """Ordinary numbers, with special ones among them."""
+    dtype = np.dtype(dtype)
+    x = np.asarray(rng.normal(0, rng.choice([1.0, 30.0]), shape))
+    if dtype.kind != "f":
+        return np.asarray(np.trunc(np.clip(x, -100, 100))).astype(dtype)
+    info = np.finfo(dtype)
+    special = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, info.max, info.tiny, -info.smallest_subnormal, 1.0, -1.0])
+    x = np.where(rng.random(shape) < 0.1, rng.choice(special, shape), x)
+    with np.errstate(over="ignore"):
+        return np.asarray(x).astype(dtype)
+
+
+def laid(x, layout):
+    """The same numbers in memory of another order, alignment or byte order."""
+    if x.ndim == 0:
+        return x
+    if layout == "F":
+        return np.array(x, order="F")
+    if layout == "reversed":
+        return x[(slice(None, None, -1),) * x.ndim].copy()[(slice(None, None, -1),) * x.ndim]
+    if layout == "strided":
+        wide = np.zeros(tuple(2 * n for n in x.shape), x.dtype)
+        view = wide[(slice(None, None, 2),) * x.ndim]
+        view[...] = x
+        return view
+    if layout == "broadcast" and x.ndim and x.shape[0]:
+        return np.broadcast_to(x[:1], x.shape)
+    if layout == "misaligned":
+        memory = np.zeros(x.nbytes + 1, np.uint8)
+        view = memory[1:].view(x.dtype).reshape(x.shape) if x.size else x
+        view[...] = x
+        return view
+    if layout == "swapped":
+        return x.astype(x.dtype.newbyteorder())
+    if layout == "read-only":
+        x.flags.writeable = False
+    return x
+
+
+def parameters(rng, name, how, shape, dtype):
+    """Parameters as they are passed, and for each element."""
+    values = [p * rng.uniform(0.5, 1.5) + 0.01 for p in fa.get(name).params.values()]
+    if how == "none" or not values:
+        values = []
+    elif how != "numbers":
+        values[0] = np.asarray(values[0] * rng.uniform(0.5, 1.5, shape if how == "array" else shape[-1:])).astype(dtype)
+    return values, [np.broadcast_to(v, shape) if isinstance(v, np.ndarray) else v for v in values]
+
+
+def check_elementwise(case):
+    """Any kind of an elementwise function: the bits of one element at a time, in the dtype and the place that are asked for."""
+    done["elementwise"] += 1
+    (name, kind), shape, rng = case["call"], case["shape"], np.random.default_rng(case["seed"])
+    call, (first, second) = function(name, kind), case["dtypes"]
+    if np.dtype(first).kind != "f" and name in INTEGERS:
+        first = "f4"
+    given = [laid(content(rng, shape, first), case["layout"][0])]
+    if kind.startswith("backward"):
+        given.insert(0, laid(content(rng, shape, second if np.dtype(second).kind == "f" else "f4"), case["layout"][1]))
+    params, full = parameters(rng, name, case["params"], shape, case["dtype"] or "f4")
+    in_arrays = [np.asarray(a) for a in (*given, *(p for p in params if isinstance(p, np.ndarray)))]
+    dtype = dtype_of(*in_arrays) if case["dtype"] is None else np.dtype(case["dtype"])
+    nout, keywords = call.ufunc.nout, {}
+    if case["dtype"] is not None:
+        keywords["dtype"] = dtype
+    mask = np.ones(shape, bool)
+    outs = outputs(rng, case["out"], given[-1], shape, dtype, nout)
+    expected = [np.array(np.broadcast_to(np.asarray(o), shape)) for o in outs]
+    if outs and case["where"]:
+        mask = rng.random(shape) < 0.6
+        keywords["where"] = mask
+    if outs:
+        keywords["out"] = outs if nout == 2 else outs[0]
+    places = np.flatnonzero(mask)
+    if places.size > 60:
+        places = rng.choice(places, 60)
+    with np.errstate(all="ignore"):
+        # Numbers of Python's have no say in the dtype, and keep their digits.
+        single = [
+            [a if isinstance(a, float) else np.array([a.reshape(-1)[i]]).astype(dtype) for a in (*given, *full)] for i in places
+        ]
+        want = [results(call(*one)) for one in single]
+        found = results(call(*given, *params, **keywords))
+    for j, got in enumerate(found):
+        flat = np.asarray(got).reshape(-1)
+        assert np.shape(got) == shape
+        assert flat.dtype == (outs[j].dtype if outs else dtype)
+        for i, w in zip(places, want, strict=True):
+            assert_same_bits(flat[i : i + 1].astype(flat.dtype.newbyteorder("=")), np.asarray(w[j]).astype(flat.dtype), f"at {i}")
+        if outs:
+            assert got is outs[j]
+            assert_same_bits(np.asarray(got)[~mask], expected[j][~mask], "outside where")
+
+
+def outputs(rng, how, x, shape, dtype, nout):
+    """Arrays for out=: fresh, of another dtype, the input itself, or memory that overlaps with it."""
+    if how == "none" or (how == "x" and (nout == 2 or x.dtype != dtype or not x.flags.writeable)):
+        return ()
+    if how == "x":
+        return (x,)
+    plain = x.ndim == 1 and x.dtype == dtype and x.base is None and x.flags.writeable
+    if how == "shifted" and nout == 1 and plain and x.size > 3:
+        memory = np.empty(x.size + 3, dtype)
+        memory[3:] = x
+        return (memory[:-3],)
+    made = tuple(content(rng, shape, "f8" if how == "wider" else dtype) for _ in range(nout))
+    return tuple(np.array(m, order="F") for m in made) if rng.random() < 0.3 else made
+
+
+INTEGERS = {"relu", "relu6", "identity", "sign", "step", "squared_relu", "hard_tanh", "threshold"}
+
+
+def close(got, want, message, least=0.0):
+    """Equal but for what the order of a sum may change; its terms are as large as the results, or as ``least``."""
+    if got.dtype.kind != "f":
+        np.testing.assert_array_equal(got, want, err_msg=message)
+        return
+    eps = float(np.finfo(got.dtype).eps)
+    scale = np.max(np.abs(want), where=np.isfinite(want), initial=least)
+    np.testing.assert_array_equal(np.isfinite(got), np.isfinite(want), err_msg=message)
+    np.testing.assert_allclose(got, want, rtol=16 * eps, atol=16 * eps * min(float(scale), 1e300), err_msg=message)
+
+
+def check_rows(case):
+    """A row-wise function: what one row alone gives, backward too."""
+    done["rows"] += 1
+    name, rng = case["name"], np.random.default_rng(case["seed"])
+    call, shape = getattr(fa, name), case["shape"]
+    axis = case["axis"] % len(shape)
+    plain = content(rng, shape, case["dtype"])
+    x = laid(plain, case["layout"])
+    keywords = {"axis": axis - len(shape) * (case["axis"] < 0), "temperature": case["temperature"]}
+    mask = rng.random(shape) < 0.7 if case["where"] else np.ones(shape, bool)
+    if case["where"]:
+        keywords["where"] = mask
+    sums = name in ("logsumexp", "logmeanexp")
+    if case["out"] and not sums:
+        keywords["out"] = np.empty(shape, dtype_of(plain))
+    with np.errstate(all="ignore"):
+        got = np.asarray(call(x, **keywords))
+        numbers, masks = (np.moveaxis(np.asarray(a), axis, -1).reshape(-1, shape[axis]) for a in (x, mask))
+        found = got.reshape(-1, 1) if sums else np.moveaxis(got, axis, -1).reshape(-1, shape[axis])
+        for i in some(rng, len(numbers)):
+            own = {"where": masks[i].copy()} if case["where"] else {}
+            row = np.ascontiguousarray(numbers[i]).astype(plain.dtype)
+            close(found[i], np.asarray(call(row, temperature=case["temperature"], **own)).reshape(found[i].shape), f"row {i}")
+        if case["backward"] and name != "hardmax" and case["dtype"] != "i2" and not sums:
+            grad = np.where(np.abs(content(rng, shape, case["dtype"])) < 100, 1.0, 0.5).astype(case["dtype"])
+            back = np.asarray(call.backward(grad, got, axis=axis, temperature=case["temperature"]))
+            grads, backs = (np.moveaxis(a, axis, -1).reshape(-1, shape[axis]) for a in (grad, back))
+            for i in some(rng, len(grads)):
+                want = call.backward(grads[i].copy(), found[i].copy(), temperature=case["temperature"])
+                close(backs[i], np.asarray(want), f"backward, row {i}", 2.0)
+
+
+def some(rng, count):
+    """A few numbers below count."""
+    return range(count) if count < 12 else rng.choice(count, 12)
+
+
+def check_gated(case):
+    """A gated unit: the bits that two arrays of one piece give."""
+    done["gated"] += 1
+    name, rng, shape = case["name"], np.random.default_rng(case["seed"]), case["shape"]
+    call, axis = getattr(fa, name), case["axis"] % len(case["shape"])
+    parts = [content(rng, shape, case["dtype"]) for _ in range(2)]
+    want = call(*(p.reshape(-1) for p in parts)).reshape(shape)
+    if case["two"]:
+        given = [laid(p, layout) if layout != "broadcast" else p for p, layout in zip(parts, case["layout"], strict=True)]
+        assert_same_bits(call(*given), want)
+        return
+    joined = laid(np.concatenate(parts, axis), case["layout"][0] if case["layout"][0] != "broadcast" else "plain")
+    assert_same_bits(call(joined, axis=axis), want)
+    if case["backward"]:
+        grad = content(rng, shape, case["dtype"])
+        want = np.concatenate(call.backward(grad.reshape(-1), *(p.reshape(-1) for p in parts)), 0).reshape(2, *shape)
+        assert_same_bits(call.backward(grad, joined, axis=axis), np.concatenate(list(want), axis))
+
+
+class Liar:
+    """An object that raises, or says what is not so, wherever NumPy asks it something."""
+
+    def __init__(self, how):
+        self.how = how
+
+    def __array__(self, dtype=None, copy=None):
+        if self.how == "raises":
+            raise ZeroDivisionError("array")
+        return "no array" if self.how == "string" else np.array([1.0, None], object)
+
+    def __len__(self):
+        return -1 if self.how == "length" else 3
+
+    def __getitem__(self, index):
+        raise KeyError(index)
+
+    def __index__(self):
+        raise OverflowError("index")
+
+    def __float__(self):
+        raise ZeroDivisionError("float")
+
+
+class Refuses:
+    """What wants no ufunc."""
+
+    __array_ufunc__ = None
+
+
+HOSTILE = {
+    "none": None, "object": object(), "complex": 1j, "text": "abc", "bytes": b"x", "dict": {}, "set": {1.0}, "type": float,
+    "ragged": [[1.0], [1.0, 2.0]], "objects": np.array([1.0, None], object), "dates": np.array(["2020"], "M8[D]"),
+    "structured": np.zeros(3, "f4,i4"), "huge": 10**400, "lambda": lambda: 1.0, "nan": float("nan"), "refuses": Refuses(),
+    "raises": Liar("raises"), "string": Liar("string"), "length": Liar("length"), "liar": Liar("objects"), "negative": -5,
+    "empty": np.empty((0, 3)), "wide": np.ones((3, 4, 5)), "tuple": (np.ones(3), np.ones(3)), "long": np.ones(3, np.longdouble),
+    "ellipsis": ..., "big": 2**70, "true": True, "mask": np.ma.masked, "matrix": np.ones((2, 2)), "zero": 0,
+}  # fmt: skip
+PLACES = ("x", "grad", "param", "out", "where", "axis", "temperature", "dtype", "casting", "order", "unknown")
+hostile = st.fixed_dictionaries({
+    "name": st.sampled_from([*sorted({n for n, _ in CALLS}), *ROWWISE, *GATED, "maxout", "max_affine", "crelu", "rrelu"]),
+    "kind": st.sampled_from(["value", "derivative", "value_and_derivative", "backward", "backward_from_output",
+                             "parameter_gradients"]),
+    "what": st.dictionaries(st.sampled_from(PLACES), st.sampled_from(sorted(HOSTILE)), min_size=1, max_size=3),
+    "size": st.sampled_from([3, 40_000]),
+})  # fmt: skip
+EXPECTED = (TypeError, ValueError, OverflowError, ZeroDivisionError, KeyError, AttributeError)
+
+
+def check_hostile(case):
+    """An error of a kind that callers expect, or a result; no output is written before an error, no input ever."""
+    done["hostile"] += 1
+    f = getattr(fa, case["name"])
+    call = f if case["kind"] == "value" else getattr(f, case["kind"], None)
+    if call is None:
+        return
+    x = np.linspace(-2.0, 2.0, case["size"])
+    names = list(inspect.signature(call).parameters)
+    given, keywords, out = [], {}, np.full(x.shape, 7.0)
+    wrong = {place: HOSTILE[key] for place, key in case["what"].items()}
+    if names and names[0] == "grad":
+        given.append(wrong.get("grad", x))
+    given.append(wrong.get("x", x))
+    if "param" in wrong:
+        given.append(wrong["param"])
+    for place in ("where", "axis", "temperature", "dtype", "casting", "order", "unknown"):
+        if place in wrong:
+            keywords[place] = wrong[place]
+    outs = (out,)
+    if "out" in wrong:
+        keywords["out"] = wrong["out"]
+    elif "out" in names:
+        outs = (out, out.copy()) if case["kind"] == "value_and_derivative" else outs
+        keywords["out"] = outs if len(outs) > 1 else out
+    before, error = x.copy(), None
+    try:
+        with np.errstate(all="ignore"):
+            call(*given, **keywords)
+    except EXPECTED as caught:
+        error = caught
+    if error is not None:
+        assert all((o == 7.0).all() for o in outs), f"{error}: the output was written to"
+    assert_same_bits(x, before, "the input")
+
+
+CHECKS = {"elementwise": (elementwise, check_elementwise), "rows": (rows, check_rows), "gated": (gated, check_gated),
+          "hostile": (hostile, check_hostile)}  # fmt: skip
