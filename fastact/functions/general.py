@@ -32,7 +32,7 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     spec, nin = call.spec, len(arrays)
     place = place_of(call.title, device, (*arrays, *values, *given_outputs(kwargs)))
     if place is not Place.CPU:
-        return _on_gpu(call, place, arrays, values, kwargs)
+        return computed_on_gpu(call, place, arrays, values, kwargs)
     if is_redirected() and (found := call.direct((*arrays, *values), kwargs)) is not None:
         return found
     operands = [taken(a) for a in (*arrays, *values)]
@@ -196,7 +196,7 @@ def given_outputs(kwargs: dict[str, Any]) -> tuple[Any, ...]:
     return out if isinstance(out, tuple) else (out,)
 
 
-def _on_gpu(call: Any, place: Place, arrays: tuple[Any, ...], values: list[Any], kwargs: dict[str, Any]) -> Any:
+def computed_on_gpu(call: Any, place: Place, arrays: tuple[Any, ...], values: list[Any], kwargs: dict[str, Any]) -> Any:
     """Compute on a GPU, because arrays are there or the caller says so."""
     common = call.title, call.spec, call.kind, call.arrays
     if place is Place.THERE:

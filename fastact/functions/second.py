@@ -13,7 +13,7 @@ from ..language.kinds import ARRAYS
 from ..language.registry import Spec
 from .base import QUIET
 from .containers import contained, elementwise
-from .general import bind, chosen_variant, dtype_of_argument, loop_of, on_gpu
+from .general import bind, chosen_variant, computed_on_gpu, dtype_of_argument, loop_of
 
 
 class _Call(NamedTuple):
@@ -40,7 +40,7 @@ def backward_backward(
         raise TypeError(f"{title}: out is {type(out).__name__}; expected a tuple of two arrays")
     place = place_of(title, device, (*arrays, *values, *outputs))
     if place is not Place.CPU:
-        return on_gpu(call, place, arrays, values, {} if out is None else {"out": out})
+        return computed_on_gpu(call, place, arrays, values, {} if out is None else {"out": out})
     if contained(*arrays, *values):
         if out is not None:
             raise TypeError(f"{title}: out goes with plain arrays; expected none for containers")
