@@ -40,6 +40,9 @@ UNROLLED = [
     *("-funroll-loops", "--param=max-unroll-times=4"),
     *("--param=max-unrolled-insns=1000", "--param=max-average-unrolled-insns=1000"),
 ]
+# Clang would take 32 elements at a time where a loop runs over multiples of 16, and compute others one by one after it.
+CLANG = ["-mllvm", "-force-vector-interleave=2"]
+CLANG_WIDE = ["-mllvm", "-force-vector-interleave=1"]  # where a vector holds 16
 V3 = ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2", "-mlzcnt", "-mmovbe"]
 # Of the row passes GCC's default tuning loads an element once for each use.
 V4 = [
@@ -101,13 +104,14 @@ class BuildExt(build_ext):
     def build_extensions(self) -> None:
         """Build; without OpenMP say so, and the pool is the one threading layer."""
         if self.compiler.compiler_type == "msvc":
-            raise SystemExit("fastact: MSVC is not supported; build with clang-cl or GCC")
+            self.take_clang_cl()
         self.parallel = self.parallel or os.cpu_count()
         self.translate()
         openmp = self.openmp_flags()
         if openmp is None:
             print("fastact: the compiler has no OpenMP; threads are those of fastact's own pool", file=sys.stderr)
         gcc = self.compiles([*GCC, *MIXED, *UNROLLED, "-Werror"])  # a compiler that does not know them warns
+        clang = not gcc and self.compiles([*CLANG, "-Werror"])
         for extension in self.extensions:
             kind = extension.name.rpartition(".")[2]
             if extension.name in HAND_WRITTEN:
@@ -116,7 +120,25 @@ class BuildExt(build_ext):
             elif gcc:
                 mixed = {"f": [*MIXED, *UNROLLED], "r": MIXED}.get(kind[0], [])
                 extension.extra_compile_args += [*GCC, *mixed]
+            elif clang:
+                extension.extra_compile_args += CLANG_WIDE if extension.name.endswith("_v4.f32") else CLANG
         super().build_extensions()
+
+    def take_clang_cl(self) -> None:
+        """On Windows: Clang in the place of MSVC, which vectorises no kernel. It takes the flags of GCC behind ``/clang:``."""
+        compiler = shutil.which("clang-cl")
+        if compiler is None:
+            raise SystemExit("fastact: MSVC cannot compile the kernels; install LLVM, with clang-cl on the PATH, and build again")
+        self.compiler.initialize()
+        self.compiler.cc = compiler
+        self.compiler.compile_options = ["/nologo", "/O2", "/DNDEBUG", "/MD"]
+        compile_with = self.compiler.compile
+
+        def compile_(sources: list[str], *given: object, extra_postargs: list[str] | None = None, **rest: object) -> list[str]:
+            flags = [f"/clang:{flag}" for flag in extra_postargs or []]
+            return compile_with(sources, *given, extra_postargs=flags, **rest)
+
+        self.compiler.compile = compile_
 
     def translate(self) -> None:
         """Run Cython on what is printed and what is written by hand, and give each level its copy of the C text."""

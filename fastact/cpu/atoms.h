@@ -46,7 +46,7 @@ FA_ATOM double fa_select_f64(int c, double a, double b) { return c ? a : b; }
 
 /* x, or c where it lies beyond it. GCC makes one instruction of `x < c ? c : x`, which keeps NaN as it should, but two or
  * three where it knows c to be a constant; so it is not told that nobody ever writes to fa_nothing. */
-#if defined(__GNUC__) || defined(__clang__)
+#if (defined(__GNUC__) || defined(__clang__)) && !defined(_WIN32)
 __attribute__((weak, visibility("hidden"))) int fa_nothing = 0;
 #else
 static const int fa_nothing = 0;

@@ -22,6 +22,9 @@ static inline void fa_pause(void)
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 #include <stdlib.h>
+#ifdef _MSC_VER
+#pragma comment(lib, "synchronization") /* WaitOnAddress */
+#endif
 
 static inline int64_t fa_now(void)
 {

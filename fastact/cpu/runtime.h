@@ -21,33 +21,34 @@
 #include <stddef.h>
 _Static_assert(sizeof(ptrdiff_t) == 8, "fastact needs a 64-bit platform");
 
+/* 0: baseline; 3 and 4: x86-64-v3 and x86-64-v4, as far as kernels are compiled for them (setup.py) and the system saves the
+ * registers. By hand: __builtin_cpu_supports knows F16C, MOVBE and LZCNT only in newer compilers, and needs a library that
+ * clang-cl does not link. */
 #if defined(FA_X86_64) && (defined(__GNUC__) || defined(__clang__))
-/* What x86-64-v3 has and __builtin_cpu_supports knows only in newer compilers: F16C, MOVBE and LZCNT. */
-static inline int fa_has_rest_of_v3(void)
-{
-    unsigned a, b, common, extended, d;
-    return __get_cpuid(1, &a, &b, &common, &d) && common >> 29 & 1 && common >> 22 & 1
-        && __get_cpuid(0x80000001, &a, &b, &extended, &d) && extended >> 5 & 1;
-}
-#endif
-
-/* 0: baseline; 3 and 4: x86-64-v3 and x86-64-v4. The builtin also asks whether the OS saves the
- * wide registers. */
+#define FA_ALL(bits, mask) (((bits) & (mask)) == (mask))
 static inline int fa_cpu_level(void)
 {
-#if defined(FA_X86_64) && (defined(__GNUC__) || defined(__clang__))
-    __builtin_cpu_init();
-    if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
-          && __builtin_cpu_supports("bmi2") && fa_has_rest_of_v3()))
+    const unsigned fma_movbe_osxsave_avx_f16c = 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;
+    const unsigned bmi_avx2_bmi2 = 1u << 3 | 1u << 5 | 1u << 8, lzcnt = 1u << 5;
+    const unsigned avx512_f_dq_cd_bw_vl = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
+    unsigned a, b, c, d, saved, high;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !FA_ALL(c, fma_movbe_osxsave_avx_f16c))
         return 0;
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
-        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-        return 4;
-    return 3;
-#else
-    return 0;
+    __asm__ volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+    if (!FA_ALL(saved, 0x06u)) /* xmm, ymm */
+        return 0;
+    if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || !FA_ALL(c, lzcnt))
+        return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !FA_ALL(b, bmi_avx2_bmi2))
+        return 0;
+#if defined(__APPLE__)
+    saved |= 0xe0u; /* which macOS saves from their first use on */
 #endif
+    return FA_ALL(b, avx512_f_dq_cd_bw_vl) && FA_ALL(saved, 0xe6u) ? 4 : 3; /* k, zmm */
 }
+#else
+static inline int fa_cpu_level(void) { return 0; }
+#endif
 
 /* The processors that this process may run on. */
 static inline int fa_processors(void)

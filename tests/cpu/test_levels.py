@@ -1,5 +1,6 @@
 """Every CPU level that this machine can run, in an interpreter of its own; and FASTACT_CPU itself."""
 
+import os
 import sys
 
 import numpy as np
@@ -193,6 +194,16 @@ def test_levels_of_x86_64():
     assert LEVELS[0] == "x86-64"
     assert levels.LEVEL in LEVELS
     assert fa.gelu(1.0) == pytest.approx(0.8413447460685429, rel=1e-15)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/cpuinfo") or LEVELS == ["generic"], reason="needs x86-64 and /proc/cpuinfo")
+def test_levels_are_those_that_the_system_names():
+    """In all instructions that a level's kernels are compiled for (setup.py)."""
+    with open("/proc/cpuinfo", encoding="ascii") as file:
+        flags = set(next(line for line in file if line.startswith("flags")).partition(":")[2].split())
+    v3 = {"fma", "movbe", "avx", "f16c", "avx2", "bmi1", "bmi2", "abm", "xsave"} <= flags
+    v4 = v3 and {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"} <= flags
+    assert [level for level, there in [("x86-64", True), ("x86-64-v3", v3), ("x86-64-v4", v4)] if there] == LEVELS
 
 
 def test_importing_takes_no_name_of_others():

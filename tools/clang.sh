@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Builds fastact with Clang and compares the digests of all results, level by level, with those in a file that tools/digests.py
+# wrote for another compiler's build; then looks for loops that stayed scalar.
+# Usage: PYTHON=.venv/bin/python CLANG=clang bash tools/clang.sh FILE [FOLDER]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+python=$(realpath -s "${PYTHON:-$(which python3)}")
+clang=${CLANG:-clang}
+file=$(realpath "$1")
+folder=$(realpath "${2:-$(mktemp -d)}")
+git ls-files -z | xargs -0 cp --parents -t "$folder"
+cd "$folder"
+FASTACT_NO_OPENMP=1 CC=$clang LDSHARED="$clang -shared" "$python" setup.py -q build_ext --inplace
+PYTHONPATH=$folder "$python" tools/digests.py "$folder/clang.json" --against "$file"
+"$python" tools/vectorised.py >"$folder/loops.txt" || { grep SCALAR "$folder/loops.txt"; exit 1; }
