@@ -15,7 +15,8 @@ import fastact as fa
 
 SAME = {
     "exponential(x)": fa.exponential, "tanh(x)": fa.tanh, "x * sigmoid(x)": fa.silu, "log(1 + exp(x))": fa.softplus,
-    "gelu(x)": fa.gelu, "x * tanh(log(1 + exp(x)))": fa.mish, "max(x, 0)": fa.relu, "x * tanh(x)": fa.lisht, "exp(-x * x)": fa.gaussian,
+    "gelu(x)": fa.gelu, "x * tanh(log(1 + exp(x)))": fa.mish, "max(x, 0)": fa.relu, "x * tanh(x)": fa.lisht,
+    "exp(-x * x)": fa.gaussian,
     "x / (1 + abs(x))": fa.softsign, "x / sqrt(1 + x * x)": fa.isru, "x if x > 0 else expm1(x)": fa.elu,
 }  # fmt: skip
 
