@@ -182,6 +182,23 @@ cdef int add_bias(Job* job, const void* bias, Py_ssize_t length) except -1 nogil
     return compute(job, bias, length, NULL)
 
 
+cdef object sum_bias(Job* job, cnp.ndarray bias):
+    """The same of a contiguous bias, and the sums of the first output by columns, in the kernel's type."""
+    cdef Work w
+    cdef const void* data = cnp.PyArray_DATA(bias)
+    cdef Py_ssize_t length = cnp.PyArray_SIZE(bias), column
+    cdef cnp.ndarray single, totals = totals_of(&w, job.n, length)
+    with nogil:
+        compute(job, data, length, &w)
+    cdef cnp.ndarray found = folded(totals, length)
+    if job.op.size == 8:
+        return found
+    single = np.empty(length, np.float32)
+    for column in range(length):
+        (<float*> cnp.PyArray_DATA(single))[column] = <float> (<double*> cnp.PyArray_DATA(found))[column]
+    return single
+
+
 cdef int compute(Job* job, const void* bias, Py_ssize_t length, Work* sums) except -1 nogil:
     """The same, of inputs of any type, with float16 outputs too, and with sums."""
     cdef Work w

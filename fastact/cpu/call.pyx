@@ -10,7 +10,7 @@ cimport numpy as cnp
 import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from fastact.cpu.buffers cimport kept_empty
-from fastact.cpu.bias cimport add_bias
+from fastact.cpu.bias cimport add_bias, sum_bias
 from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
 cnp.import_array()
@@ -152,7 +152,7 @@ cdef class Call:
         cdef Job job
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
-        cdef bint single = type_num == cnp.NPY_FLOAT
+        cdef bint wanted = False, single = type_num == cnp.NPY_FLOAT
         cdef object target = None, other = None, bias = None, key, value
         if (not single and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_NDIM(first) == 0:
             return None
@@ -202,6 +202,8 @@ cdef class Call:
                     return None
             elif key == "bias" and self.takes_bias and not fortran and along(value, x):
                 bias = value
+            elif key == "return_bias_grad" and value is True and self.takes_bias and self.nin == 2 and "bias" in kwargs:
+                wanted = True
             else:
                 return None
         if target is None:
@@ -214,6 +216,8 @@ cdef class Call:
         job.x = Operand(<char*> cnp.PyArray_DATA(x), job.op.size, 0)
         job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), job.op.size, 0)
         if job.op.nout == 1:
+            if wanted:
+                return y, sum_bias(&job, bias)
             if bias is not None:
                 shifted(&job, bias)
             elif job.n * job.op.cost < 1000.0:
