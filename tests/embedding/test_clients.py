@@ -171,8 +171,9 @@ def test_cython_client(tmp_path):
     np.testing.assert_allclose(y, fa.softmax(x, temperature=2.0), rtol=1e-15, atol=1e-300)
 
 
-def test_cffi_client():
-    """Function pointers of the structure in the capsule, without a compiler."""
+@pytest.fixture
+def cffi_client():
+    """cffi, and the structure in the capsule, without a compiler."""
     cffi = pytest.importorskip("cffi")
     ffi = cffi.FFI()
     header = (Path(fa.get_include()) / "fastact.h").read_text()
@@ -180,10 +181,32 @@ def test_cffi_client():
     ffi.cdef(header[start:end] + "} fa_interface;")
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    api = ffi.cast("fa_interface *", pointer(fa._C_API, b"fastact._C_API"))
+    return ffi, ffi.cast("fa_interface *", pointer(fa._C_API, b"fastact._C_API"))
+
+
+def test_cffi_client(cffi_client):
+    ffi, api = cffi_client
     assert api.version == 2
     kernel = api.find(b"swish", b"value", 1)
     x = numbers(1000, np.float32)
     y = np.zeros_like(x)
     api.run(kernel, x.size, ffi.from_buffer(x), ffi.NULL, ffi.from_buffer(y, require_writable=True), ffi.NULL, ffi.NULL)
     same(y, fa.silu(x))
+
+
+def test_rows_along_any_axis_from_cffi(cffi_client):
+    """Those of the package, by one thread and by several; logsumexp of rows with infinities and of none."""
+    ffi, api = cffi_client
+    x = np.clip(numbers(3 * 50 * 40, np.float64), -9, 9).reshape(3, 50, 40)
+    x[0, 3, 4], x[1, 2, 5], x[1, 6, 5], x[2, :, 7] = np.inf, np.nan, np.inf, -np.inf
+    for name in ("softmax", "logsumexp"):
+        kernel = api.find(name.encode(), b"value", 2)
+        want = getattr(fa, name)(x, 1)
+        for several in (0, 1):
+            y = np.zeros_like(want)
+            given = ffi.from_buffer(x), ffi.NULL, ffi.from_buffer(y, require_writable=True)
+            assert api.along(kernel, 3, 50, 40, *given, 1.0, several) == 0
+            same(y, want)
+    y = np.zeros(4)
+    assert api.along(kernel, 2, 0, 2, ffi.from_buffer(x), ffi.NULL, ffi.from_buffer(y, require_writable=True), 1.0, 0) == 0
+    same(y, np.full(4, -np.inf))

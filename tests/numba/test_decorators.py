@@ -80,11 +80,14 @@ def test_cfunc_and_jitclass():
 
 
 def test_cached_code_is_found_again(tmp_path):
-    """With the package's functions as globals and as arguments; unless a formula is another one now, whoever used it."""
+    """With the package's functions as globals and as arguments; unless a formula is another one now, whoever used it.
+
+    Kernels of row-wise functions are looked up anew by the code that was found.
+    """
     (tmp_path / "cached.py").write_text(
         "import numba, numpy as np, fastact as fa\n"
         "@numba.njit(cache=True)\ndef own(x): return fa.softsign(x)\n"
-        "@numba.njit(cache=True)\ndef outer(x): return own(x)[0]\n"
+        "@numba.njit(cache=True)\ndef outer(x): return own(x)[0] + fa.softmax(x)[0]\n"
         "@numba.njit(cache=True)\ndef apply(f, x): return f(x)\n"
         "called = outer(np.ones(1)), apply(fa.relu, 3.0)\n"
         "print(*called, *(sum(f.stats.cache_hits.values()) for f in (outer, apply)))"
@@ -95,8 +98,8 @@ def test_cached_code_is_found_again(tmp_path):
         "REGISTRY['softsign'] = dataclasses.replace(REGISTRY['softsign'], formula=REGISTRY[sys.argv[2]].formula)\n"
         "import cached"
     )
-    new = str(fa.tanh(1.0))
-    for formula, want in (("softsign", "0.5 3.0 0 0"), ("softsign", "0.5 3.0 1 1"), ("tanh", f"{new} 3.0 0 1")):
+    new = str(1.0 + fa.tanh(1.0))
+    for formula, want in (("softsign", "1.5 3.0 0 0"), ("softsign", "1.5 3.0 1 1"), ("tanh", f"{new} 3.0 0 1")):
         done = run_python(code, str(tmp_path), formula)
         assert done.stdout.strip() == want, done.stderr
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import assert_same_bits, numbers, run_python
+from helpers import assert_same_bits, numbers
 
 import fastact as fa
 
@@ -173,14 +173,3 @@ def test_numbers_that_are_refused():
         units(X[:, :, 1:], X, X)
     with pytest.raises(ValueError, match=r"fastact\.softmax: temperature is out of range"):
         numba.njit(lambda x: fa.softmax(x, temperature=0.0))(X)
-
-
-def test_cached_rows_are_found_again(tmp_path):
-    """Their kernels are looked up when they first run, in whatever process that is."""
-    (tmp_path / "rows_cached.py").write_text(
-        "import numba, numpy as np, fastact as fa\n@numba.njit(cache=True)\ndef f(x): return fa.softmax(x)\n"
-        "print(f(np.zeros(2))[0], sum(f.stats.cache_hits.values()))"
-    )
-    for hits in "01":
-        done = run_python("import sys; sys.path.insert(0, sys.argv[1]); import rows_cached", str(tmp_path))
-        assert done.stdout.strip() == f"0.5 {hits}", done.stderr
