@@ -36,8 +36,8 @@ SAMPLE = -2.0, 2.0, 5
 _GIVEN = {"x": "x", "grad": f"np.ones({SAMPLE[2]})", "y": "y"}
 
 _JUMPS = (
-    "Where the second derivative jumps it is that of the side whose derivative is taken there, softsign's, which is odd, 0; what is "
-    "linear in pieces has 0 everywhere, at its kinks too."
+    "Where the second derivative jumps it is that of the side whose derivative is taken there, softsign's, which is odd, 0; "
+    "what is linear in pieces has 0 everywhere, at its kinks too."
 )
 _SATURATED = (
     "Where y has saturated (rounded to a limit of the function) the derivative is that at the limit: a tail "
@@ -109,7 +109,7 @@ def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...]) -> str:
     error = f"values within {spec.bound:g} units in the last place{away}, derivatives within 4{near}"
     if kind == "second_derivative":
         least = f", near its roots of those of at least {spec.second_least}" if spec.second_least else ""
-        error = f"within 8 units in the last place of f''(x){least}"
+        error = f"within 8 units in the last place of f''(x), 10 without a fused multiply-add{least}"
     notes.append(f"Error in float32 and float64, default parameters: {error}; what was measured: docs/accuracy.md.")
     if spec.alias and kind == "value":
         notes.append("Also known as " + ", ".join(spec.alias) + ".")
