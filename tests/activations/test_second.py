@@ -1,4 +1,4 @@
-"""Second derivatives against mpmath: within 8 ULP (10 without a fused multiply-add), near their roots of what `Spec.second_least` says; ends, kinks, NaN."""
+"""Second derivatives against mpmath: within 8 ULP, near their roots of what `Spec.second_least` says; ends, kinks, NaN."""
 
 import numpy as np
 import pytest
