@@ -8,7 +8,7 @@ has roots that no number represents, where the terms of its second factor cancel
 
 from ..language.atoms import abs, copysign, fma, mul_add, select, sqrt
 from ..primitives.curvature import exp_close, exp_pair, gate_bend, over_cube, sigmoid_bend
-from ..primitives.exponential import exp, exp_parts_low, expm1_reduced, expm1_reduced_parts, log1p_exp
+from ..primitives.exponential import exp, exp_parts, exp_parts_low, expm1_reduced, expm1_reduced_parts, log1p_exp
 from ..primitives.float64.exponential import (
     clamp_exp,
     clamp_far,
@@ -182,7 +182,8 @@ def elish_second(x):
     e = scale_down(m, k)
     # On the left, with e = e^x, it is e (e^3 + 3 e^2 + 5 e - 1)/(1 + e)^3.
     factor = select(x >= 0.0, fma(s, n, 4.0 + 2.0 * n), fma(e, mul_add(e, e + 3.0, 5.0), -1.0))
-    return scale_down(over_cube(m * factor, n), k)
+    d, d_low = fast_two_sum(2.0, n)
+    return scale_down(over_cube(m * factor, d, d_low), k)
 
 
 @gaussian.second
@@ -249,7 +250,8 @@ def gelu_tanh_second(x):
     p_low = p_low + mul_add(g_low, slope, 2.0 * g * mul_add(2.0, b_low, slope_low + w_low))
     sides = mul_add(12.0, b, TANH_A.hi + TANH_A.hi)
     factor = fma(p, n, fma(n, sides, sides + sides)) + p_low * n
-    return scale_down(over_cube(m * factor, n), k)
+    d, d_low = fast_two_sum(2.0, n)
+    return scale_down(over_cube(m * factor, d, d_low), k)
 
 
 @mish.second
@@ -259,16 +261,16 @@ def mish_second(x):
     right = x >= 0.0
     a = clamp_low(select(right, -2.0 * x, x))
     a = select(right, 0.5 * a, a)
-    r, k = exp_reduce(a)
-    m = 1.0 + expm1_reduced(r)
+    m, m_low, k = exp_parts(a)
     e = scale_down(m, k)
     first = mul_add(e, mul_add(e, select(right, mul_add(e, 4.0, 8.0), mul_add(e, 2.0, 6.0)), select(right, 6.0, 8.0)),
                     select(right, 2.0, 4.0))  # fmt: skip
     then = mul_add(e, mul_add(e, select(right, mul_add(e, 2.0, 2.0), mul_add(e, -2.0, -3.0)), select(right, -3.0, 2.0)),
                    select(right, -2.0, 2.0))  # fmt: skip
-    d = mul_add(e, mul_add(e, select(right, 2.0, 1.0), 2.0), select(right, 1.0, 2.0))
-    n = 4.0 * m * mul_add(select(right, -a, a), then, first)
-    return scale_down(select(right, m * n, n) / (d * d * d), select(right, k + k, k))
+    d, d_low = fast_two_sum(select(right, 1.0, 2.0), e * select(right, mul_add(e, 2.0, 2.0), 2.0 + e))
+    power = select(right, mul_add(2.0 * m, m_low, m * m), m)
+    n = 4.0 * power * fma(select(right, -a, a), then, first)
+    return scale_down(over_cube(n, d, d_low), select(right, k + k, k))
 
 
 @serf.second

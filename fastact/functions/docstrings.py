@@ -45,10 +45,9 @@ _LENGTH = "ValueError\n    For a bias of another shape; nothing has been written
 SAMPLE = -2.0, 2.0, 5
 _GIVEN = {"x": "x", "grad": f"np.ones({SAMPLE[2]})", "y": "y"}
 
-_SECOND = (
-    "Where it jumps it is that of the side whose derivative is taken there (softsign's, which is odd, is 0 at 0), and nothing is "
-    "added for jumps of the value or the derivative: what is linear in pieces has 0 everywhere. Error in float32 and float64: "
-    "within 8 units in the last place"
+_JUMPS = (
+    "Where the second derivative jumps it is that of the side whose derivative is taken there, softsign's, which is odd, 0; "
+    "what is linear in pieces has 0 everywhere, at its kinks too."
 )
 _SATURATED = (
     "Where y has saturated (rounded to a limit of the function) the derivative is that at the limit: a tail "
@@ -101,8 +100,7 @@ def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...], bias: Iterable
     if kind == "backward_from_output":
         notes.append(_SATURATED)
     if kind == "second_derivative":
-        least = f", near its roots of max(\\|f''(x)\\|, {spec.second_least})" if spec.second_least else ""
-        notes.append(f"{_SECOND}{least}.")
+        notes.append(_JUMPS if spec.smoothness != "smooth" else "")
     raises = "TypeError\n    For complex, object, string, structured or extended-precision input."
     raises += f"\n{_LENGTH}" if bias else ""
     if kind == "backward_from_output" and spec.output_needs:
@@ -121,10 +119,11 @@ def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...], bias: Iterable
     )
     away = ", absolutely (2^-24, 2^-53) where its terms cancel" if spec.value_absolute else ""
     near = ", absolutely (2^-23 in float32, 2^-52 in float64) where its terms cancel" if spec.slope_absolute else ""
-    notes.append(
-        f"Error in float32 and float64, default parameters: values within {spec.bound:g} units in the last place{away}, "
-        f"derivatives within 4{near}; what was measured: docs/accuracy.md."
-    )
+    error = f"values within {spec.bound:g} units in the last place{away}, derivatives within 4{near}"
+    if kind == "second_derivative":
+        least = f", near its roots of those of at least {spec.second_least}" if spec.second_least else ""
+        error = f"within 8 units in the last place of f''(x), 10 without a fused multiply-add{least}"
+    notes.append(f"Error in float32 and float64, default parameters: {error}; what was measured: docs/accuracy.md.")
     if spec.alias and kind == "value":
         notes.append("Also known as " + ", ".join(spec.alias) + ".")
     return numpydoc(

@@ -251,7 +251,7 @@ class Activation(Function, _Kind):
         >>> x, w, v = np.array([1.0, 2.0, 3.0]), np.array([0.5, -0.25, 0.1]), np.array([1.0, 0.0, -1.0])
         >>> by_grad, by_z = fa.gelu.backward_backward(x * v, np.ones(3), x * w)
         >>> by_z * x
-        array([ 0.61612083,  0.        , -6.55640556])
+        array([ 0.61611432,  0.        , -6.55605655])
         """
         return backward_backward(self, (grad_grad, grad, x), params, named, out, device)
 

@@ -16,11 +16,10 @@ def exp_pair(r, k):
 
 
 @primitive
-def over_cube(p, n):
-    """p/(2 + n)^3 for -1 <= n <= 0: the plain product, and what the roundings of 2 + n and 1/(2 + n) took from it."""
-    d = 2.0 + n
+def over_cube(p, d, d_low):
+    """p/(d + d_low)^3: the plain product, and what the roundings of d and 1/d took from it."""
     q = 1.0 / d
-    residual = mul_add(-d, q, 1.0) - (n - (d - 2.0)) * q
+    residual = mul_add(-d, q, 1.0) - d_low * q
     w = p * q * q * q
     return mul_add(3.0 * residual, w, w)
 
@@ -29,7 +28,8 @@ def over_cube(p, n):
 def sigmoid_bend(a, r, k):
     """a e (1 - e)/(1 + e)^3 2^-k, given e = exp(r) 2^k with k <= 0: at s >= 0 it is -a sigma''(s), e = exp(-s)."""
     m, n = exp_pair(r, k)
-    return over_cube(m * (a * -n), n)
+    d, d_low = fast_two_sum(2.0, n)
+    return over_cube(m * (a * -n), d, d_low)
 
 
 @primitive
@@ -38,8 +38,13 @@ def gate_bend(s, s_low, r, k):
 
     It is sigma'(s) (2 - s tanh(s/2)) = e (2 (1 + e) - s (1 - e))/(1 + e)^3, and the same at -s.
     """
-    m, n = exp_pair(r, k)
-    return over_cube(m * (fma(s, n, 4.0 + 2.0 * n) + s_low * n), n)
+    two_k = scale_by_pow2(1.0, select(k < -100.0, -100.0, k))
+    t = expm1_reduced(r)
+    n, n_low = fast_two_sum(two_k - 1.0, two_k * t)
+    d, d_low = fast_two_sum(2.0, n)
+    factor = fma(s, n, 4.0 + 2.0 * n) + mul_add(s_low, n, s * n_low)
+    m, m_low = fast_two_sum(1.0, t)
+    return over_cube(mul_add(m_low, factor, m * factor), d, d_low)
 
 
 @primitive
