@@ -111,7 +111,7 @@ def check_elementwise(case):
     if case["dtype"] is not None:
         keywords["dtype"] = dtype
     mask = np.ones(shape, bool)
-    outs = outputs(rng, case["out"], given[-1], shape, dtype, nout)
+    outs = outputs(rng, case["out"], given, shape, dtype, nout)
     expected = [np.array(np.broadcast_to(np.asarray(o), shape)) for o in outs]
     if outs and case["where"]:
         mask = rng.random(shape) < 0.6
@@ -139,8 +139,9 @@ def check_elementwise(case):
             assert_same_bits(np.asarray(got)[~mask], expected[j][~mask], "outside where")
 
 
-def outputs(rng, how, x, shape, dtype, nout):
-    """Arrays for out=: fresh, of another dtype, the input itself, or memory that overlaps with it."""
+def outputs(rng, how, given, shape, dtype, nout):
+    """Arrays for out=: fresh, of another dtype, the input itself, or memory that overlaps with it, where it is put then."""
+    x = given[-1]
     if how == "none" or (how == "x" and (nout == 2 or x.dtype != dtype or not x.flags.writeable)):
         return ()
     if how == "x":
@@ -149,6 +150,7 @@ def outputs(rng, how, x, shape, dtype, nout):
     if how == "shifted" and nout == 1 and plain and x.size > 3:
         memory = np.empty(x.size + 3, dtype)
         memory[3:] = x
+        given[-1] = memory[3:]
         return (memory[:-3],)
     made = tuple(content(rng, shape, "f8" if how == "wider" else dtype) for _ in range(nout))
     return tuple(np.array(m, order="F") for m in made) if rng.random() < 0.3 else made

@@ -10,8 +10,7 @@ copy=$(realpath -m "${SANITIZED:-build/sanitized}")
 python=$(command -v "${PYTHON:-python}")
 mkdir -p "$copy/reports"
 rm -f "$copy"/reports/*
-git ls-files -z --cached --others --exclude-standard | rsync -a --files-from=- --from0 --ignore-missing-args . "$copy" 2>/dev/null ||
-    git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - | tar -x -C "$copy"
+git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-failed-read -T - | tar -x -C "$copy"
 cd "$copy"
 
 # As the compiler's own name, so that the programs with which setup.py asks what it can do are linked with them too.

@@ -153,7 +153,7 @@ static void fa_give(char *data)
 static void fa_set_limit(size_t limit)
 {
     fa_lock();
-    fa_cache.limit = limit;
+    __atomic_store_n(&fa_cache.limit, limit, __ATOMIC_RELAXED); /* it is read without the lock, too */
     fa_shrink(limit);
     fa_unlock();
 }
@@ -178,7 +178,7 @@ static void *fa_buffer_malloc(void *context, size_t size)
     if (size > SIZE_MAX / 2)
         return NULL;
 #ifdef FA_CACHE
-    if (size >= FA_LEAST && fa_cache.limit) {
+    if (size >= FA_LEAST && __atomic_load_n(&fa_cache.limit, __ATOMIC_RELAXED)) {
         data = fa_take(fa_room(size));
         if (!data)
             return NULL;

@@ -246,3 +246,11 @@ def test_pages_of_any_size(tmp_path):
     """buffers.h without Python, where a page has 4, 16 and 64 KiB."""
     done = run_c(Path(__file__).with_name("buffers_pages.c"), tmp_path, "address,undefined")
     assert (done.returncode, done.stdout) == (0, "right\n"), done.stdout + done.stderr[-4000:]
+
+
+@pytest.mark.release
+@pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
+def test_the_cache_alone(sanitizer, tmp_path):
+    """buffers.h without Python on six threads: no block is two threads' own, and none is lost."""
+    done = run_c(Path(__file__).with_name("buffers_stress.c"), tmp_path, sanitizer)
+    assert (done.returncode, done.stdout) == (0, "right\n"), done.stdout + done.stderr[-4000:]
