@@ -39,6 +39,8 @@ def settings(threads):
 
 def run(name, documented):
     """Run the examples of a docstring; they have to print."""
+    if "plot" in name:
+        pytest.importorskip("matplotlib")
     examples = doctest.DocTestParser().get_doctest(inspect.getdoc(documented) or "", {}, name, None, 0)
     assert any(e.want for e in examples.examples), f"fastact.{name}: no example that prints something"
     assert not any(doctest.SKIP in e.options for e in examples.examples), f"fastact.{name}: an example is skipped"
