@@ -138,6 +138,7 @@ class Activation(Function, _Kind):
     """
 
     word = "activation"
+    _numba_type_ = _Kind._numba_type_
 
     def __init__(self, spec: Spec, tables: tuple[dict[Any, Any], dict[Any, Any]]) -> None:
         Function.__init__(

@@ -158,4 +158,4 @@ class Atoms:
         t = add(sub(p, sub(s, v)), sub(c, v))
         r = add(s, add(t, e))
         finite = self.compare("==", sub(r, r), self.literal(0.0))
-        return self.select(self.builder.and_(finite, self.compare("!=", r, s)), r, s)
+        return self.select(self.both(finite, self.compare("!=", r, s)), r, s)

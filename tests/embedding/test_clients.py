@@ -96,7 +96,7 @@ def test_parameters_from_c(client, name):
             kernel = client.find(name, f"derivative_by_{parameter}", number)
             client.run(kernel, 100, address(x), 0, address(y), 0, 0, False)
             defaults = np.array(list(call.params.values()), dtype)
-            same(y, partial(name, list(call.params).index(parameter), len(defaults)).ufunc(x, *defaults))
+            same(y, partial(call, list(call.params).index(parameter)).ufunc(x, *defaults))
 
 
 def test_large_arrays_on_threads(client):
