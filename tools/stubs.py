@@ -144,6 +144,7 @@ class _Kind:
     @property
     def ufunc(self) -> np.ufunc: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def low_level(self, *params: float, **named: float) -> Any: ...
 
 @type_check_only
 class _Kink(NamedTuple):
@@ -235,7 +236,6 @@ class Activation(Function, _Kind):
         self, grad_grad: _Real, grad: _Real, x: _Real, *params: _Real, out: tuple[Any, Any] | None = None,
         device: _Device = None, **named: Any,
     ) -> tuple[Any, Any]: ...
-    def low_level(self, *params: float, **named: float) -> Any: ...
     def plot(
         self, *, derivative: bool = True, ax: Any = None, xlim: tuple[float, float] | None = None, marks: bool = True,
         **parameters: float | Sequence[float] | str,
@@ -243,6 +243,7 @@ class Activation(Function, _Kind):
 
 class DefinedActivation(Activation):
     source: str
+    second_derivative: Any  # or None, by the formula
 
 class RowFunction(Function):
     @property

@@ -51,7 +51,7 @@ def test_defined_by_a_user():
     swish = fa.define("x * sigmoid(1.5 * x)")
     x = numbers(N, np.float64, scale=3.0)
     grad = np.linspace(-1.0, 1.0, N)
-    for kind, given in (("value", (x,)), ("derivative", (x,)), ("backward", (grad, x))):
+    for kind, given in (("value", (x,)), ("derivative", (x,)), ("second_derivative", (x,)), ("backward", (grad, x))):
         call, twin = (f if kind == "value" else getattr(f, kind) for f in (swish, fa.silu))
         assert_near(call(*map(cuda.to_device, given)), twin(*given, 1.5))
         assert_near(call(*given, device="cuda"), twin(*given, 1.5))

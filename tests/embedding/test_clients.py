@@ -3,6 +3,7 @@
 import ctypes
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -23,14 +24,20 @@ DTYPES = [np.float16, np.float32, np.float64]
 ROWS = ["softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "hardmax", "sparsemax", "entmax15", "logsumexp"]
 
 
-def compiled(source, folder):
-    """Compile an extension module and import it."""
+def compiled_only(source, folder):
+    """Compile an extension module; the file that comes of it."""
     command = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")
     if sys.platform != "linux" or shutil.which(command[0]) is None:
         pytest.skip("no C compiler, or one whose flags are others")
     built = folder / (source.stem + sysconfig.get_config_var("EXT_SUFFIX"))
     include = [f"-I{p}" for p in (sysconfig.get_paths()["include"], sysconfig.get_paths()["platinclude"], fa.get_include())]
     subprocess.run([*command, "-O1", "-fPIC", "-shared", *include, source, "-o", built], check=True)
+    return built
+
+
+def compiled(source, folder):
+    """Compile an extension module and import it."""
+    built = compiled_only(source, folder)
     spec = importlib.util.spec_from_file_location(source.stem, built)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -169,6 +176,30 @@ def test_cython_client(tmp_path):
     y = np.zeros_like(x)
     assert module.softmax(address(x), address(y), 50, 64, 2.0) == 0
     np.testing.assert_allclose(y, fa.softmax(x, temperature=2.0), rtol=1e-15, atol=1e-300)
+
+
+PAGE = HERE.parents[1] / "docs" / "embedding.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="the documentation is in a checkout only")
+def test_what_the_page_shows_compiles(tmp_path):
+    """Its pieces of C, in a function that has what they speak of, and its module in Cython."""
+    shown = re.findall(r"```(c|cython)\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert [language for language, _ in shown] == ["c", "c", "cython"]
+    sizes = ", ".join(f"Py_ssize_t {name}" for name in ("n", "rows", "columns", "outer", "inner"))
+    heads = [f"{sizes}, float *x, float *grad, float *y", "double x"]
+    for (_, text), head in zip(shown[:2], heads, strict=True):
+        lines = text.splitlines()
+        includes = [line for line in lines if line.startswith("#include")]
+        body = [line for line in lines if line not in includes]
+        source = tmp_path / f"piece{len(head)}.c"
+        source.write_text("\n".join([*includes, f"void *piece({head})", "{", *body, "return NULL;", "}", ""]))
+        compiled_only(source, tmp_path)
+    cython = pytest.importorskip("Cython.Compiler.Main")
+    source = tmp_path / "shown.pyx"
+    source.write_text(shown[2][1])
+    options = cython.CompilationOptions(include_path=[str(Path(fa.__file__).parent.parent)], language_level=3)
+    assert cython.compile(str(source), options).num_errors == 0
 
 
 @pytest.fixture

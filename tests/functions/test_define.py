@@ -39,6 +39,10 @@ def test_a_formula_that_the_package_has(swish, dtype):
     assert_same_bits(swish.backward(grad, x), fa.silu.backward(grad, x, 1.5))
     for got, want in zip(swish.value_and_derivative(x), fa.silu.value_and_derivative(x, 1.5), strict=True):
         assert_same_bits(got, want)
+    assert_same_bits(swish.second_derivative(x), fa.silu.second_derivative(x, 1.5))
+    for got, want in zip(swish.backward_backward(x, grad, x), fa.silu.backward_backward(x, grad, x, 1.5), strict=True):
+        assert_same_bits(got, want)
+    assert_same_bits(swish(x, bias=grad), fa.silu(x, 1.5, bias=grad))
 
 
 @pytest.mark.parametrize("name", ["gelu", "softplus", "elu", "relu", "hard_swish", "log_sigmoid"])

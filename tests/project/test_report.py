@@ -75,7 +75,24 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_page(tool, peers, tmp_path, capsys):
+def refusals(report, peers, results, tmp_path, capsys):
+    other = tmp_path / "other.json"
+    other.write_text("[]")
+    page = str(tmp_path / "page.html")
+    cases = [
+        ({"--peers": "/nowhere.json"}, "/nowhere.json: No such file"),
+        ({"--peers": str(other)}, "no report of `python -m fastact bench --peers --json`"),
+        ({"--results": str(tmp_path)}, "no results of asv"),
+        ({"--machine": "laptop"}, "results of box; choose one with --machine"),
+        ({"--html": "/nowhere/at/all.html"}, "/nowhere/at/all.html: No such file"),
+    ]
+    for changed, words in cases:
+        options = {"--peers": str(peers), "--results": str(results), "--html": page} | changed
+        assert report.main([word for pair in options.items() for word in pair]) == 2
+        assert words in capsys.readouterr().err
+
+
+def test_page_and_refusals(tool, peers, tmp_path, capsys):
     results = asv_results(tmp_path / "results", [[40e-6, 2e-6], [20e-6, None]])
     page = tmp_path / "report.html"
     assert tool("report").main(["--peers", str(peers), "--results", str(results), "--html", str(page)]) == 0
@@ -89,6 +106,7 @@ def test_page(tool, peers, tmp_path, capsys):
     ratios = [cell["ratio"] for cell in tool("report").speed(tool("report").read_peers(peers))["cells"]]
     assert len(ratios) == 16
     assert f"{sum(r > 1 for r in ratios)} of 16" in text
+    refusals(tool("report"), peers, results, tmp_path, capsys)
 
 
 def test_figures(tool, tmp_path):
@@ -106,25 +124,6 @@ def test_figures(tool, tmp_path):
             x, y = map(float, point.split(","))
             assert 0 <= x <= 160
             assert 0 <= y <= 40
-
-
-def test_refusals(tool, peers, tmp_path, capsys):
-    report = tool("report")
-    results = asv_results(tmp_path / "results", [[1e-6, 1e-6]])
-    other = tmp_path / "other.json"
-    other.write_text("[]")
-    page = str(tmp_path / "page.html")
-    cases = [
-        ({"--peers": "/nowhere.json"}, "/nowhere.json: No such file"),
-        ({"--peers": str(other)}, "no report of `python -m fastact bench --peers --json`"),
-        ({"--results": str(tmp_path)}, "no results of asv"),
-        ({"--machine": "laptop"}, "results of box; choose one with --machine"),
-        ({"--html": "/nowhere/at/all.html"}, "/nowhere/at/all.html: No such file"),
-    ]
-    for changed, words in cases:
-        options = {"--peers": str(peers), "--results": str(results), "--html": page} | changed
-        assert report.main([word for pair in options.items() for word in pair]) == 2
-        assert words in capsys.readouterr().err
 
 
 def test_site_links_and_local_copies(tool, tmp_path, monkeypatch):

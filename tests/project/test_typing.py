@@ -56,6 +56,15 @@ def every_function():
     return EVERY + "".join(f"    {line}\n" for line in lines)
 
 
+def examples():
+    """The examples of the documentation, a text each; formulas and what Numba compiles are written without types."""
+    pages = sorted((PACKAGE.parent / "docs").glob("*.md"))  # none beside an installed package
+    text = "".join(page.read_text("utf-8") for page in pages)
+    loose = "allow-untyped-defs, allow-untyped-decorators, allow-untyped-calls, disable-error-code=import-untyped"
+    head = f"# mypy: {loose}\n# pyright: basic\n"
+    return [head + block for block in re.findall(r"test_examples.py -->\n```python\n(.*?)```", text, re.DOTALL)]
+
+
 def arguments():
     """New arrays and numbers for the functions of the right uses."""
     kinds = {"16": np.float16, "32": np.float32, "64": np.float64}
@@ -159,9 +168,12 @@ def test_checkers_find_what_is_wrong(report, tmp_path):
     """Errors in the lines that are marked, and in no other line of any file."""
     every = tmp_path / "every.py"
     every.write_text(every_function(), "utf-8")
+    shown = [tmp_path / f"example{number}.py" for number, _ in enumerate(examples())]
+    for file, text in zip(shown, examples(), strict=True):
+        file.write_text(text, "utf-8")
     source = [] if PACKAGE.parent.name == "site-packages" else [str(PACKAGE.parent)]
     found = {}
-    for file, line, message in report([RIGHT, WRONG, every], tmp_path, source):
+    for file, line, message in report([RIGHT, WRONG, every, *shown], tmp_path, source):
         found[Path(file).name, int(line)] = message
     marked = {i for i, text in enumerate(WRONG.read_text("utf-8").splitlines(), 1) if "# wrong: " in text}
     assert len(marked) > 20
