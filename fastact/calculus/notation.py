@@ -26,7 +26,7 @@ from .tree import Node
 _ALIASES = {
     "absolute": "abs", "fabs": "abs", "max": "maximum", "fmax": "maximum", "min": "minimum", "fmin": "minimum", "where": "select",
 }  # fmt: skip
-_ARITY = {**dict.fromkeys(RULES, 1), "maximum": 2, "minimum": 2, "select": 3, "clip": 3}
+_ARITY = {**dict.fromkeys(RULES, 1), "maximum": 2, "minimum": 2, "select": 3, "clip": 3, "fma": 3, "mul_add": 3, "copysign": 2}
 #: What is not there, and what to write instead.
 _INSTEAD = {
     "pow": "x ** n", "power": "x ** n", "square": "x * x", "exp2": "exp(0.6931471805599453 * x)",
@@ -313,6 +313,11 @@ class _Reader:
         if function == "select":
             return tree.select(self.condition(node.args[0]), self.quantity(node.args[1]), self.quantity(node.args[2]))
         args = [self.quantity(a) for a in node.args]
+        if function in ("fma", "mul_add"):
+            return tree.add(tree.multiply(args[0], args[1]), args[2])
+        if function == "copysign":
+            size = tree.call("abs", args[0])
+            return tree.select(tree.compare("<", args[1], tree.number(0.0)), tree.negative(size), size)
         if function == "clip":
             args = [tree.select(tree.compare(">", args[0], args[1]), args[0], args[1]), args[2]]
             function = "minimum"

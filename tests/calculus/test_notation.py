@@ -75,6 +75,7 @@ READ = {
     "select(0.5 < x <= 2 or x == 3, x, a)": lambda x, a: np.where((x > 0.5) & (x <= 2) | (x == 3), x, a),
     "np.where((x > 1) & (x != 2), np.exp(x), math.sqrt(x))": lambda x, a: np.where((x > 1) & (x != 2), np.exp(x), np.sqrt(x)),
     "max(x, a) + minimum(x, 1) - clip(x, 1, 2)": lambda x, a: np.maximum(x, a) + np.minimum(x, 1) - np.clip(x, 1, 2),
+    "mul_add(x, a, 1) + fma(x, x, a) + copysign(2, x - 1)": lambda x, a: x * a + 1 + x * x + a + np.copysign(2, x - 1),
     "log(x) + log1p(x) + expm1(x)": lambda x, a: np.log(x) + np.log1p(x) + np.expm1(x),
     "sin(x) * cos(a * x) + abs(x - a) * sign(x - 1)": lambda x, a: np.sin(x) * np.cos(a * x) + abs(x - a) * np.sign(x - 1),
     "fa.swish(x, beta=a) + gelu.derivative(x)": lambda x, a: fa.silu(x, a) + fa.gelu.derivative(x),
