@@ -11,7 +11,7 @@ from ..language.registry import REGISTRY, Spec
 from .base import Function
 from .docstrings import numpydoc, of_defined
 from .elementwise import Activation, KindCall, _Kind, kernel_of
-from .registry import BY_NAME, forget, register
+from .registry import BY_NAME, DEFINED, register_defined
 
 _TITLE = "fastact.define"
 
@@ -65,7 +65,7 @@ class DefinedActivation(Activation):
 
 def _again(name: str, source: str, options: dict[str, Any]) -> DefinedActivation:
     """What a pickle calls: the function that there is already, or one made from the source."""
-    there = BY_NAME.get(_key(name, source, options))
+    there = DEFINED.get(_key(name, source, options))
     return there if there is not None else _made(source, name, options)
 
 
@@ -169,14 +169,11 @@ def _made(given: Any, name: str | None, options: dict[str, Any]) -> DefinedActiv
         _require_free(other)
     options = {**options, "params": found.params}
     key = _key(named, found.formula.source, options)
-    if key in BY_NAME:
-        return BY_NAME[key]
+    if key in DEFINED:
+        return DEFINED[key]
     spec = REGISTRY.defined[key] = found.spec(key, named or "the formula", options)
     made = DefinedActivation(named, spec, found.formula.source, options)
-    if named:
-        forget((named, *spec.alias))
-        register([made])
-    BY_NAME[key] = made
+    register_defined(made, (named, *spec.alias) if named else spec.alias, key)
     return made
 
 
@@ -185,5 +182,5 @@ def _require_free(name: str) -> None:
     if not isinstance(name, str) or not name.isidentifier():
         raise ValueError(f"{_TITLE}: name is {name!r}; expected a name as Python has them")
     there = BY_NAME.get(name)
-    if there is not None and not isinstance(there, DefinedActivation):
+    if there is not None:
         raise ValueError(f"{_TITLE}: the name {name!r} is taken by fastact.{there.__name__}; choose another")

@@ -10,6 +10,8 @@ from ..language.registry import REGISTRY
 
 #: Elementwise, row-wise, gated, of several pieces, randomised: by every one of their names.
 BY_NAME: dict[str, Any] = {}
+#: Those that users define, which are found and not listed.
+DEFINED: dict[str, Any] = {}
 _FOLDED: dict[str, Any] = {}
 
 
@@ -21,11 +23,11 @@ def register(functions: list[Any]) -> dict[str, Any]:
     return found
 
 
-def forget(names: Iterable[str]) -> None:
-    """Take names from the functions that have them: a user defines others of these names."""
+def register_defined(function: Any, names: Iterable[str], key: str) -> None:
+    """Let a function that a user defined be found by its names, which others may have had, and by what stands for it."""
+    DEFINED[key] = function
     for name in names:
-        BY_NAME.pop(name, None)
-        _FOLDED.pop(folded(name), None)
+        DEFINED[name] = _FOLDED[folded(name)] = function
 
 
 def get(name: str) -> Any:
@@ -48,7 +50,7 @@ def get(name: str) -> Any:
     True
     """
     try:
-        return BY_NAME[name]
+        return BY_NAME[name] if name in BY_NAME else DEFINED[name]
     except (KeyError, TypeError):
         return look_up("fastact.get", name, _FOLDED)
 
