@@ -104,13 +104,12 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
     cdef Py_ssize_t room = BLOCK * 8
     cdef const void* p[MAX_PARAMS + 1]
     cdef char* out[MAX_OUT]
+    cdef bint scattered[MAX_OUT]
     cdef const char* x = source(&job.x, start, m, scratch, size)
     scratch += room
     for j in range(op.nout):
-        if buffered or job.out[j].stride != size or job.out[j].type or padded != m:
-            out[j] = scratch + j * room
-        else:
-            out[j] = job.out[j].data + start * size
+        scattered[j] = buffered or job.out[j].stride != size or job.out[j].type != 0 or padded != m
+        out[j] = scratch + j * room if scattered[j] else job.out[j].data + start * size
     scratch += MAX_OUT * room
     if op.grad:
         p[op.nparams] = source(&job.grad, start, m, scratch, size)
@@ -129,7 +128,7 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
     for j in range(op.nout):
         if stream:
             movers[size == 8].stream(job.out[j].data + start * size, out[j], m * size, next_of(job, j, start + m))
-        elif out[j] != job.out[j].data + start * size or buffered:
+        elif scattered[j]:
             scatter(&job.out[j], start, m, out[j], size)
 
 

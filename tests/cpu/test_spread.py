@@ -1,5 +1,6 @@
 """Large arrays of any layout and dtype: the same bits as contiguous ones, on any number of threads."""
 
+import threading
 from functools import cache
 
 import numpy as np
@@ -215,3 +216,32 @@ def test_threads_change_nothing(count, threads):
         for view, w in zip((x[:, ::2], x[:, :11]), want, strict=True):
             assert_same_bits(fa.mish(view), w)
 
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_outputs_in_front_of_the_scratch(dtype, threads):
+    """A block is written even if the address that it would have in a contiguous float32 output is that of the thread's own room.
+
+    A thread's room lies behind what it allocated before; the outputs are float16, or reversed float32, at each distance from it.
+    """
+    n = 80_000 // np.dtype(dtype).itemsize + 1  # the last element lies as the first does
+    x = np.linspace(-4, 4, n).astype(dtype)
+    way = slice(None, None, 1 if dtype is np.float16 else -1)
+    want, wrong = fa.tanh(x), []
+
+    def work():
+        rooms = [np.empty(96 << 10, np.uint8) for _ in range(4)]
+        for room in rooms:
+            for start in range(-room.ctypes.data % 64, 4096, 64):
+                out = room[start : start + x.nbytes].view(dtype)[way]
+                out.fill(7)
+                fa.tanh(x, out=out)
+                if not np.array_equal(out, want):
+                    wrong.append(np.flatnonzero(out != want))
+
+    threads(1)
+    for _ in range(3):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert wrong == []
