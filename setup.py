@@ -99,25 +99,21 @@ def printed_texts() -> dict[str, str]:
 
 
 class BuildExt(build_ext):
-    """Prints the kernels, runs Cython and the compiler on all cores, with OpenMP where the compiler has it."""
+    """Prints the kernels, runs Cython and the compiler on all cores."""
 
     def build_extensions(self) -> None:
-        """Build; without OpenMP say so, and the pool is the one threading layer."""
+        """Build, with the flags that the compiler knows."""
         if self.compiler.compiler_type == "msvc":
             self.take_clang_cl()
         self.parallel = self.parallel or os.cpu_count()
         self.translate()
-        openmp = self.openmp_flags()
-        if openmp is None:
-            print("fastact: the compiler has no OpenMP; threads are those of fastact's own pool", file=sys.stderr)
         gcc = self.compiles([*GCC, *MIXED, *UNROLLED, "-Werror"])  # a compiler that does not know them warns
         clang = not gcc and self.compiles(CLANG)
         for extension in self.extensions:
             kind = extension.name.rpartition(".")[2]
             if extension.name in HAND_WRITTEN:
-                extension.extra_compile_args += openmp or []
-                extension.extra_link_args += openmp or []
-            elif gcc:
+                continue
+            if gcc:
                 mixed = {"f": [*MIXED, *UNROLLED], "r": MIXED}.get(kind[0], [])
                 extension.extra_compile_args += [*GCC, *mixed]
             elif clang:
@@ -176,18 +172,11 @@ class BuildExt(build_ext):
             (HERE / "fastact" / "cpu" / "_isa" / level).mkdir(parents=True, exist_ok=True)
         super().copy_extensions_to_source()
 
-    def openmp_flags(self) -> list[str] | None:
-        """The flags of OpenMP, if it is there and wanted."""
-        if os.environ.get("FASTACT_NO_OPENMP"):
-            return None
-        program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
-        return ["-fopenmp"] if self.compiles(["-fopenmp"], program) else None
-
-    def compiles(self, flags: list[str], program: str = "int main(void) { return 0; }\n") -> bool:
+    def compiles(self, flags: list[str]) -> bool:
         """Whether a program compiles and links with such flags."""
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder) / "program.c"
-            source.write_text(program)
+            source.write_text("int main(void) { return 0; }\n")
             try:
                 objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=flags)
                 self.compiler.link_executable(objects, "program", output_dir=folder, extra_postargs=flags)

@@ -22,7 +22,7 @@ from ._config import show_config
 from .cpu import threadpool as _threadpool  # noqa: F401
 from .cpu.api import capsule as _C_API  # noqa: F401
 from .cpu.buffers import clear_cache, set_cache_limit
-from .cpu.threads import get_num_threads, num_threads, set_num_threads, set_threading_layer
+from .cpu.threads import get_num_threads, num_threads, set_num_threads
 from .diagnostics import Diagnosis, GradientFlow, Monitor, diagnose, gradient_flow, init_gain
 from .dispatch import device, last_target
 from .functions import BY_NAME as _FUNCTIONS
@@ -48,7 +48,7 @@ __all__ = [
     "Activation", "DefinedActivation", "Diagnosis", "Function", "GatedUnit", "GradientFlow", "Info", "Monitor", "RowFunction",
     "activations", "clear_cache", "define", "device", "diagnose", "find", "get", "get_include", "get_num_threads",
     "gradient_flow", "init_gain", "last_target", "num_threads", "plot", "plot_all", "properties", "set_cache_limit",
-    "set_num_threads", "set_threading_layer", "show_config", *_FUNCTIONS,
+    "set_num_threads", "show_config", *_FUNCTIONS,
 ]  # fmt: skip
 
 globals().update(_FUNCTIONS)
@@ -57,7 +57,7 @@ globals().update(_FUNCTIONS)
 for _public in (
     Activation, DefinedActivation, Diagnosis, Function, GatedUnit, GradientFlow, Info, Monitor, RowFunction, activations,
     clear_cache, define, device, diagnose, find, get, get_include, get_num_threads, gradient_flow, init_gain, last_target,
-    num_threads, plot, plot_all, properties, set_cache_limit, set_num_threads, set_threading_layer, show_config,
+    num_threads, plot, plot_all, properties, set_cache_limit, set_num_threads, show_config,
 ):  # fmt: skip
     _public.__module__ = __name__
 

@@ -1,4 +1,4 @@
-"""What runs here: ISA level, threads, compiler, OpenMP, Numba, CUDA."""
+"""What runs here: ISA level, threads, compiler, Numba, CUDA."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ._kernels import build_info
 from .cpu import buffers, levels
-from .cpu.threads import get_num_threads, threading_layer
+from .cpu.threads import get_num_threads
 from .cuda.availability import why_unavailable
 
 
@@ -25,7 +25,6 @@ def _installed(name: str) -> str:
 def config() -> dict[str, Any]:
     """Return the configuration as a dictionary."""
     build = build_info()
-    openmp = f"yes ({build['openmp']})" if build["openmp"] else "no"
     reason = why_unavailable()
     cache = buffers.cache_info()
     return {
@@ -36,11 +35,9 @@ def config() -> dict[str, Any]:
         "cpu levels usable": ", ".join(levels.usable_levels()),
         "cpu levels built": ", ".join(levels.built_levels()),
         "threads": get_num_threads(),
-        "threading layer": threading_layer(),
         "output cache": f"{cache['held'] / 2**20:.1f} of {cache['limit'] / 2**20:.0f} MiB held, "
         f"{cache['hits']} outputs of 128 KiB or more found a block, {cache['misses']} did not",
         "compiler": build["compiler"],
-        "openmp": openmp,
         "numba": _installed("numba"),
         "numba-cuda": _installed("numba-cuda"),
         "cuda": f"no: {reason}" if reason else "usable",
@@ -48,7 +45,7 @@ def config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print the ISA level in use, threads, compiler, OpenMP, Numba and CUDA state.
+    """Print the ISA level in use, threads, compiler, Numba and CUDA state.
 
     Examples
     --------

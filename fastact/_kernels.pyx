@@ -12,7 +12,7 @@ from libc.stdlib cimport calloc
 from libc.string cimport memset
 cimport numpy as cnp
 import numpy as np
-from fastact.cpu.threads cimport acquire_team, processors, release_team, team_work, uses_openmp
+from fastact.cpu.threads cimport acquire_team, processors, release_team, team_work
 # Pickles of 0.1 look for these here.
 from fastact.cpu.threads import get_num_threads, set_num_threads  # no-cython-lint
 
@@ -21,15 +21,11 @@ cnp.import_ufunc()
 
 cdef extern from "runtime.h" nogil:
     int fa_cpu_level()
-    int fa_openmp()
     const char* fa_compiler()
 
 cdef extern from "pool.h" nogil:
     void fa_parallel(part_fn part, const void* job, Py_ssize_t parts, int threads, int processors, double work)
     void fa_watch_pool()
-
-cdef extern from "openmp.h" nogil:
-    void fa_openmp_parallel(part_fn part, const void* job, Py_ssize_t parts, int threads)
 
 cdef extern from "scratch.h" nogil:
     char* fa_scratch()
@@ -62,8 +58,8 @@ def set_moves(table):
 
 
 def build_info():
-    """Return the compiler, the OpenMP version (0: serial) and the CPU's best ISA level (0, 3 or 4)."""
-    return {"compiler": fa_compiler().decode(), "openmp": fa_openmp(), "cpu_level": fa_cpu_level()}
+    """Return the compiler and the CPU's best ISA level (0, 3 or 4)."""
+    return {"compiler": fa_compiler().decode(), "cpu_level": fa_cpu_level()}
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -141,10 +137,7 @@ cdef void parallel(part_fn part, const void* job, Py_ssize_t parts, int threads)
 
     A part is computed by whatever thread takes it; `worker` numbers the threads from 0.
     """
-    if uses_openmp:
-        fa_openmp_parallel(part, job, parts, threads)
-    else:
-        fa_parallel(part, job, parts, threads, processors(), team_work)
+    fa_parallel(part, job, parts, threads, processors(), team_work)
 
 
 # ---------------------------------------------------------------------------------------------------

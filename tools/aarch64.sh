@@ -45,7 +45,7 @@ git ls-files -z | xargs -0 cp --parents -t "$folder/source"
     cd "$folder/source"
     # What is built for is asked of sysconfig, which these two make speak for Debian's Python.
     export _PYTHON_HOST_PLATFORM=linux-aarch64 _PYTHON_SYSCONFIGDATA_NAME=_sysconfigdata__aarch64-linux-gnu
-    export PYTHONPATH=$folder/sysconfig FASTACT_NO_OPENMP=1 CFLAGS="-idirafter $root/usr/include -idirafter $root/usr/include/python3.11"
+    export PYTHONPATH=$folder/sysconfig CFLAGS="-idirafter $root/usr/include -idirafter $root/usr/include/python3.11"
     "$python" setup.py -q build_ext bdist_wheel --dist-dir "$folder/dist"
 )
 "$python" -m zipfile -e "$folder"/dist/fastact-*linux_aarch64.whl "$folder/site"

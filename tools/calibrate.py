@@ -1,7 +1,7 @@
 """Measures what the choice of threads rests on: ``python tools/calibrate.py [NAME ...]``, on a machine with nothing else to do.
 
 Prints, for every kernel, the nanoseconds an element on one thread in cache beside what fastact/_kernels.pyx reckons with, and
-for some the work from which on two threads are faster than one. `serial_below` there is set from the latter.
+for some the work from which on two threads are faster than one. `serial_below` in fastact/cpu/threads.pyx is set from the latter.
 """
 
 import statistics

@@ -10,7 +10,7 @@ file=$(realpath "$1")
 folder=$(realpath "${2:-$(mktemp -d)}")
 git ls-files -z | xargs -0 cp --parents -t "$folder"
 cd "$folder"
-FASTACT_NO_OPENMP=1 CC=$clang LDSHARED="$clang -shared" "$python" setup.py -q build_ext --inplace
+CC=$clang LDSHARED="$clang -shared" "$python" setup.py -q build_ext --inplace
 PYTHONPATH=$folder "$python" tools/digests.py "$folder/clang.json" --against "$file"
 # Clang compares a parameter in each iteration where GCC does so once.
 "$python" tools/vectorised.py | { grep SCALAR || true; } | { ! grep -vE "SCALAR: v?ucomis[sd]$"; }

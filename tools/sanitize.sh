@@ -14,10 +14,8 @@ git ls-files -z --cached --others --exclude-standard | tar -c --null --ignore-fa
 cd "$copy"
 
 # As the compiler's own name, so that the programs with which setup.py asks what it can do are linked with them too.
-CC="gcc -fsanitize=address,undefined -fno-omit-frame-pointer" "$python" setup.py -q build_ext --inplace >reports/build.txt 2>&1 ||
-    { tail -50 reports/build.txt; exit 1; }
-mv reports/build.txt .
-grep -q "no OpenMP" build.txt && { echo "OpenMP was not found: the flags do not reach setup.py's question"; exit 1; }
+CC="gcc -fsanitize=address,undefined -fno-omit-frame-pointer" "$python" setup.py -q build_ext --inplace >build.txt 2>&1 ||
+    { tail -50 build.txt; exit 1; }
 
 export PYTHONPATH=$copy LD_PRELOAD PYTHONMALLOC=malloc
 # Python lets go of nothing at its end; memory that is refused is what some tests ask for.

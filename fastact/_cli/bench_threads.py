@@ -24,7 +24,6 @@ import numpy as np
 
 import fastact as fa
 
-from .._kernels import build_info
 from .common import CommandError, Progress, replacing
 from .peers import onnxruntime
 
@@ -35,23 +34,22 @@ SITUATIONS = {"steady": 0, "after a rest": 0, "callers": 0, "beside one": 1, "be
 BUSY = "while True: pass"
 
 
-def calls_of(layer: str, function: str) -> list[tuple[contextlib.AbstractContextManager[Any], Callable[[], Any]]]:
+def calls_of(library: str, function: str) -> list[tuple[contextlib.AbstractContextManager[Any], Callable[[], Any]]]:
     """What is called on one thread and on all, each with what is entered before."""
     x = np.random.default_rng(0).normal(size=SIZE).astype(np.float32)
     counts = 1, fa.get_num_threads()
-    if layer == "onnxruntime":
+    if library == "onnxruntime":
         forward = [onnxruntime(threads).forward[function] for threads in counts]
         return [(contextlib.nullcontext(), functools.partial(f, x)) for f in forward]
-    fa.set_threading_layer(layer)  # type: ignore[arg-type]
     call = functools.partial(getattr(fa, function), x, out=np.empty_like(x))
     return [(fa.num_threads(threads), call) for threads in counts]
 
 
-def of_callers(layer: str, function: str) -> dict[str, float]:
+def of_callers(library: str, function: str) -> dict[str, float]:
     """Measure a caller for each processor at once: rounds of calls on all threads over rounds of calls on one each."""
 
     def calling(which: int) -> None:
-        entered, call = calls_of(layer, function)[which]
+        entered, call = calls_of(library, function)[which]
         with entered:
             start.wait()
             for _ in range(200):
@@ -81,12 +79,12 @@ def compared(one: list[int], many: list[int]) -> dict[str, float]:
     return {"mean": float(second.mean() / first.mean()), "median": float(median / low), "p90": float(p90 / high)}
 
 
-def quotients(layer: str, function: str, situation: str) -> dict[str, float]:
+def quotients(library: str, function: str, situation: str) -> dict[str, float]:
     """Measure one situation in this process: mean, median and 90th percentile on all threads over those on one."""
     if situation == "callers":
-        return of_callers(layer, function)
+        return of_callers(library, function)
     rest = REST if situation == "after a rest" else 0.0
-    calls = calls_of(layer, function)
+    calls = calls_of(library, function)
     times: list[list[int]] = [[], []]
     for _ in range(20):
         for taken, (entered, call) in zip(times, calls, strict=True):
@@ -100,9 +98,9 @@ def quotients(layer: str, function: str, situation: str) -> dict[str, float]:
     return compared(*times)
 
 
-def layers(peers: str) -> list[str]:
-    """The threading layers of this build, and ONNX Runtime, which has a pool of its own too."""
-    found = ["pool", "openmp"] if build_info()["openmp"] else ["pool"]
+def libraries(peers: str) -> list[str]:
+    """Return those to measure: fastact, and ONNX Runtime, which has a pool of its own too."""
+    found = ["fastact"]
     if peers in ("all", "onnxruntime") and importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
         found.append("onnxruntime")
     return found
@@ -120,7 +118,7 @@ def neighbours(count: int) -> Iterator[None]:
             process.wait()
 
 
-def measured(layer: str, function: str, situation: str, processes: int) -> Iterator[dict[str, float]]:
+def measured(library: str, function: str, situation: str, processes: int) -> Iterator[dict[str, float]]:
     """Yield the quotients of one situation, from so many processes, each of its own.
 
     Raises
@@ -128,7 +126,7 @@ def measured(layer: str, function: str, situation: str, processes: int) -> Itera
     CommandError
         If a process dies.
     """
-    command = [sys.executable, "-W", "ignore", "-m", __name__, layer, function, situation]
+    command = [sys.executable, "-W", "ignore", "-m", __name__, library, function, situation]
     with neighbours(SITUATIONS[situation]):
         for _ in range(processes):
             done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -138,7 +136,7 @@ def measured(layer: str, function: str, situation: str, processes: int) -> Itera
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure every situation with both threading layers, print the table, and return the exit status.
+    """Measure every situation, print the table, and return the exit status.
 
     Raises
     ------
@@ -150,21 +148,21 @@ def run(args: argparse.Namespace) -> int:
     results: list[dict[str, Any]] = []
     with contextlib.ExitStack() as stack:
         target = stack.enter_context(replacing(args.json)) if args.json else None
-        chosen = layers(args.peers)
+        chosen = libraries(args.peers)
         progress = stack.enter_context(Progress(len(chosen) * len(FUNCTIONS) * len(SITUATIONS) * args.rounds, "processes"))
         print(f"{fa.get_num_threads()} threads over one, {SIZE:,} float32 elements, {args.rounds} processes each\n")
-        print(f"{'layer':<13}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
-        for layer in chosen:
+        print(f"{'library':<13}{'function':<10}{'situation':<14}{'mean':>8}{'worst':>8}{'median':>8}{'p90':>8}", flush=True)
+        for library in chosen:
             for function in FUNCTIONS:
                 for situation in SITUATIONS:
                     found = []
-                    for figures in measured(layer, function, situation, args.rounds):
-                        progress.update(1, f"{layer} {function} {situation}")
+                    for figures in measured(library, function, situation, args.rounds):
+                        progress.update(1, f"{library} {function} {situation}")
                         found.append(figures)
-                    results.append({"layer": layer, "function": function, "situation": situation, "processes": found})
+                    results.append({"library": library, "function": function, "situation": situation, "processes": found})
                     means = [f["mean"] for f in found]
                     progress.write(
-                        f"{layer:<13}{function:<10}{situation:<14}{statistics.fmean(means):>8.2f}{max(means):>8.2f}"
+                        f"{library:<13}{function:<10}{situation:<14}{statistics.fmean(means):>8.2f}{max(means):>8.2f}"
                         f"{statistics.median(f['median'] for f in found):>8.2f}{statistics.median(f['p90'] for f in found):>8.2f}"
                     )
         if target:

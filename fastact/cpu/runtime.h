@@ -1,4 +1,4 @@
-/* What the kernels' driver needs of the platform: CPU level, processors, compiler, OpenMP. */
+/* What the kernels' driver needs of the platform: CPU level, processors, compiler. */
 #ifndef FASTACT_RUNTIME_H
 #define FASTACT_RUNTIME_H
 
@@ -64,16 +64,6 @@ static inline int fa_processors(void)
         return CPU_COUNT(&set);
 #endif
     return (int)sysconf(_SC_NPROCESSORS_ONLN);
-#endif
-}
-
-/* The version of OpenMP that this was compiled with; 0: none. */
-static inline int fa_openmp(void)
-{
-#ifdef _OPENMP
-    return _OPENMP;
-#else
-    return 0;
 #endif
 }
 

@@ -36,9 +36,6 @@ def register(threadpoolctl: ModuleType) -> None:
         def get_version(self) -> str | None:
             return getattr(sys.modules[__name__.partition(".")[0]], "__version__", None)
 
-        def set_additional_attributes(self) -> None:
-            self.threading_layer = threads.threading_layer()
-
     threadpoolctl.register(Controller)
 
 

@@ -1,6 +1,5 @@
 # What other Cython modules of the package take from threads.pyx.
 
-cdef bint uses_openmp               # the threading layer; else the pool
 cdef double team_work               # nanoseconds that the present job takes one thread, about
 
 cdef int threads_now() noexcept nogil

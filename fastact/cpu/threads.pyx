@@ -10,9 +10,7 @@ cdef extern from "<stdatomic.h>" nogil:
     int atomic_fetch_add(atomic_int*, int)
 
 cdef extern from "threads.h" nogil:
-    int fa_openmp()
-    int fa_openmp_threads()
-    bint fa_team_acquire(bint openmp)
+    bint fa_team_acquire()
     void fa_team_release()
     int fa_other_callers()
     void fa_watch_fork()
@@ -26,11 +24,10 @@ cdef enum:
     MOST = 1024                     # threads, at most
 
 cdef int most_threads = MOST        # that the CPUs and the environment allow this process
-cdef int chosen_threads = 0         # by set_num_threads; 0: as OpenMP says at the time of a call
+cdef int chosen_threads = 0         # by set_num_threads; 0: most_threads
 # A second thread pays when it takes over more work than it costs to tell it so (tools/calibrate.py).
-cdef double serial_below                    # nanoseconds of work
-cdef double share                           # nanoseconds of work that a thread must get
-THRESHOLDS = {"pool": (2500.0, 1250.0), "openmp": (4000.0, 2000.0)}
+cdef double serial_below = 2500     # nanoseconds of work
+cdef double share = 1250            # nanoseconds of work that a thread must get
 
 cdef int cpus = fa_processors()
 
@@ -41,8 +38,8 @@ cdef atomic_int blocks = 0          # that somebody is in
 def set_num_threads(n):
     """Set the number of threads that a large array is divided among.
 
-    Until then it is what OpenMP says at each call (``OMP_NUM_THREADS``, ``threadpoolctl``), but no more than the CPUs
-    that the process may use.
+    Until then it is what ``FASTACT_NUM_THREADS`` or ``OMP_NUM_THREADS`` said when the package was imported, else the
+    number of CPUs that the process may use. ``threadpoolctl`` sets it as well.
 
     Parameters
     ----------
@@ -92,13 +89,8 @@ def checked_threads(n, str function):
 
 
 cdef int threads_now() noexcept nogil:
-    cdef int own = own_threads() if blocks else 0, most
-    if own:
-        return own
-    if chosen_threads:
-        return chosen_threads
-    most = fa_openmp_threads()
-    return min(most_threads, most) if most else most_threads
+    cdef int own = own_threads() if blocks else 0
+    return own or chosen_threads or most_threads
 
 
 cdef int own_threads() noexcept with gil:
@@ -110,43 +102,6 @@ cdef int own_threads() noexcept with gil:
 cdef int processors() noexcept nogil:
     """The processors that this process could run on when it imported the package."""
     return cpus
-
-
-def threading_layer():
-    """Return what runs threads: "pool" or "openmp"."""
-    return "openmp" if uses_openmp else "pool"
-
-
-def set_threading_layer(layer):
-    """Choose what runs threads; ``FASTACT_THREADING`` in the environment does the same.
-
-    Parameters
-    ----------
-    layer : {"pool", "openmp"}
-        The pool is fastact's own: no call waits for a thread that has no processor, idle threads sleep, and forked children
-        have threads. OpenMP is for programs that are OpenMP themselves and want to share its threads.
-
-    Raises
-    ------
-    ValueError
-        For another name, or for OpenMP where the package was built without it.
-
-    Examples
-    --------
-    >>> import fastact as fa
-    >>> fa.set_threading_layer("pool")
-    >>> fa.show_config()  # doctest: +ELLIPSIS
-    fastact ...
-    threading layer    pool
-    ...
-    """
-    global uses_openmp
-    if layer not in ("pool", "openmp"):
-        raise ValueError(f"fastact.set_threading_layer: layer is {layer!r}; expected 'pool' or 'openmp'")
-    if layer == "openmp" and not fa_openmp():
-        raise ValueError("fastact.set_threading_layer: this build has no OpenMP; 'pool' is what it has")
-    uses_openmp = layer == "openmp"
-    set_thresholds(*THRESHOLDS[layer])
 
 
 def set_thresholds(double serial, double each):
@@ -203,7 +158,7 @@ cdef int acquire_team(double work, Py_ssize_t units) noexcept nogil:
         return 1
     if threads <= cpus:             # who asks for more gets them
         threads = min(threads, cpus - fa_other_callers())
-    if threads < 2 or not fa_team_acquire(uses_openmp):
+    if threads < 2 or not fa_team_acquire():
         return 1
     team_work = work
     return threads
@@ -248,7 +203,3 @@ def limit_threads():
 
 
 limit_threads()
-try:
-    set_threading_layer(os.environ.get("FASTACT_THREADING") or "pool")
-except ValueError as error:
-    raise ImportError(f"FASTACT_THREADING: {error}") from None

@@ -1,4 +1,4 @@
-"""The pool: the same bits on any number of threads and either layer, and no way to hang or to crash it."""
+"""The pool: the same bits on any number of threads, and no way to hang or to crash it."""
 
 import asyncio
 import multiprocessing
@@ -9,23 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fastact._kernels import build_info
-from fastact.cpu.threads import threading_layer
 from helpers import assert_same_bits, numbers, run_c, run_python
 
 import fastact as fa
 
 TIMEOUT = 60
-LAYERS = ["pool", "openmp"] if build_info()["openmp"] else ["pool"]
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
-
-
-@pytest.fixture(params=LAYERS)
-def layer(request):
-    before = threading_layer()
-    fa.set_threading_layer(request.param)
-    yield request.param
-    fa.set_threading_layer(before)
 
 
 def compute(size):
@@ -43,16 +32,16 @@ def compute(size):
 
 
 @pytest.mark.parametrize("size", [5_000, 100_003, 3_000_000])
-def test_bits_do_not_depend_on_threads(layer, threads, size):
+def test_bits_do_not_depend_on_threads(threads, size):
     threads(1)
     want = compute(size)
     for count in (2, 3, 7, 40):
         threads(count)
         for got, right in zip(compute(size), want, strict=True):
-            assert_same_bits(got, right, f"{layer}, {count} threads")
+            assert_same_bits(got, right, f"{count} threads")
 
 
-def test_thirty_two_callers(layer, threads):
+def test_thirty_two_callers(threads):
     """At once, each with its own arrays, while the number of threads changes."""
     threads(3)
     want, wrong = compute(60_000), []
@@ -71,19 +60,7 @@ def test_thirty_two_callers(layer, threads):
         for count in (1, 2, 4):
             fa.set_num_threads(count)
             time.sleep(0.01)
-    if wrong and layer == "openmp":  # a known fault, about once in 20 runs of this test: docs/threads.md
-        pytest.xfail(f"results of shapes {wrong} differ with the OpenMP layer")
     assert wrong == []
-
-
-def test_bad_layers():
-    before = threading_layer()
-    with pytest.raises(ValueError, match=r"fastact\.set_threading_layer: layer is 'tbb'; expected 'pool' or 'openmp'"):
-        fa.set_threading_layer("tbb")
-    assert threading_layer() == before
-    done = run_python("import fastact", FASTACT_THREADING="tbb")
-    assert "ImportError: FASTACT_THREADING" in done.stderr
-    assert run_python("import fastact; fastact.show_config()", FASTACT_THREADING="pool").stdout.count("pool") == 1
 
 
 @pytest.mark.parametrize(("setting", "expected"), [("3", "3"), ("9999", "1024")])

@@ -227,7 +227,7 @@ print(sorted(loaded.intersection(sys.argv)))
 def test_show_config(capsys):
     fa.show_config()
     text = capsys.readouterr().out.lower()
-    for word in ("level", "threads", "compiler", "openmp", "numba", "cuda", "numpy"):
+    for word in ("level", "threads", "compiler", "numba", "cuda", "numpy"):
         assert word in text
     assert str(fa.get_num_threads()) in text
 

@@ -325,7 +325,6 @@ def diagnostics(x32: Single, x64: Double) -> None:
 
 def settings() -> None:
     fa.set_num_threads(fa.get_num_threads())
-    fa.set_threading_layer("pool")
     fa.set_cache_limit(1 << 20)
     fa.clear_cache()
     fa.show_config()

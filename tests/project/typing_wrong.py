@@ -92,7 +92,6 @@ def choices(x: NDArray[np.float32]) -> None:
     fa.softmax(x, device="gpu")  # wrong: no such device
     fa.sparsemax(x, device="cuda")  # wrong: no kernels for GPUs
     fa.device("gpu")  # wrong: no such device
-    fa.set_threading_layer("tbb")  # wrong: no such layer
     fa.set_num_threads("4")  # wrong: a string
     fa.num_threads(2.0)  # wrong: a float
     fa.numba.function("gelu", "gradient")  # wrong: no such kind
