@@ -92,7 +92,7 @@ def printed_texts() -> dict[str, str]:
     del sys.modules["fastact"]
     return {
         "f32": module_text("float32", formulas), "f64": module_text("float64", formulas),
-        "r32": rows_text("float32", passes, ROW_KERNELS), "r64": rows_text("float64", passes, ROW_KERNELS),
+        "r32": rows_text("float32", passes, ROW_KERNELS["float32"]), "r64": rows_text("float64", passes, ROW_KERNELS["float64"]),
         "fastact_scalars": header_text(formulas),
         "moves": (HERE / "fastact" / "cpu" / "moves.pyx").read_text(encoding="utf-8"),
     }  # fmt: skip

@@ -19,11 +19,9 @@ from fastact.language.registry import REGISTRY
 PARTIAL_BOUND = 8.0
 SAMPLES = 600
 
-def bound(name, kind):
+def bound(name, kind, dtype):
     """The contract for one kind, in ULP."""
-    if kind == "value":
-        return REGISTRY[name].bound
-    return PARTIAL_BOUND if kind.startswith("partial") else 4.0
+    return PARTIAL_BOUND if kind.startswith("partial") else REGISTRY[name].most(kind, np.dtype(dtype).name)
 
 
 def absolute(name, kind, params, x):
@@ -77,8 +75,9 @@ def check(name, kind, dtype, params, x):
     error, got, want = measure(name, kind, dtype, params, x)
     i = int(np.argmax(error))
     witness = f"at x = {float(x[i]).hex()} = {x[i]!r}: got {got[i]!r}, want {want[i]!r}"
-    missed = np.count_nonzero(error > bound(name, kind))
-    assert error[i] <= bound(name, kind), f"{name}{params} {kind}: {error[i]:.4g} ULP {witness}; {missed} of {x.size} miss"
+    most = bound(name, kind, dtype)
+    missed = np.count_nonzero(error > most)
+    assert error[i] <= most, f"{name}{params} {kind}: {error[i]:.4g} ULP {witness}; {missed} of {x.size} miss"
 
 
 def inputs(name, dtype, params, n=SAMPLES):

@@ -241,11 +241,6 @@ def kernel(name: str, kind: str) -> Callable[..., Any]:
     return activation if kind == "value" else activation.derivative
 
 
-def bound(name: str, kind: str) -> float:
-    """The contract, in ULP."""
-    return 4.0 if kind == "derivative" else REGISTRY[name].bound
-
-
 def of_peer(peer: Peer, name: str, kind: str) -> Callable[..., Any]:
     """A kind of another library's function, called as those of this package are."""
 
@@ -350,7 +345,7 @@ def report(name: str, kind: str, dtype: str, tally: ulp.Tally, exhaustive: bool,
     finding: dict[str, Any] = {
         **_origin(), "function": name, "dtype": dtype, "kind": kind, "params": dict(spec.params), "formula": digest(spec, dtype),
         "count": tally.count, "planned": size, "exhaustive": exhaustive, "complete": tally.count == size,
-        "bound": bound(name, kind), "holds": tally.contract.error <= bound(name, kind),
+        "bound": spec.most(kind, dtype), "holds": tally.contract.error <= spec.most(kind, dtype),
         "max_ulp": number(tally.worst.error), "mean_ulp": number(tally.total / numbers), **told(*tally.worst),
         "correctly_rounded": (tally.rounded - tally.nans) / numbers,
         "monotonicity_violations": tally.falls if kind == "value" and spec.monotonic else None,

@@ -13,7 +13,6 @@ from ..primitives.float64.exponential import (
     clamp_exp,
     clamp_for,
     clamp_low,
-    exp_reduce,
     exp_reduce_product,
     scale_down,
     scale_down_large,
@@ -21,13 +20,19 @@ from ..primitives.float64.exponential import (
 from ..primitives.float64.normal import clamp_gelu_tanh, clamp_normal, normal_quotient
 from ..primitives.float64.parts import sixth
 from ..primitives.hyperbolic import tanh_parts
-from ..primitives.logistic import gate_slope, gate_slope_parts, gate_slope_short, logistic_gate, logistic_of, one_plus_exp
+from ..primitives.logistic import (
+    gate_slope,
+    gate_slope_parts,
+    gate_slope_short,
+    gelu_tanh_exponent,
+    gelu_tanh_gate,
+    logistic_of,
+    one_plus_exp,
+)
 from ..primitives.normal import SQRT_HALF_PI_INVERSE, erf_positive, normal_tail
 from ..primitives.parts import fast_two_sum, over_square, quotient, scale_wide, square, two_product, two_sum
 
 QUICK = Constant("1.702")
-TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)
-TANH_B = Constant("0.0713548162726002487763387522798635409956")  # 0.044715 times that
 TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 
 
@@ -101,21 +106,14 @@ def gelu(x):
 )  # fmt: skip
 def gelu_tanh(x):
     """Tanh approximation of gelu."""
-    # x sigma(z), z = x (A + B x^2) = 2 u, carried in two parts: its error is multiplied by |z|.
+    # x sigma(z), z = x (A + B x^2) = 2 u
     c = clamp_gelu_tanh(x)
-    h, h_low = two_product(c, c)
-    b, b_low = two_product(TANH_B.hi, h)
-    w, w_low = two_sum(TANH_A.hi, b)
-    w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
-    z, z_low = two_product(w, c)
-    r, k = exp_reduce(-z)
-    z_low = mul_add(w_low, c, z_low)
-    r = r - z_low
+    z, z_low, w, w_low, b, b_low, r, k = gelu_tanh_exponent(c)
     u, u_low = two_product(2.0 * b, c)
     g, g_low = two_sum(z, u)  # x z'(x) = x (A + 3 B x^2)
     g_low = g_low + mul_add(2.0 * b_low, c, u_low + z_low)
     n, n_low, d, d_low, weight = gate_slope_parts(g, r, k)
-    return logistic_gate(x, c, r, k), gate_slope(n, mul_add(g_low, weight, n_low), d, d_low, k)
+    return gelu_tanh_gate(x), gate_slope(n, mul_add(g_low, weight, n_low), d, d_low, k)
 
 
 @activation(

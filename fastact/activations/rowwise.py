@@ -15,7 +15,7 @@ from math import inf
 
 from ..language.atoms import abs, exponent, fma, mul_add, scale_by_pow2, select
 from ..language.registry import ROW_KERNELS, primitive, row_pass
-from ..primitives.exponential import expm1_of_parts, log1p_exp, log_sum
+from ..primitives.exponential import exp_shifted, expm1_of_parts, log1p_exp, log_sum
 from ..primitives.float64.exponential import (
     clamp_low,
     counted,
@@ -56,6 +56,10 @@ def add_exp(w, e, s, c):
 
 #: Above all exponentials of a row, in float32 and float64: sums that start with it are larger than what they grow by.
 ABOVE = (2.0**25, 2.0**54)
+
+
+#: The same of sums of a few exponentials.
+FAR_ABOVE = (2.0**29, 2.0**58)
 
 
 # -- the exponentials of a row ---------------------------------------------------------------------
@@ -101,6 +105,14 @@ def exp_sum(x, floor, shift, s, c):
     return p, total, rest
 
 
+@row_pass(inputs="x", lanes="floor shift", state="s", start=FAR_ABOVE, alone=False, short=True)
+def exp_sum_short(x, floor, shift, s):
+    """The same within 4 ULP: exponentials are rounded, and the sum is theirs."""
+    e, w = exp_shifted(select(x < floor, floor, x), shift)
+    p = e * w
+    return p, s + p
+
+
 @row_pass(inputs="x", lanes="b floor shift", state="s c", start=ABOVE)
 def exp_sum_scaled(x, sign, t, t_low, b, floor, shift, s, c):
     """The same for sign x/T."""
@@ -140,6 +152,13 @@ def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
     return high, rest, top
 
 
+@row_pass(inputs="s c", state="high rest", once=True, alone=False)
+def inverse_short(s, c, high, rest):
+    """1/(s + c) in two parts, 0 of a row without a finite element. An exponential over a sum of it alone is 1."""
+    high, rest = quotient_parts(1.0, 0.0, s, c)
+    return select(s == 0.0, 0.0, high), select(s == 0.0, 0.0, rest)
+
+
 @row_pass(inputs="s c", lanes="m b floor shift", state="high rest top", once=True)
 def inverse_null(s, c, t, t_low, m, b, floor, shift, high, rest, top):
     """The same with exp(0) among them."""
@@ -160,6 +179,12 @@ def share(p, high, rest):
 def scaled(p, high, rest):
     """What the exponentials that were kept are of their sum."""
     return share(p, high, rest)
+
+
+@row_pass(inputs="p", lanes="high rest", alone=False)
+def scaled_short(p, high, rest):
+    """p (high + rest); where p rest is too small a number, it counts for less than an ULP."""
+    return fma(p, high, p * rest)
 
 
 @row_pass(inputs="p", lanes="high rest top")
@@ -201,6 +226,14 @@ def exp_sum_others_kept(x, floor, shift, m, peak, s, c, count):
     top = x == m
     p, total, rest = add_exp(select(top, 0.0, w), expm1_of_parts(r, r_low), s, c)
     return x - peak, total, rest, count + select(top, 1.0, 0.0)
+
+
+@row_pass(inputs="x", lanes="floor shift m peak", state="s count", start=FAR_ABOVE, alone=False, short=True)
+def exp_sum_others_short(x, floor, shift, m, peak, s, count):
+    """The same within 4 ULP, as exp_sum_short."""
+    e, w = exp_shifted(select(x < floor, floor, x), shift)
+    top = x == m
+    return x - peak, s + e * select(top, 0.0, w), count + select(top, 1.0, 0.0)
 
 
 @row_pass(inputs="x", lanes="b floor shift m", state="s c count")
@@ -315,6 +348,12 @@ def log_softmax_slope(grad, y, sign, t, s, c):
 
 #: All passes over a row in one kernel, where there is no temperature and no maximum is far.
 ROW_KERNELS |= {
-    "softmax": ((largest, exp_shift), (exp_sum, inverse), (scaled_sure,)),
-    "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_kept, log_total), (log_kept,)),
+    "float32": {
+        "softmax": ((largest, exp_shift), (exp_sum_short, inverse_short), (scaled_short,)),
+        "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_short, log_total), (log_kept,)),
+    },
+    "float64": {
+        "softmax": ((largest, exp_shift), (exp_sum, inverse), (scaled_sure,)),
+        "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_kept, log_total), (log_kept,)),
+    },
 }

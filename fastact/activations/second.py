@@ -21,7 +21,7 @@ from ..primitives.float64.exponential import (
     scale_far,
 )
 from ..primitives.float64.normal import clamp_gaussian, clamp_gelu_tanh, clamp_normal
-from ..primitives.logistic import logistic_slope
+from ..primitives.logistic import TANH_A, gelu_tanh_exponent, logistic_slope
 from ..primitives.normal import SQRT_HALF_PI_INVERSE, normal_tail
 from ..primitives.parts import fast_two_sum, over_square_short, quotient, scale_wide, two_product, two_sum
 from ..primitives.trigonometry import half_turns, sine_squared
@@ -29,8 +29,6 @@ from .bell import gaussian, snake
 from .exponential import celu, elish, elu, exponential, log1mexp, pelu
 from .gated import (
     QUICK,
-    TANH_A,
-    TANH_B,
     TWO_OVER_SQRT_PI,
     gelu,
     gelu_tanh,
@@ -235,15 +233,10 @@ def gelu_second(x):  # phi(x) (2 - x^2)
 
 @gelu_tanh.second
 def gelu_tanh_second(x):
-    # sigma'(z) (2 z' + x z'' - x z'^2 tanh(z/2)), z = x (A + B x^2) in two parts: its error is multiplied by |z|
+    # sigma'(z) (2 z' + x z'' - x z'^2 tanh(z/2)), z = x (A + B x^2)
     c = clamp_gelu_tanh(abs(x))
-    h, h_low = two_product(c, c)
-    b, b_low = two_product(TANH_B.hi, h)
-    w, w_low = two_sum(TANH_A.hi, b)
-    w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
-    z, z_low = two_product(w, c)
-    r, k = exp_reduce(-z)
-    m, n = exp_pair(r - mul_add(w_low, c, z_low), k)
+    z, z_low, w, w_low, b, b_low, r, k = gelu_tanh_exponent(c)
+    m, n = exp_pair(r, k)
     slope, slope_low = two_sum(w, b + b)
     g, g_low = two_product(c, slope)
     p, p_low = two_product(g, slope)

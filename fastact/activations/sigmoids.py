@@ -14,7 +14,7 @@ from ..primitives.float64.exponential import (
 )
 from ..primitives.float64.hyperbolic import softcap_part, tanh_near
 from ..primitives.float64.normal import clamp_normal, mills
-from ..primitives.hyperbolic import sech_squared, tanh_ends, tanh_parts, tanh_positive, tanh_rest, tanh_shrink_unit
+from ..primitives.hyperbolic import sech_squared, tanh_ends, tanh_parts, tanh_positive, tanh_rest, tanh_rounded, tanh_shrink_unit
 from ..primitives.logistic import logistic, logistic_of, logistic_slope
 from ..primitives.normal import SQRT_HALF_PI_INVERSE
 from ..primitives.parts import quotient_parts, square, two_product, two_sum
@@ -22,7 +22,7 @@ from ..primitives.parts import quotient_parts, square, two_product, two_sum
 
 @activation(
     latex=r"f(x) = \frac{1}{1 + e^{-x}}", alias=("logistic", "expit"), range=("0", "1"), limits=("0", "1"), slopes=("0", "0"),
-    saturates=("soft", "soft"),
+    saturates=("soft", "soft"), bound32=4.0,
     reference="Rumelhart, Hinton and Williams 1986, Learning representations by back-propagating errors.",
 )  # fmt: skip
 def sigmoid(x):
@@ -53,12 +53,12 @@ def log_sigmoid_from_output(y):
 
 @activation(
     latex=r"f(x) = \tanh(x)", range=("-1", "1"), limits=("-1", "1"), slopes=("0", "0"), saturates=("soft", "soft"),
-    zero_centred=True,
+    zero_centred=True, bound32=4.0,
     reference="LeCun et al. 1998, Efficient backprop.",
 )  # fmt: skip
 def tanh(x):
     """Hyperbolic tangent."""
-    return copysign(tanh_positive(abs(x)), x), sech_squared(x)
+    return tanh_rounded(x), sech_squared(x)
 
 
 @tanh.from_output

@@ -119,7 +119,8 @@ def of_kind(spec: Spec, kind: str, found: tuple[np.ndarray, ...], bias: Iterable
     )
     away = ", absolutely (2^-24, 2^-53) where its terms cancel" if spec.value_absolute else ""
     near = ", absolutely (2^-23 in float32, 2^-52 in float64) where its terms cancel" if spec.slope_absolute else ""
-    error = f"values within {spec.bound:g} units in the last place{away}, derivatives within 4{near}"
+    single = f" ({spec.bound32:g} in float32)" if spec.bound32 != spec.bound else ""
+    error = f"values within {spec.bound:g}{single} units in the last place{away}, derivatives within 4{near}"
     if kind == "second_derivative":
         least = f", near its roots of those of at least {spec.second_least}" if spec.second_least else ""
         error = f"within 8 units in the last place of f''(x), 10 without a fused multiply-add{least}"

@@ -60,6 +60,8 @@ class Spec:
         "discontinuous", "C0", "C1", "C2" or "smooth", with default parameters.
     bound : float
         What the value keeps to, in ULP: 2, or 4 where two transcendental functions meet. Derivatives keep to 4.
+    bound32 : float
+        The same in float32, where it is another: 4 for a form that takes much less time than one within 2.
     slope_root : str
         A root of the derivative that is no binary number, an expression in the parameters; "" for none.
     slope_absolute : str
@@ -108,10 +110,15 @@ class Spec:
     inverse: list[Callable[..., Any]] = field(default_factory=list)
     second: Formulas = field(default_factory=Formulas)
     second_least: str = ""
+    bound32: float = 2.0
 
     def root(self, *params: float) -> float | None:
         """The root of the derivative at the parameters (their defaults, without any); None for none."""
         return float(self._eval(self.slope_root, params)) if self.slope_root else None
+
+    def most(self, kind: str, dtype: Any) -> float:
+        """The contract of a value or derivative, in ULP."""
+        return 4.0 if kind != "value" else self.bound if dtype == "float64" else self.bound32
 
     def absolute(self, kind: str, x: Any, *params: float) -> Any:
         """Where among x the bound of the value or the derivative is absolute; None for nowhere."""
@@ -177,7 +184,7 @@ class _Registry(dict[str, Spec]):
 REGISTRY = _Registry()
 ROW_PASSES: dict[str, RowPass] = {}
 #: Row-wise functions as one kernel: the passes that may be a row ahead, those that follow, and those of the results.
-ROW_KERNELS: dict[str, tuple[tuple[RowPass, ...], ...]] = {}
+ROW_KERNELS: dict[str, dict[str, tuple[tuple[RowPass, ...], ...]]] = {}  # by precision
 PRIMITIVES: dict[tuple[str, str | None], Primitive] = {}
 
 
@@ -207,6 +214,7 @@ def activation(
     saturates: tuple[str, str] = ("no", "no"),
     smoothness: str = "smooth",
     bound: float = 2.0,
+    bound32: float | None = None,
     slope_root: str = "",
     slope_absolute: str = "",
     value_absolute: str = "",
@@ -235,7 +243,7 @@ def activation(
             zero_centred=zero_centred, trained=trained, saturates=saturates, smoothness=smoothness,
             bound=bound, slope_root=slope_root, slope_absolute=slope_absolute or ("abs(x - root) < 1" if slope_root else ""),
             value_absolute=value_absolute, reference=reference, family=function.__module__.rpartition(".")[2],
-            variants=variants or {}, output_needs=output_needs or {}, second_least=second_least,
+            variants=variants or {}, output_needs=output_needs or {}, second_least=second_least, bound32=bound32 or bound,
         )
         REGISTRY[name] = spec
         return spec
@@ -245,14 +253,14 @@ def activation(
 
 def row_pass(
     *, inputs: str, lanes: str = "", state: str = "", once: bool = False, start: tuple[float, float] = (0.0, 0.0),
-    alone: bool = True,
+    alone: bool = True, short: bool = False,
 ) -> Callable[[Callable[..., Any]], RowPass]:
     """Register a pass over rows; the fields are those of `RowPass`, names separated by spaces."""
 
     def register(function: Callable[..., Any]) -> RowPass:
         check(function)
         names = tuple(inputs.split()), tuple(lanes.split()), tuple(state.split())
-        entry = RowPass(function.__name__, function, *names, once, start, alone)
+        entry = RowPass(function.__name__, function, *names, once, start, alone, short)
         arguments = function.__code__.co_varnames[: function.__code__.co_argcount]
         scalars = tuple(a for a in arguments if a in SCALARS)
         if arguments != (*entry.inputs, *scalars, *entry.lanes, *entry.state):

@@ -55,6 +55,7 @@ class RowPass:
     once: bool  # computed once per row, from its accumulators
     start: tuple[float, float]  # of the first accumulator, in float32 and float64; the others start with 0
     alone: bool  # run by itself too, not only within a kernel of whole rows
+    short: bool  # its first accumulator is a plain sum: after a few elements a kernel adds it to one in two parts
 
 
 #: Numbers of a whole call that a pass may take: -1 for softmin and its kin, 1/temperature in two parts, and of entmax

@@ -2,7 +2,17 @@
 
 from ..language.atoms import copysign, exponent, mul_add, scale_by_pow2, select
 from ..language.registry import primitive
-from .float64.exponential import clamp_exp, clamp_low, exp_reduce, exp_series, ln2_times, log1p_rest, log_drop, scale_down
+from .float64.exponential import (
+    clamp_exp,
+    clamp_low,
+    exp_reduce,
+    exp_reduce_shifted,
+    exp_series,
+    ln2_times,
+    log1p_rest,
+    log_drop,
+    scale_down,
+)
 from .parts import fast_two_sum, scale_wide, two_product
 
 
@@ -56,6 +66,13 @@ def exp(x):
     """exp(x), any x."""
     m, k = exp_short(clamp_exp(x))
     return scale_wide(m, k)
+
+
+@primitive
+def exp_shifted(x, shift):
+    """exp(x) = p 2^k within an ULP, and 2^k shifted."""
+    r, r_low, w = exp_reduce_shifted(x, shift)
+    return 1.0 + expm1_reduced(r + r_low), w
 
 
 @primitive

@@ -1,6 +1,6 @@
 """tanh and its kin."""
 
-from ..language.atoms import abs, fma, mul_add, scale_by_pow2, select
+from ..language.atoms import abs, copysign, fma, mul_add, scale_by_pow2, select
 from ..language.registry import primitive
 from ..language.terms import Constant
 from .exponential import expm1_parts, expm1_reduced
@@ -48,6 +48,12 @@ def tanh_positive(x):
     """tanh(x) for x >= 0: from its rest, near 0 by a polynomial because the difference would lose digits."""
     u, down = tanh_rest(x)
     return select(x <= 0.75, x + tanh_near(x), mul_add(u, -down, 1.0))
+
+
+@primitive
+def tanh_rounded(x):
+    """tanh(x)."""
+    return copysign(tanh_positive(abs(x)), x)
 
 
 @primitive

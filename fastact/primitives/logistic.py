@@ -2,9 +2,14 @@
 
 from ..language.atoms import abs, fma, mul_add, select
 from ..language.registry import primitive
+from ..language.terms import Constant
 from .exponential import expm1_reduced
 from .float64.exponential import clamp_exp, exp_reduce, scale_down
-from .parts import fast_two_sum, over_square_short, quotient, quotient_parts, two_product
+from .float64.normal import clamp_gelu_tanh
+from .parts import fast_two_sum, over_square_short, quotient, quotient_parts, two_product, two_sum
+
+TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)
+TANH_B = Constant("0.0713548162726002487763387522798635409956")  # 0.044715 times that
 
 
 @primitive
@@ -63,6 +68,27 @@ def logistic(x):
     c = clamp_exp(x)
     r, k = exp_reduce(-c)
     return logistic_gate(1.0, 1.0, r, k)
+
+
+@primitive
+def gelu_tanh_exponent(c):
+    """z = c w, w = A + B c^2 and b = B c^2, all in two parts, for an error of z is multiplied by it; -z = k ln(2) + r."""
+    h, h_low = two_product(c, c)
+    b, b_low = two_product(TANH_B.hi, h)
+    w, w_low = two_sum(TANH_A.hi, b)
+    w_low = w_low + (b_low + (TANH_A.lo + (TANH_B.lo * h + TANH_B.hi * h_low)))
+    z, z_low = two_product(w, c)
+    r, k = exp_reduce(-z)
+    z_low = mul_add(w_low, c, z_low)
+    return z, z_low, w, w_low, b, b_low, r - z_low, k
+
+
+@primitive
+def gelu_tanh_gate(x):
+    """x / (1 + exp(-z)), z = 2 sqrt(2/pi) (x + 0.044715 x^3)."""
+    c = clamp_gelu_tanh(x)
+    z, z_low, w, w_low, b, b_low, r, k = gelu_tanh_exponent(c)
+    return logistic_gate(x, c, r, k)
 
 
 @primitive

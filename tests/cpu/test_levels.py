@@ -32,7 +32,7 @@ for name in NAMES:
         for kind in ("value", "derivative"):
             error, got, want = measure(name, kind, dtype, params, x)
             i = int(np.argmax(error))
-            if error[i] > bound(name, kind):
+            if error[i] > bound(name, kind, dtype):
                 missed.append(f"{name} {kind} {dtype.__name__}: {error[i]:.4g} ULP at {float(x[i]).hex()}")
 print(levels.LEVEL, len(NAMES))
 print("\\n".join(missed), file=sys.stderr)

@@ -52,7 +52,8 @@ def test_sizes(name, param, dtype):
                 near = absolute(name, kind, params, x) & np.isfinite(want)
                 error[near] = np.abs(got - want)[near] / np.spacing(np.maximum(np.abs(want), dtype(0.25)))[near]
             i = int(error.argmax())
-            assert error[i] <= bound(name, kind), f"{name} {kind}, {param} = {value}: at {x[i]} got {got[i]}, want {want[i]}"
+            where = f"{name} {kind}, {param} = {value}: at {x[i]} got {got[i]}, want {want[i]}"
+            assert error[i] <= bound(name, kind, dtype), where
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

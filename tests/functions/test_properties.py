@@ -116,7 +116,7 @@ def test_accuracy(name, kind, dtype, data):
     assume(math.isfinite(x[0]) and not absolute(name, kind, params, x)[0])
     got = function(name, kind)(x)
     _, exact = evaluate(name, kind, x, dtype=dtype)
-    assert ulp_error(got, exact, dtype)[0] <= bound(name, kind)
+    assert ulp_error(got, exact, dtype)[0] <= bound(name, kind, dtype)
 
 
 @given(names, any_arrays(dtype=np.float64))
@@ -133,7 +133,7 @@ def test_monotonic(name, a, b):
     assume(activation.monotonic and not math.isnan(a) and not math.isnan(b))
     low, high = activation(np.sort(np.array([a, b], np.float32)))
     if math.isfinite(low) and math.isfinite(high):
-        slack = 2 * bound(name, "value") * float(np.finfo(np.float32).eps) * abs(float(low))
+        slack = 2 * bound(name, "value", np.float32) * float(np.finfo(np.float32).eps) * abs(float(low))
         assert float(high) >= float(low) - slack - float(np.finfo(np.float32).smallest_subnormal)
     assert not low > high or math.isfinite(low)
 

@@ -16,6 +16,9 @@ from ..printer import GROUP, Printer
 #: Lanes of a row's accumulators: a constant, so that they stay in registers.
 WIDTH = 32
 
+#: Steps of so many elements after which a plain sum is carried over to one in two parts.
+STEPS = 8
+
 #: The passes of a whole row: those that may be a row ahead, those that follow from them, and that of the results.
 Stages = Sequence[Sequence[RowPass]]
 
@@ -46,11 +49,12 @@ class RowPrinter(Printer):
         self.lines += [*lines, "", ""]
         self.table.append(f'    table["across", "{entry.name}"] = <size_t> &r_{entry.name}')
 
-    def walk(self, *ways: tuple[RowPass, Sequence[str], str], fetched: bool = False) -> list[str]:
+    def walk(self, *ways: tuple[RowPass, Sequence[str], str], fetched: bool = False, carry: Sequence[str] = ()) -> list[str]:
         """Passes side by side along ``n_`` elements, WIDTH at a time: element ``at_ + i_`` of their inputs and output.
 
         A remainder is part of a last step, which leaves alone what has been there. An input p lies where the output goes; the
-        remainder comes first then, because what has just been written would have to be waited for.
+        remainder comes first then, because what has just been written would have to be waited for. What `carry` says is done
+        after every STEPS steps.
         """
         line = 8 if self.precision == "float64" else 16
         calls, last, fetches = [], [], []
@@ -69,6 +73,10 @@ class RowPrinter(Printer):
         way = [f"for j_ in range(n_ // {WIDTH}):", f"    at_ = j_ * {WIDTH}", *(f"    fa_fetch(&{n})" for n in fetches)]
         way += [f"    for i_ in range({WIDTH}):", *(f"        {call}" for call in calls)]
         end = ["if rest_:", f"    at_ = n_ - {WIDTH}", f"    for i_ in range({WIDTH}):", *(f"        {text}" for text in last)]
+        if carry:
+            way[0] = f"for j_ in range(block_ * {STEPS}, min(block_ * {STEPS} + {STEPS}, n_ // {WIDTH})):"
+            way = [f"for block_ in range((n_ // {WIDTH} + {STEPS - 1}) // {STEPS}):", *(f"    {line}" for line in (*way, *carry))]
+            end += [f"    {line}" for line in carry]
         return end + way if ways[0][0].inputs == ("p",) else way + end
 
     def begin(self, *entries: RowPass) -> list[str]:
@@ -83,7 +91,13 @@ class RowPrinter(Printer):
 
     def counters(self) -> list[str]:
         """``cdef`` lines of what `walk` needs."""
-        return [f"cdef {self.type} new0_, new1_, new2_, new3_", f"cdef Py_ssize_t i_, j_, at_, rest_ = n_ & {WIDTH - 1}"]
+        return [f"cdef {self.type} new0_, new1_, new2_, new3_", f"cdef Py_ssize_t i_, j_, block_, at_, rest_ = n_ & {WIDTH - 1}"]
+
+    def carry(self, entry: RowPass) -> list[str]:
+        """Add the first accumulator of a short pass to that in two parts, which is larger, and begin anew."""
+        name, total = f"{entry.name}_[i_]", ("total_[i_]", f"total_[{WIDTH} + i_]")
+        lines = [f"new0_ = {total[0]} + {name}", f"{total[1]} += {name} - (new0_ - {total[0]})", f"{total[0]} = new0_", f"{name} = 0"]
+        return [f"for i_ in range({WIDTH}):", *(f"    {line}" for line in lines)]
 
     def along(self, entry: RowPass) -> None:
         """Print one pass along a row: the accumulators start here if ``fresh_``, and are left for more of the row."""
@@ -119,15 +133,25 @@ class RowPrinter(Printer):
         after = [f"fa_fold_max_{t}({first.name}_, {WIDTH}, &m)", *once(then)]
         x, y, following = ("in_[x_ + at_ + i_]",), "out_[y_ + at_ + i_]", ("in_[next_ + at_ + i_]",)
         lines = [*self.numbers(()), *self.counters()]
-        numbers = dict.fromkeys(n for stage in stages for entry in stage for n in entry.state)
+        numbers = dict.fromkeys(n for stage in stages for entry in stage for n in (*entry.state, *entry.inputs) if n not in "xp")
         lines += [f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}", f"cdef {self.type} folded_[3]"]
         lines += [f"cdef {self.type} {e.name}_[{len(e.state) * WIDTH}]" for e in (first, sums)]
         lines += ["cdef Py_ssize_t x_ = 0, y_, next_, row_ = 0", *self.begin(first), *self.walk((first, x, y)), *after]
         row = ["x_ = row_ * in_step_", "y_ = row_ * out_step_", "next_ = min(row_ + 1, rows_ - 1) * in_step_"]
-        row += [*self.begin(first, sums), *self.walk((first, following, y), (sums, x, y))]
-        begin = self.literal(sums.start[self.precision == "float64"])
-        row += [f"fa_fold_sums_{t}({sums.name}_, {WIDTH}, {len(sums.state)}, {begin}, folded_)"]
-        row += [*(f"{n} = folded_[{k}]" for k, n in enumerate(sums.state)), *once(total), *after, *self.walk((result, x, y))]
+        start, count = self.literal(sums.start[self.precision == "float64"]), len(sums.state)
+        if sums.short:
+            lines += [f"cdef {self.type} total_[{(count + 1) * WIDTH}]"]
+            row += [*self.begin(first), f"for i_ in range({WIDTH}):", f"    total_[i_] = {start}", f"    total_[{WIDTH} + i_] = 0"]
+            row += [f"    {sums.name}_[{k * WIDTH} + i_] = 0" for k in range(count)]
+            row += self.walk((first, following, y), (sums, x, y), carry=self.carry(sums))
+            row += [f"for i_ in range({WIDTH}):"] if count > 1 else []
+            row += [f"    total_[{(k + 1) * WIDTH} + i_] = {sums.name}_[{k * WIDTH} + i_]" for k in range(1, count)]
+            names, folded = ("s", "c", *sums.state[1:]), "total_"
+        else:
+            row += [*self.begin(first, sums), *self.walk((first, following, y), (sums, x, y))]
+            names, folded = sums.state, f"{sums.name}_"
+        row += [f"fa_fold_sums_{t}({folded}, {WIDTH}, {len(names)}, {start}, folded_)"]
+        row += [*(f"{n} = folded_[{k}]" for k, n in enumerate(names)), *once(total), *after, *self.walk((result, x, y))]
         lines += ["while row_ < rows_ and b == 0:", *(f"    {line}" for line in row), "    row_ += 1", "return row_"]
         sizes = "Py_ssize_t rows_, Py_ssize_t n_, Py_ssize_t in_step_, Py_ssize_t out_step_"
         arrays = f"fa_in_{t} in_, fa_out_{t} out_"

@@ -62,6 +62,46 @@ def exp_series(r):
 
 
 @primitive
+def exp_reduced(r):
+    """exp(r) for |r| <= ln(2)/2 by Horner's rule: fit EXP_F32."""
+    p = mul_add(r, 0.0013820906, 0.008368672)
+    p = mul_add(r, p, 0.041668262)
+    p = mul_add(r, p, 0.16666521)
+    p = mul_add(r, p, 0.49999994)
+    p = mul_add(r, p, 1.0)
+    return mul_add(r, p, 1.0)
+
+
+@primitive
+def exp_shifted(x, shift):
+    """exp(x) = p 2^k within an ULP, and 2^k shifted."""
+    n = mul_add(x, 1.442695, shift)
+    k = n - shift
+    return exp_reduced(mul_add(k, -1.4286068e-06, mul_add(k, -0.69314575, x))), pow2_shifted(n)
+
+
+@primitive
+def expm1_half(h):
+    """expm1(2h)/2 for |h| <= ln(2)/4: fit EXP_F32, its coefficients times powers of two."""
+    p = mul_add(h, 0.0442269, 0.13389875)
+    p = mul_add(h, p, 0.3333461)
+    p = mul_add(h, p, 0.66666085)
+    p = mul_add(h, p, 0.9999999)
+    return mul_add(h * h, p, h)
+
+
+@primitive
+def exp2_unit(f):
+    """2^f for |f| <= 1/2: 1 + f P(f), fit EXP2_F32."""
+    p = mul_add(f, 0.00015329203, 0.0013390993)
+    p = mul_add(f, p, 0.0096185)
+    p = mul_add(f, p, 0.055503596)
+    p = mul_add(f, p, 0.24022648)
+    p = mul_add(f, p, 0.6931472)
+    return mul_add(f, p, 1.0)
+
+
+@primitive
 def log1p_rest(e):
     """log1p(e) - e + e^2/2 for 0 <= e <= 1: e^3 P(e), fit LOG1P_F32."""
     z = e * e

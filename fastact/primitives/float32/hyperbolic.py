@@ -1,7 +1,8 @@
 """tanh and its kin."""
 
-from ...language.atoms import mul_add
+from ...language.atoms import abs, copysign, fma, mul_add, pow2_shifted, select
 from ...language.registry import primitive
+from .exponential import expm1_half, shift_of
 
 
 @primitive
@@ -36,3 +37,18 @@ def softcap_part(x):
     p = mul_add(z, p, -0.53333426)
     p = mul_add(z, p, 0.6666667)
     return x * z * p
+
+
+@primitive
+def tanh_rounded(x):
+    """tanh(x) = m / -(2 + m) for x >= 0, m = expm1(-2x), within 4 ULP; the denominator has the sign.
+
+    -x = k ln(2)/2 + h. ln 2 rounded is 2e-9 off, which matters where k is large and 2^k small. m = -0.0 at 0.
+    """
+    low = -abs(x)
+    a = select(low < -20.0, -20.0, low)
+    n = mul_add(a, 2.88539, shift_of(-1.0))
+    k = n - shift_of(-1.0)
+    w = pow2_shifted(n)  # 2^(k + 1)
+    m = mul_add(w, expm1_half(fma(k, -0.3465736, a)), -mul_add(w, -0.5, 1.0))
+    return m / copysign(2.0 + m, -x)
