@@ -1,6 +1,6 @@
 """Errors against the mpmath reference, in units in the last place, and the contract that they keep.
 
-Values keep within 2 ULP (4 where two transcendental functions meet), derivatives within 4. Near the
+Values keep within 2 ULP (4 where the registry says so, by dtype), derivatives within 4. Near the
 roots of derivatives (`Spec.slope_root`) the bound is absolute: there errors count in ULP of max(|exact|, 1/4), so that they are
 at most 2^-23 in float32 and 2^-52 in float64. `Spec.value_absolute` says where that holds for a value.
 """

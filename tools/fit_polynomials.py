@@ -253,6 +253,22 @@ def mills_t(u):
     return mp.mpf("2.5") * (1 + u) / (1 - u)
 
 
+def half_weight(u):
+    """How much of a relative error of t = tanh(u) is left in 2t/(1 + t^2)."""
+    t = mp.tanh(u)
+    return (1 - t * t) / (1 + t * t)
+
+
+def half_tanh(u):
+    """tanh(u) over that, so that its error counts as much."""
+    return mp.tanh(u) / half_weight(u)
+
+
+def half_tanh_base(u):
+    """What leaves tanh(u) to the quotient."""
+    return half_tanh(u) - mp.tanh(u)
+
+
 def celu_part(z):
     """Partial derivative of celu by alpha: expm1(z) - z*exp(z)."""
     return mp.expm1(z) - z * mp.exp(z)
@@ -282,6 +298,8 @@ MILLS_RANGE = {"f32": (-1, mp.mpf("0.7119")), "f64": (-1, mp.mpf("0.8808"))}  # 
 FITS = [
     Fit("exp", "exp(r) = 1 + r + r*r*P(r), error relative to exp",
         mp.exp, (-HALF_LN2, HALF_LN2), {"f32": 4, "f64": 9}, base=lambda r: 1 + r, factor=square),
+    Fit("exp2", "2^f = 1 + f*P(f), |f| <= 1/2, widened for the rounding of the reduction",
+        lambda f: mp.mpf(2) ** f, (mp.mpf("-0.5002"), mp.mpf("0.5002")), {"f32": 5}, base=unity, factor=identity),
     Fit("log1p", "log1p(e) = e - e*e/2 + e*e*e*P(e), e in [0, 1]",
         mp.log1p, (0, 1), {"f32": 7, "f64": 18}, base=lambda e: e - e * e / 2, factor=cube),
     Fit("log_atanh", "log(1+f) = 2s + s*s*s*P(s*s), s = f/(2+f), 1+f in [sqrt(1/2), sqrt(2)]",
@@ -297,6 +315,8 @@ FITS = [
         mp.erf, (0, 1), {"f32": 6, "f64": 11}, base=identity, factor=identity, variable=square),
     Fit("tanh", "tanh(x) = x + x*x*x*P(x*x), |x| <= 0.75",
         mp.tanh, (0, mp.mpf("0.75")), {"f32": 6, "f64": 14}, base=identity, factor=cube, variable=square),
+    Fit("tanh_half", "tanh(u) = u*P(u*u)/Q(u*u), 0 <= u <= 4.51, error relative to tanh(2u) as 2t/(1 + t*t) has it",
+        half_tanh, (0, mp.mpf("4.51")), {"f32": (2, 3)}, base=half_tanh_base, factor=identity, variable=square),
     Fit("tanh_shrink", "x - tanh(x) = x*x*x*P(x*x)/Q(x*x), |x| <= 1",
         lambda x: x - mp.tanh(x), (0, 1), {"f32": (1, 2), "f64": (3, 3)},
         factor=cube, variable=square, fixed={0: 1}, first={"f32": 3, "f64": 3}),
@@ -326,10 +346,13 @@ def parts(value, bits, count):
 
 
 def show_constants(precision):
-    """Split ln 2 for Cody and Waite's reduction, and 1/ln 2."""
+    """Split ln 2 for Cody and Waite's reduction, 1/ln 2, and the coefficients of gelu_tanh's exponent in base 2."""
     bits = BITS[precision]
     short = {"f32": 15, "f64": 41}[precision]
     table = {"ln2": parts(mp.log(2), (short, bits), 2), "log2e": parts(1 / mp.log(2), bits, 1)}
+    if precision == "f32":
+        a = 2 * mp.sqrt(2 / mp.pi) / mp.log(2)
+        table |= {"gelu_tanh_a": parts(a, (22, bits), 2), "gelu_tanh_b": parts(a * mp.mpf("0.044715"), bits, 2)}
     for name, values in table.items():
         body = ", ".join(literal(v, precision) for v in values)
         print(f"{name.upper()}_{precision.upper()} = [{body}]")

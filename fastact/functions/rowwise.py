@@ -48,7 +48,7 @@ class Hardmax(RowFunction):
 
 
 _BRIDLE = "Bridle 1990, Training stochastic model recognition algorithms as networks can lead to maximum mutual information."
-_ULP = "Within 2 ULP where the result is a normal number, 2.5 with a temperature."
+_ULP = "Within 2 ULP (4 in float32) where the result is a normal number."
 _SUMS = f"{_ULP} A row with one finite element gives 1."
 
 _HIGHAM = "Blanchard, Higham and Higham 2021, Accurately computing the log-sum-exp and softmax functions."

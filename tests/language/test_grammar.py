@@ -189,8 +189,8 @@ def test_primitives_exist_for_both_precisions():
     names = {name for name, _ in PRIMITIVES}
     for name in names:
         texts = {precision for n, precision in PRIMITIVES if n == name}
-        # One for both, one for each, or one for both and another that takes less time in float32.
-        assert texts in ({None}, {"float32", "float64"}, {None, "float32"}), name
+        # One for both, one for each, or one for both and another that takes less time in float32; and its parts.
+        assert texts in ({None}, {"float32", "float64"}, {None, "float32"}, {"float32"}), name
     for entry in PRIMITIVES.values():
         check(entry.function)
 

@@ -99,13 +99,24 @@ cdef void tile(const Grid* g, View* v, Py_ssize_t first, Py_ssize_t w, char* mem
 
 
 cdef void whole_rows(View* v) noexcept nogil:
-    """Rows by the kernel of all passes, and from one whose maximum is far on pass by pass."""
-    cdef Py_ssize_t done = whole(v)
-    if done < v.w:
-        v.w -= done
-        v.a.data += done * v.a.row
-        v.out.data += done * v.out.row
-        solve(v)
+    """Rows by the kernel of all passes, and each whose maximum is far pass by pass: what a row becomes depends on itself."""
+    cdef Py_ssize_t left = v.w, done
+    while left:
+        v.w = left
+        done = whole(v)
+        left -= done
+        advance(v, done)
+        if left:
+            v.w = 1
+            solve(v)
+            left -= 1
+            advance(v, 1)
+
+
+cdef inline void advance(View* v, Py_ssize_t rows) noexcept nogil:
+    """Leave so many rows behind."""
+    v.a.data += rows * v.a.row
+    v.out.data += rows * v.out.row
 
 
 cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, char* memory) noexcept nogil:
@@ -230,7 +241,7 @@ cdef Py_ssize_t choose(Grid* g) noexcept nogil:
     cdef int short_rows = LEAST - 1 if kernels else SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
     g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
-    g.whole = (kernels and g.inner == 1 and not g.job.shared and LEAST <= g.n <= LINE // size
+    g.whole = (kernels and g.inner == 1 and LEAST <= g.n <= LINE // size
                and g.a.row % size == 0 and g.out.row % size == 0)
     g.tiled = g.inner == 1 and g.numbers == NULL and (g.job.op == MAXOUT or (g.n <= short_rows and g.outer > 1))
     if g.inner > 1:

@@ -81,16 +81,6 @@ def exp_shifted(x, shift):
 
 
 @primitive
-def expm1_half(h):
-    """expm1(2h)/2 for |h| <= ln(2)/4: fit EXP_F32, its coefficients times powers of two."""
-    p = mul_add(h, 0.0442269, 0.13389875)
-    p = mul_add(h, p, 0.3333461)
-    p = mul_add(h, p, 0.66666085)
-    p = mul_add(h, p, 0.9999999)
-    return mul_add(h * h, p, h)
-
-
-@primitive
 def exp2_unit(f):
     """2^f for |f| <= 1/2: 1 + f P(f), fit EXP2_F32."""
     p = mul_add(f, 0.00015329203, 0.0013390993)

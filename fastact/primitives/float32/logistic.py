@@ -22,20 +22,15 @@ def logistic(x):
 def gelu_tanh_gate(x):
     """x / (1 + exp(-z)), z = 2 sqrt(2/pi) (x + 0.044715 x^3).
 
-    -z log2(e) = a x + b x^3 = k + f: of both terms the integers are taken off one after the other, and x^3 is carried in two
-    parts, for an error of z is multiplied by it. As above, the denominator is 2^-32 times what it should be; beyond 6 the
+    -z log2(e) = c v, v = a + b c^2, for an error of z is multiplied by it: what c^2 and v lose in rounding comes after. The first
+    part of a has 22 bits, so that a - v is exact. As above, the denominator is 2^-32 times what it should be; beyond 6 the
     result is x.
     """
     c = select(x < -10.8, -10.8, x)
     h = c * c
-    q = c * h
-    q_low = fma(c, fma(c, c, -h), fma(c, h, -q))
-    n = mul_add(c, -2.3022082, shift_of(32.0))
-    k = n - shift_of(32.0)
-    rest = fma(c, -2.3022082, -k)
-    shift = 12582912.0
-    more = (fma(q, -0.10294324, rest) + shift) - shift
-    low = mul_add(q_low, -0.10294324, mul_add(q, 2.0161985e-09, mul_add(c, -1.2948402e-08, rest)))
-    p = exp2_unit(fma(q, -0.10294324, -more) + low)
-    t = 1.0 / mul_add(p, pow2_shifted(n + more), 2.3283064365386963e-10)
+    v = fma(h, -0.10294324, -2.302208)
+    n = mul_add(c, v, shift_of(32.0))
+    rest = fma(c, v, shift_of(32.0) - n)
+    lost = mul_add(fma(c, c, -h), -0.10294324, fma(h, -0.10294324, -2.302208 - v)) + mul_add(h, 2.0161985e-09, -2.5136697e-07)
+    t = 1.0 / mul_add(exp2_unit(mul_add(c, lost, rest)), pow2_shifted(n), 2.3283064365386963e-10)
     return select(x > 6.0, x, (c * t) * 2.3283064365386963e-10)
