@@ -6,22 +6,26 @@
 
 #define FA_LARGER(a, b) ((b) > (a) ? (b) : (a))
 
-/* Four by four: more at once and GCC keeps each in a register of its own. */
+/* By halves, in whole vectors: the last four one by one. */
 #define FA_FOLD_MAX(name, own) \
     static inline void name(const void *from, int64_t n, void *out) \
     { \
         const own *m = (const own *)from; \
-        own a = m[0], b = m[1], c = m[2], d = m[3]; \
+        own most[16]; \
         int64_t i; \
-        for (i = 4; i < n; i += 4) { \
-            a = FA_LARGER(a, m[i]); \
-            b = FA_LARGER(b, m[i + 1]); \
-            c = FA_LARGER(c, m[i + 2]); \
-            d = FA_LARGER(d, m[i + 3]); \
-        } \
-        a = FA_LARGER(a, b); \
-        c = FA_LARGER(c, d); \
-        *(own *)out = FA_LARGER(a, c); \
+        int q; \
+        for (q = 0; q < 16; q++) \
+            most[q] = m[q]; \
+        for (i = 16; i < n; i += 16) \
+            for (q = 0; q < 16; q++) \
+                most[q] = FA_LARGER(most[q], m[i + q]); \
+        for (q = 0; q < 8; q++) \
+            most[q] = FA_LARGER(most[q], most[q + 8]); \
+        for (q = 0; q < 4; q++) \
+            most[q] = FA_LARGER(most[q], most[q + 4]); \
+        most[0] = FA_LARGER(most[0], most[1]); \
+        most[2] = FA_LARGER(most[2], most[3]); \
+        *(own *)out = FA_LARGER(most[0], most[2]); \
     }
 
 FA_FOLD_MAX(fa_fold_max_f32, float)

@@ -248,7 +248,7 @@ def properties(functions: Iterable[Any] | None = None, *, as_frame: bool = False
     >>> fa.properties(["relu", "tanh", "gelu"])
     name  range         monotonic  zero-centred  saturates   smoothness  kinks  Lipschitz  cost
     relu  0 to inf      yes        no            hard, no    C0          0              1     1
-    tanh  -1 to 1       yes        yes           soft, soft  smooth                     1  16.5
+    tanh  -1 to 1       yes        yes           soft, soft  smooth                     1    10
     gelu  -0.17 to inf  no         no            soft, no    smooth                 1.129    18
     """
     chosen = map(get, sorted(REGISTRY)) if functions is None else [_known("fastact.properties", f) for f in functions]

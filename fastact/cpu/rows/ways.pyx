@@ -48,7 +48,7 @@ cdef enum:
     UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
     LEAST = 145                 # elements of a row for which all passes are one kernel, at least
-    LINE = 1 << 14              # and its bytes, at most
+    LINE = 1 << 16              # and its bytes, at most
     PANEL = 512                 # bytes of a panel's width
 
 # ---------------------------------------------------------------------------------------------------

@@ -53,6 +53,6 @@ def tanh_rounded(x):
     q = mul_add(z, q, 1.0)
     m = fma(c * z, p, c)
     h = 0.5 * m
-    y = m * q / fma(q, q, h * h)
+    y = m * (q / fma(q, q, h * h))
     low = select(y < -1.0, -1.0, y)
     return select(low > 1.0, 1.0, low)
