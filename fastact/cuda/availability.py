@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 #: The least version of Numba.
-NUMBA = (0, 60)
+NUMBA = (0, 63)
 
 @cache
 def why_unavailable() -> str | None:

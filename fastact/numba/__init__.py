@@ -19,9 +19,11 @@ from functools import cache
 from typing import Any
 
 try:
-    import numba  # noqa: F401
+    import numba as _numba
 except ImportError as error:
     raise ImportError(f"fastact.numba: Numba cannot be imported ({error}); pip install 'fastact[numba]'") from error
+if tuple(map(int, _numba.__version__.split(".")[:2])) < (0, 63):
+    raise ImportError(f"fastact.numba: Numba {_numba.__version__} is too old; expected 0.63 or later")
 
 from ..arguments import folded, look_up
 from ..language.kinds import kinds, outputs

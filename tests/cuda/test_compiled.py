@@ -296,7 +296,7 @@ def test_what_is_too_old(monkeypatch):
     assert "numba-cuda[cu12]" in too_old((12, 2), (13, 0))
     assert "the GPU is too old: its compute capability is 6.1, and the toolkit needs 7.5" in too_old(gpu=(6, 1), least=(7, 5))
     monkeypatch.setattr(numba, "__version__", "0.59.1")
-    assert fa.cuda.why_unavailable.__wrapped__() == "Numba 0.59.1 is too old; expected 0.60 or later"
+    assert fa.cuda.why_unavailable.__wrapped__() == "Numba 0.59.1 is too old; expected 0.63 or later"
     monkeypatch.undo()
     monkeypatch.delattr(numba, "cuda")
     monkeypatch.setitem(sys.modules, "numba.cuda", None)

@@ -218,6 +218,11 @@ def test_numba_is_imported_on_first_use():
     assert "fastact[numba]" in done.stderr
 
 
+def test_numba_that_is_too_old():
+    done = run_python("import numba; numba.__version__ = '0.62.1'; import fastact as fa; fa.numba")
+    assert "ImportError: fastact.numba: Numba 0.62.1 is too old; expected 0.63 or later" in done.stderr
+
+
 ORDERS = {
     "after other code": "import numba, sys\nassert numba.njit(lambda x: x + 1)(1) == 2\n"
     "assert 'fastact' not in sys.modules\nimport fastact as fa\n",
