@@ -1,6 +1,6 @@
 """scikit-learn's and thinc's own tests of networks and operations, with fastact's activations in place of theirs.
 
-    pip install ".[frameworks,test]"
+    pip install ".[frameworks,test]" mock
     python tools/frameworks_suites.py
 
 Exits with 1 if a test fails that passes without fastact.
