@@ -117,7 +117,7 @@ def install(*functions: Any, **parameters: float) -> Any:
     """
     if parameters and len(functions) != 1:
         raise TypeError(f"fastact.sklearn.install: parameters go with one activation; there are {len(functions)}")
-    found = []
+    found: list[tuple[str, Any, dict[str, float]]] = []
     for given in functions or sorted({f.__name__ for f in BY_NAME.values() if isinstance(f, Activation)}):
         function = get(given) if isinstance(given, str) else given
         if not isinstance(function, Activation) and not (isinstance(function, RowFunction) and function.__name__ == "softmax"):

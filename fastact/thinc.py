@@ -32,6 +32,7 @@ def _value(function: Any, X: Any, inplace: bool, *parameters: float) -> Any:
 
 
 def _slope(function: Any, dY: Any, X: Any, inplace: bool, *parameters: float) -> Any:
+    _alike(dY, X)
     return function(dY, X, *parameters, out=dY) if inplace else function(dY, X, *parameters)
 
 
@@ -58,6 +59,7 @@ class FastactOps(NumpyOps):
 
     def backprop_sigmoid(self, dY: Any, Y: Any, *, inplace: bool = False) -> Any:
         """The gradient from the output, which thinc overwrites in place."""
+        _alike(dY, Y)
         return _SIGMOID.backward_from_output(dY, Y, out=Y) if inplace else _SIGMOID.backward_from_output(dY, Y)
 
     def relu(self, X: Any, inplace: bool = False) -> Any:
@@ -98,6 +100,7 @@ class FastactOps(NumpyOps):
 
     def backprop_swish(self, dY: Any, X: Any, Y: Any, inplace: bool = False) -> Any:
         """Its gradient, from the input."""
+        _alike(dY, Y)
         return _slope(_SILU.backward, dY, X, inplace)
 
     def hard_swish_mobilenet(self, X: Any, inplace: bool = False) -> Any:
@@ -114,7 +117,6 @@ class FastactOps(NumpyOps):
 
     def backprop_dish(self, dY: Any, X: Any, inplace: bool = False) -> Any:
         """Its gradient."""
-        _alike(dY, X)
         return _slope(_DISH.backward, dY, X, inplace)
 
     def gelu(self, X: Any, inplace: bool = False) -> Any:
@@ -139,7 +141,6 @@ class FastactOps(NumpyOps):
 
     def backprop_mish(self, dY: Any, X: Any, threshold: float = 20.0, inplace: bool = False) -> Any:
         """Its gradient."""
-        _alike(dY, X)
         return _slope(_MISH.backward, dY, X, inplace)
 
     def softmax(self, x: Any, *, inplace: bool = False, axis: int = -1, temperature: float = 1.0) -> Any:
@@ -149,3 +150,8 @@ class FastactOps(NumpyOps):
     def backprop_softmax(self, Y: Any, dY: Any, *, axis: int = -1, temperature: float = 1.0) -> Any:
         """The gradient from the output."""
         return _SOFTMAX.backward(dY, Y, axis, temperature=float(temperature))
+
+
+for _name, _method in vars(FastactOps).items():
+    if hasattr(NumpyOps, _name) and callable(_method):  # types are thinc's, which some of its users read
+        _method.__annotations__ = dict(getattr(getattr(NumpyOps, _name), "__annotations__", {}))

@@ -3,8 +3,8 @@
     pip install ".[frameworks]"
     python tools/frameworks_speed.py
 
-Prints tables in Markdown, for docs/frameworks.md: the framework's time over fastact's, least of many, by turns; above 1 fastact is
-faster. Frameworks that are not installed are left out.
+Prints tables in Markdown, for docs/frameworks.md: the framework's time over fastact's, least of many, by turns; above 1 fastact
+is faster. Frameworks that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def of_torch() -> None:
     torch.set_num_threads(THREADS)
     theirs = {
         "relu": f.relu, "gelu": f.gelu, "silu": f.silu, "mish": f.mish, "elu": f.elu, "selu": f.selu, "softplus": f.softplus,
-        "tanh": torch.tanh, "sigmoid": torch.sigmoid, "log_sigmoid": f.logsigmoid, "hard_swish": f.hardswish, "softsign": f.softsign,
-        "softmax": lambda x: torch.softmax(x, -1), "log_softmax": lambda x: torch.log_softmax(x, -1),
+        "tanh": torch.tanh, "sigmoid": torch.sigmoid, "log_sigmoid": f.logsigmoid, "hard_swish": f.hardswish,
+        "softsign": f.softsign, "softmax": lambda x: torch.softmax(x, -1), "log_softmax": lambda x: torch.log_softmax(x, -1),
         "swiglu": lambda x, y: f.silu(x) * y,
     }  # fmt: skip
     lines = []
@@ -86,8 +86,8 @@ def of_torch() -> None:
     table(f"torch {torch.__version__}", ["function", "10⁴", "with backward", "10⁶", "with backward"], lines)
     x = torch.randn(100)
     learnt, array = x.clone().requires_grad_(), x.numpy()
-    small = [least([repeated(c, 1000)])[0] * 1e3 for c in (
-        lambda: fa.gelu(array), lambda: ft.gelu(x), lambda: ft.gelu(learnt), lambda: f.gelu(x), lambda: f.gelu(learnt))]  # fmt: skip
+    calls = lambda: fa.gelu(array), lambda: ft.gelu(x), lambda: ft.gelu(learnt), lambda: f.gelu(x), lambda: f.gelu(learnt)
+    small = [t * 1e4 for t in least([repeated(c, 100) for c in calls], 400)]
     columns = ["fa.gelu", "ft.gelu", "ft.gelu, gradient wanted", "torch's", "torch's, gradient wanted"]
     table("A call of 100 numbers, in microseconds", columns, [small])
 

@@ -145,7 +145,6 @@ def _keep(op: Operator, ctx: Any, name: str, arrays: Any, tensors: Any, numbers:
     of_arrays, of_output = op.keeps(name, tensors)
     kept = (*(arrays if of_arrays else ()), *tensors, *((output,) if of_output else ()))
     ctx.save_for_backward(*kept)
-    ctx.save_for_forward(*kept)
     ctx.rest = name, numbers, dims, of_arrays, of_output
     ctx.counts = len(arrays), len(tensors)
 
@@ -195,6 +194,7 @@ def _long(op: Operator) -> Any:
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
             name, count, numbers, dims, *given = inputs
             _keep(op, ctx, name, given[:count], given[count:], numbers, dims, output)
+            ctx.save_for_forward(*ctx.to_save)  # what has just been kept
 
         backward = staticmethod(op.short.backward)
 
