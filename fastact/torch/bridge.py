@@ -33,14 +33,36 @@ def is_plain(tensors: Sequence[torch.Tensor], more: Sequence[torch.Tensor] = ())
     return not more or all(type(t) in _OWN and t.is_cpu for t in more)
 
 
-def quick(call: Callable[..., Any], tensors: Sequence[torch.Tensor], numbers: Sequence[Any]) -> torch.Tensor | None:
-    """``call(*tensors, *numbers)`` where nobody wants to know what is computed, autograd neither; None for all else."""
+class _Quick(torch.autograd.Function):
+    """The short way of `quick`, with gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, call: Any, numbers: Any, back: Any, of_output: bool, x: torch.Tensor) -> torch.Tensor:
+        result = _tensor(call(x.numpy(force=True), *numbers), x.dtype)
+        ctx.save_for_backward(result if of_output else x)
+        ctx.back, ctx.numbers = back, numbers
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:  # type: ignore[override]
+        return None, None, None, None, ctx.back(ctx.numbers, grad, *ctx.saved_tensors)
+
+
+def quick(
+    call: Callable[..., Any], tensors: Sequence[torch.Tensor], numbers: Sequence[Any], back: Any = None, of_output: bool = False
+) -> torch.Tensor | None:
+    """``call(*tensors, *numbers)`` where nobody wants to know what is computed but autograd; None for all else.
+
+    ``back(numbers, grad, x)``, or of the output instead of x, is the gradient by a single tensor; without it none may be wanted.
+    """
     if not _known or _modes() or _transformed() or _level._current_level >= 0 or _tracing() is not None:
         return None
     given = []
     for t in tensors:
-        if type(t) is not torch.Tensor or t.dtype not in _NUMPY or not t.is_cpu or (t.requires_grad and torch.is_grad_enabled()):
+        if type(t) is not torch.Tensor or t.dtype not in _NUMPY or not t.is_cpu:
             return None
+        if t.requires_grad and torch.is_grad_enabled():
+            return None if back is None else _Quick.apply(call, numbers, back, of_output, t)
         given.append(t.numpy(force=True))
     result = call(*given, *numbers)
     return torch.from_numpy(result if type(result) is np.ndarray else np.asarray(result))
@@ -121,7 +143,7 @@ def _array(value: Any) -> Any:
 
 def _tensor(result: Any, dtype: torch.dtype) -> torch.Tensor:
     if not isinstance(result, torch.Tensor):
-        result = torch.from_numpy(np.asarray(result))
+        result = torch.from_numpy(result if type(result) is np.ndarray else np.asarray(result))
     return result if result.dtype is dtype else result.to(dtype)
 
 

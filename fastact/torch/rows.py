@@ -165,6 +165,9 @@ def function(of_rows: Any) -> Any:
         found = VALUE(name, arrays, tensors, given, dims)
         return found if keepdim or not sums else found.squeeze(dims)
 
+    def back(dim: tuple[int], grad: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return BACKWARD(name, (grad, y), (), (1.0,), (dim[0] % y.dim(),))
+
     if sums:
 
         def of_tensors(
@@ -183,7 +186,7 @@ def function(of_rows: Any) -> Any:
 
         def of_tensors(x: torch.Tensor, dim: Any = -1, *, temperature: Any = 1.0, where: Any = None) -> torch.Tensor:  # type: ignore[misc]
             if not is_compiling() and type(temperature) is float and temperature == 1.0 and where is None and _names(x, dim):
-                found = bridge.quick(of_rows, (x,), (dim,))
+                found = bridge.quick(of_rows, (x,), (dim,), back, True)
                 if found is not None:
                     return found
             return computed(x, dim, temperature, where)
