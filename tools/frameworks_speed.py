@@ -1,27 +1,32 @@
 """fastact inside PyTorch, JAX, scikit-learn and thinc against what these do by themselves.
 
     pip install ".[frameworks]"
-    python tools/frameworks_speed.py
+    python tools/frameworks_speed.py [torch jax sklearn thinc]
 
 Prints tables in Markdown, for docs/frameworks.md: the framework's time over fastact's, least of many, by turns; above 1 fastact
-is faster. Frameworks that are not installed are left out.
+is faster. All on one thread, for what threads gain depends on what else a machine does. Frameworks that are not installed are
+left out.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
+for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):  # before they are read
+    os.environ[_variable] = "1"
+os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-import fastact as fa
+import numpy as np  # noqa: E402
 
-THREADS = os.cpu_count() or 1
-ROUNDS = 25
+import fastact as fa  # noqa: E402
+
+ROUNDS = 15
 
 
 def least(calls: list[Callable[[], Any]], rounds: int = ROUNDS) -> list[float]:
@@ -61,7 +66,7 @@ def of_torch() -> None:
     import fastact.torch as ft
 
     f = torch.nn.functional
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(1)
     theirs = {
         "relu": f.relu, "gelu": f.gelu, "silu": f.silu, "mish": f.mish, "elu": f.elu, "selu": f.selu, "softplus": f.softplus,
         "tanh": torch.tanh, "sigmoid": torch.sigmoid, "log_sigmoid": f.logsigmoid, "hard_swish": f.hardswish,
@@ -139,7 +144,7 @@ def of_sklearn() -> None:
                 MLPClassifier(units, activation=name, max_iter=4, random_state=0).fit(x, y)
                 fastact.sklearn.uninstall()
 
-            a, b = least([lambda t=train: t(False), lambda t=train: t(True)], 5)
+            a, b = least([lambda t=train: t(False), lambda t=train: t(True)], 3)
             line.append(a / b)
         lines.append(line)
     table(f"scikit-learn {sklearn.__version__}, training", ["activation", "100 units", "2 × 512"], lines)
@@ -168,9 +173,9 @@ def of_thinc() -> None:
 
 def main() -> None:
     """Measure what is installed."""
-    fa.set_num_threads(THREADS)
+    fa.set_num_threads(1)
     for name, measure in (("torch", of_torch), ("jax", of_jax), ("sklearn", of_sklearn), ("thinc", of_thinc)):
-        if importlib.util.find_spec(name):
+        if importlib.util.find_spec(name) and name in (sys.argv[1:] or [name]):
             measure()
 
 
