@@ -44,7 +44,7 @@ class _Quick(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> Any:
         return None, None, None, None, ctx.back(ctx.numbers, grad, *ctx.saved_tensors)
 
 
