@@ -70,8 +70,8 @@ _sys.modules |= {
 
 
 def __getattr__(name: str) -> _Any:
-    """Import ``fastact.numba`` when it is first asked for: Numba is optional, and slow to import."""
-    if name == "numba":
+    """Import ``fastact.numba`` and its like when they are first asked for: they are optional, and slow to import."""
+    if name in ("jax", "numba", "sklearn", "thinc", "torch"):
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")

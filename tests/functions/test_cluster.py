@@ -1,5 +1,7 @@
 """Every family, and what `fastact.numba` gives, in the processes of Dask and loky; multiprocessing: tests/numba."""
 
+import multiprocessing
+
 import numpy as np
 import pytest
 from helpers import NAMES, assert_same_bits
@@ -76,3 +78,58 @@ def test_loky():
         futures = {name: pool.submit(call, *given) for name, (call, given, _) in tasks.items()}
         for name, future in futures.items():
             assert_same_bits(future.result(timeout=120), tasks[name][2], name)
+
+
+def part(source, target, rows):
+    """What a process does with its rows of a file."""
+    x, y = np.load(source, mmap_mode="r"), np.load(target, mmap_mode="r+")
+    fa.softmax(x[rows], out=y[rows])
+    fa.gelu(y[rows], out=y[rows])
+    return int(y[rows].shape[0])
+
+
+@pytest.fixture
+def files(tmp_path):
+    """An array in a file, and a file for the result."""
+    source, target = tmp_path / "x.npy", tmp_path / "y.npy"
+    np.save(source, X)
+    np.lib.format.open_memmap(target, "w+", X.dtype, X.shape).flush()
+    return source, target
+
+
+def test_memory_mapped_files_in_two_processes(files):
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        rows = pool.starmap(part, [(*files, slice(i, i + 20)) for i in (0, 20)])
+    assert rows == [20, 20]
+    assert_same_bits(np.load(files[1]), fa.gelu(fa.softmax(X)))
+
+
+def test_memory_mapped_files_that_cannot_be_written(files):
+    x = np.load(files[0], mmap_mode="r")
+    assert_same_bits(np.asarray(fa.gelu(x)), fa.gelu(X))
+    for call in (fa.gelu, fa.softmax):
+        with pytest.raises(ValueError, match="read-only"):
+            call(x, out=x)
+    assert_same_bits(np.load(files[0]), X)
+
+
+@pytest.mark.release
+def test_joblib(files):
+    joblib = pytest.importorskip("joblib")
+    rows = [slice(i, i + 10) for i in range(0, 40, 10)]
+    joblib.Parallel(n_jobs=2, mmap_mode="r", max_nbytes=0)(joblib.delayed(part)(*files, r) for r in rows)
+    assert_same_bits(np.load(files[1]), fa.gelu(fa.softmax(X)))
+    sums = joblib.Parallel(n_jobs=2, mmap_mode="r", max_nbytes=0)(joblib.delayed(fa.mish)(X[r]) for r in rows)  # mapped by joblib
+    assert_same_bits(np.concatenate(sums), fa.mish(X))
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_that_are_cut_are_refused(name):
+    """With the remedy, and the remedy helps."""
+    array = pytest.importorskip("dask.array")
+    lazy = array.from_array(X, chunks=(20, 10))
+    with pytest.raises(TypeError, match=r"x.rechunk\(\{1: -1\}\) first, for axis 1 is in several chunks"):
+        CALLS[name](lazy)
+    found = CALLS[name](lazy.rechunk({1: -1}))
+    assert type(found) is array.Array
+    assert_same_bits(found.compute(scheduler="sync"), CALLS[name](X))
