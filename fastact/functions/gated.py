@@ -71,7 +71,7 @@ out : numpy.ndarray, optional
 device : {"cpu", "cuda"}, optional
     Where NumPy arrays are computed; see docs/cuda.md.
 """
-    returns = "y : numpy.ndarray\n    Of the shape of a half: float16 (computed in float32), float32 or float64."
+    returns = "y : numpy.ndarray\n    Of the shape of a half: float16 or bfloat16 (computed in float32), float32 or float64."
     raises = _RAISES
     example = """\
 >>> import numpy as np
