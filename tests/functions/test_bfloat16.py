@@ -187,3 +187,12 @@ def test_float64_is_rounded_once():
     weighted = fa.logsumexp(x.astype(BRAIN), b=[1.0, 0.0])
     assert weighted.dtype == np.float64  # b is
     assert fa.logsumexp(x.astype(BRAIN), b=np.array([1, 0], BRAIN)).dtype == BRAIN
+
+
+def test_gpus_have_no_kernels_for_it():
+    pytest.importorskip("numba")
+    from fastact.cuda.host import _targets
+
+    with pytest.raises(TypeError, match=r"fastact\.gelu: arrays have dtype bfloat16; on a GPU expected float16, float32 or"):
+        _targets("fastact.gelu", None, 1, (3,), BRAIN)
+    assert _targets("fastact.gelu", None, 1, (3,), np.dtype("e"))[0].dtype == np.float16

@@ -185,3 +185,15 @@ def test_gradients(half):
         assert_same_bits(g, rounded(w, half))
     assert fa.softmax.parameter_gradients(grad[:100], x[:100])["temperature"].dtype == half
     assert fa.swiglu.parameter_gradients(grad[:2500], x)["alpha"].dtype == half
+
+
+def test_threads(half):
+    """The same bits on several threads, of conversions and of kernels."""
+    x = np.resize(MIXED, 1 << 18).view(half).reshape(512, 512)
+    tame = np.where(np.abs(x.astype(SINGLE)) < 100, x.astype(SINGLE), 1).astype(half)
+    found = []
+    for threads in (1, 2):
+        with fa.num_threads(threads):
+            found.append([fa.gelu(x), fa.gelu(x.T), fa.softmax(tame), fa.softmax(tame.T), fa.swiglu(x), fa.swiglu(x[:, ::2])])
+    for one, two in zip(*found, strict=True):
+        assert_same_bits(one, two)
