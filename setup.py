@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 PRINTED, TRANSLATED = Path("build") / "printed", Path("build") / "c"
 SCALARS = Path("fastact") / "include" / "fastact_scalars.h"
 HEADERS = [str(f.relative_to(HERE)) for f in (HERE / "fastact").rglob("*.h") if f.name != SCALARS.name]
-KERNEL_HEADERS = [f"fastact/cpu/{name}.h" for name in ("atoms", "fold", "memory", "moves", "transpose")]
+KERNEL_HEADERS = [f"fastact/cpu/{name}.h" for name in ("atoms", "fold", "halves", "memory", "moves", "transpose")]
 
 # No -ffast-math: NaN, infinities, signed zeros and subnormals are results. These two only say that
 # errno and the floating-point flags are not looked at; without them selects are not vectorised.
@@ -67,7 +67,7 @@ LEVELS = levels_of(sysconfig.get_platform(), os.environ.get("ARCHFLAGS", ""))
 UNITS = ("f64", "f32", "r64", "r32", "moves")
 HAND_WRITTEN = [
     "fastact._kernels",
-    *(f"fastact.cpu.{n}" for n in ("api", "bias", "buffers", "call", "gated", "layouts", "threads")),
+    *(f"fastact.cpu.{n}" for n in ("api", "bias", "buffers", "call", "dtypes", "gated", "layouts", "threads")),
     *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "functions", "passes", "table", "ways")),
     "fastact._cli.counting",
 ]

@@ -24,7 +24,7 @@ cdef struct Op:
 cdef struct Operand:
     char* data
     Py_ssize_t stride       # bytes
-    int type                # what lies in memory: 0: the kernel's own, 1: float16, else one that an input is converted from
+    int type                # what lies in memory: 0: the kernel's own, 1: float16, 12: bfloat16, else one that an input is converted from
 
 cdef struct Job:
     const Op* op
@@ -66,7 +66,7 @@ cdef class Kernel:
     cdef Op f32
     cdef Op f64
     cdef readonly object ufunc
-    cdef readonly object mixed_ufunc    # float16 arrays with float32 parameters; None without parameters
+    cdef readonly object mixed_ufunc    # float16 or bfloat16 arrays with float32 parameters; None without
     cdef readonly int nin       # arrays before the parameters: (grad,) x
     cdef readonly str kind
     cdef object _keep           # the bytes that the ufunc points to

@@ -3,7 +3,7 @@
 
 The printed kernels (fastact/cpu/printer.py) run over contiguous, disjoint buffers in multiples of GROUP
 elements. This module cuts any array into such blocks: contiguous data are handed over as they are,
-anything else (strides, float16, remainders, an output that is also an input) goes through a
+anything else (strides, float16, bfloat16, remainders, an output that is also an input) goes through a
 cache-resident buffer. It knows no formula.
 """
 
@@ -12,6 +12,7 @@ from libc.stdlib cimport calloc
 from libc.string cimport memset
 cimport numpy as cnp
 import numpy as np
+from fastact.cpu.dtypes cimport FLOAT16, Loop, teach
 from fastact.cpu.threads cimport acquire_team, processors, release_team, team_work
 # Pickles of 0.1 look for these here.
 from fastact.cpu.threads import get_num_threads, set_num_threads  # no-cython-lint
@@ -250,18 +251,12 @@ cdef void run(Job* job) noexcept nogil:
 # ufuncs
 # ---------------------------------------------------------------------------------------------------
 
-cdef struct Loop:
-    const Op* op
-    int type            # of x, grad and outputs: 1: float16
-    int param_type
-
-
 cdef void ufunc_loop(char** args, const cnp.npy_intp* n, const cnp.npy_intp* steps, void* data) noexcept nogil:
     """(grad,) x, params... -> outputs, as NumPy calls it."""
     cdef const Loop* loop = <const Loop*> data
     cdef Job job
     cdef int j, i = 0
-    job.op = loop.op
+    job.op = <const Op*> loop.op
     job.n = n[0]
     if job.op.grad:
         job.grad = Operand(args[0], steps[0], loop.type)
@@ -324,7 +319,7 @@ cdef class Kernel:
         return self.f32.cost, self.f64.cost
 
     cdef make_ufunc(self, tuple loops):
-        """A ufunc with a loop for each pair of letters: dtype of the arrays, dtype of the parameters.
+        """A ufunc with a loop for each pair of letters: dtype of the arrays, dtype of the parameters. The first is for float16.
 
         NumPy keeps the pointers for good; ufuncs live as long as the process.
         """
@@ -340,13 +335,13 @@ cdef class Kernel:
         for k, (main, param) in enumerate(loops):
             loop = <Loop*> calloc(1, sizeof(Loop))
             loop.op = &ops[1 if main == "d" else 0]
-            loop.type = main == "e"
-            loop.param_type = param == "e"
+            loop.type = FLOAT16 if main == "e" else 0
+            loop.param_type = FLOAT16 if param == "e" else 0
             functions[k] = <PyUFuncGenericFunction> ufunc_loop
             data[k] = loop
             for j in range(nargs):
                 letter = param if self.nin <= j < self.nin + nparams else main
                 types[k * nargs + j] = np.dtype(letter).num
-        return PyUFunc_FromFuncAndData(
+        return teach(PyUFunc_FromFuncAndData(
             functions, data, types, nloops, self.nin + nparams, nout, -1, self._keep[0], self._keep[1], 0
-        )
+        ))

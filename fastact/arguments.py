@@ -12,13 +12,47 @@ from typing import Any
 
 import numpy as np
 
-#: The dtype that a call computes for a dtype that it is given, as np.exp does; these are all that it takes.
-LOOPS = {**dict.fromkeys("?bBe", "e"), **dict.fromkeys("hHf", "f"), **dict.fromkeys("iIlLqQd", "d")}
+#: The dtype that a call computes for a dtype of NumPy's that it is given, as np.exp does, by its number (a letter may also be
+#: that of another package's dtype). What users register comes after these.
+LOOPS = {np.dtype(c).num: np.dtype(own) for own, given in {"e": "?bBe", "f": "hHf", "d": "iIlLqQd"}.items() for c in given}
+_USERS = 256
+_HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
+
+#: What messages say that arrays may hold.
+REAL = "float16, bfloat16, float32, float64, an integer or bool dtype"
+
+
+def is_bfloat16(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype is ml_dtypes' bfloat16, or another package's; nothing is imported for that."""
+    return dtype.num >= _USERS and dtype.name == "bfloat16"
+
+
+def computed(dtype: np.dtype[Any]) -> np.dtype[Any] | None:
+    """The dtype that a call computes for a dtype that it is given; None: it does not take that."""
+    return LOOPS.get(dtype.num, dtype if is_bfloat16(dtype) else None)
+
+
+def is_computed(dtype: np.dtype[Any]) -> bool:
+    """Whether results may have a dtype: float16, bfloat16, float32 or float64."""
+    found = computed(dtype)
+    return found is not None and found.num == dtype.num
+
+
+def common_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype that a call computes for arrays of such dtypes: the widest of what each gives alone.
+
+    bfloat16 is not part of float16 nor the reverse, so that together they give float32; but bools and integers of a byte are
+    part of it, as NumPy has it.
+    """
+    found = [computed(d) for d in dtypes]
+    if any(d.num >= _USERS for d in found if d is not None):
+        found = [_SINGLE if d == _HALF else f for d, f in zip(dtypes, found, strict=True) if f != _HALF or d == _HALF]
+    return np.result_type(*found)
 
 
 def dtype_of(*arrays: np.ndarray) -> np.dtype[Any]:
-    """The dtype of the result: float16, float32 or float64, as np.exp chooses it."""
-    return np.result_type(*(np.dtype(LOOPS[a.dtype.char]) for a in arrays))
+    """The dtype of the result: float16, bfloat16, float32 or float64, as np.exp chooses it."""
+    return common_dtype(*(a.dtype for a in arrays))
 
 
 def weak(value: Any) -> bool:
@@ -26,9 +60,16 @@ def weak(value: Any) -> bool:
     return type(value) in (float, int, bool)
 
 
+def is_number(value: Any) -> bool:
+    """Whether an argument is one real number, of Python's or NumPy's."""
+    if isinstance(value, np.generic) and is_bfloat16(value.dtype):
+        return True
+    return isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+
+
 def dtype_with(dtype: np.dtype[Any], value: Any, array: np.ndarray) -> np.dtype[Any]:
     """A dtype that has been found, promoted by one more argument and the array that it became."""
-    return dtype if weak(value) else np.result_type(dtype, dtype_of(array))
+    return dtype if weak(value) else common_dtype(dtype, array.dtype)
 
 
 def dtype_of_both(first: Any, second: Any, *arrays: np.ndarray) -> np.dtype[Any]:
@@ -48,8 +89,8 @@ def result_dtype(title: str, dtype: Any, *arrays: np.ndarray) -> np.dtype[Any]:
     if dtype is None:
         return dtype_of(*arrays)
     found = np.dtype(dtype)
-    if found.char not in "efd":
-        raise TypeError(f"{title}: dtype is {found}; expected float16, float32 or float64")
+    if not is_computed(found):
+        raise TypeError(f"{title}: dtype is {found}; expected float16, bfloat16, float32 or float64")
     for array in arrays:
         if not np.can_cast(array.dtype, found, "same_kind"):
             raise TypeError(f"{title}: x has dtype {array.dtype}, which does not cast to {found}")
@@ -57,13 +98,15 @@ def result_dtype(title: str, dtype: Any, *arrays: np.ndarray) -> np.dtype[Any]:
 
 
 def work_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The dtype that a result is computed in: float32 for float16."""
+    """The dtype that a result is computed in: float32 for float16 and bfloat16."""
     return np.promote_types(dtype, np.float32)
 
 
 def taken(value: Any) -> Any:
     """What is computed with: NumPy's own and Python's numbers and what overrides ufuncs as they are, the rest as arrays."""
-    if isinstance(value, np.ndarray | np.generic | int | float) or hasattr(value, "__array_ufunc__"):
+    if isinstance(value, np.ndarray | np.generic):
+        return unpacked(value)
+    if isinstance(value, int | float) or hasattr(value, "__array_ufunc__"):
         return value
     return as_array(value)
 
@@ -72,22 +115,37 @@ def as_array(value: Any) -> np.ndarray:
     """An argument as an array: what NumPy takes, or what has DLPack alone."""
     if hasattr(value, "__dlpack__") and not hasattr(value, "__array__"):
         return np.from_dlpack(value)
-    return np.asarray(value)
+    return unpacked(np.asarray(value))
+
+
+def unpacked(array: Any) -> Any:
+    """An array; one of a float8 of ml_dtypes as the float32 that its elements are."""
+    dtype = array.dtype
+    return array.astype(_SINGLE) if dtype.num >= _USERS and dtype.name.startswith("float8_") else array
 
 
 def narrowed(result: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
     """A result in its dtype; what float16 cannot hold is infinite without a warning, as in elementwise kernels."""
     if result.dtype == dtype:
         return result
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        if is_bfloat16(dtype) and result.dtype == np.float64:
+            result = _odd(result)
         return result.astype(dtype)
+
+
+def _odd(wide: np.ndarray) -> np.ndarray:
+    """float64 as float32 whose last bit is set where it is inexact, so that it rounds to bfloat16 as the original does."""
+    single = wide.astype(_SINGLE)
+    near = np.where(np.abs(single) > np.abs(wide), np.nextafter(single, _SINGLE.type(0)), single)
+    return np.where(near == wide, near, (near.view(np.uint32) | 1).view(_SINGLE))
 
 
 def stored(out: np.ndarray, result: np.ndarray) -> np.ndarray:
     """The output array, with a result in it."""
     if result is not out:
         with np.errstate(over="ignore"):
-            np.copyto(out, result, casting="same_kind")
+            np.copyto(out, narrowed(result, out.dtype) if is_bfloat16(out.dtype) else result, casting="same_kind")
     return out
 
 
@@ -124,7 +182,7 @@ def temperature_of(title: str, temperature: Any, name: str = "temperature") -> f
     """The temperature as a number in the range where its inverse and products with it are exact enough."""
     if isinstance(temperature, np.ndarray) and temperature.ndim == 0:
         temperature = temperature[()]
-    if isinstance(temperature, bool) or not isinstance(temperature, int | float | np.floating | np.integer):
+    if not is_number(temperature):
         raise TypeError(f"{title}: {name} is {temperature!r}; expected a positive number")
     if not 1e-30 <= temperature <= 1e30:
         raise ValueError(f"{title}: {name} is {temperature!r}; expected a number between 1e-30 and 1e30")
@@ -149,7 +207,7 @@ def row_numbers(title: str, name: str, value: Any, shape: tuple[int, ...], axes:
     if isinstance(value, bool) or value is None:
         raise TypeError(f"{title}: {name} is {value!r}; {kind}")
     given = as_array(value)
-    if given.dtype.kind not in "iuf" or given.dtype.char == "g":
+    if computed(given.dtype) is None or given.dtype == np.bool_:
         raise TypeError(f"{title}: {name} is {value!r}; {kind}")
     given = given.astype(np.float64)
     wrong = given[~((least <= given) & (given <= most))]

@@ -1,6 +1,7 @@
 """What the test files share: the registry's names, the kinds of a call, comparisons, subprocesses."""
 
 import functools
+import importlib.util
 import inspect
 import os
 import shutil
@@ -21,6 +22,11 @@ WITH_OUTPUT = [name for name in NAMES if fa.get(name).backward_from_output]
 DTYPES = [np.float32, np.float64]
 KINDS = ["value", "derivative", "value_and_derivative", "backward", "backward_from_output"]
 CALLS = [(name, kind) for name in NAMES for kind in KINDS if kind != "backward_from_output" or name in WITH_OUTPUT]
+HALVES = [np.dtype(np.float16)]
+if importlib.util.find_spec("ml_dtypes"):
+    import ml_dtypes
+
+    HALVES.append(np.dtype(ml_dtypes.bfloat16))
 FLOATS = {"e": np.float16, "f": np.float32, "d": np.float64}
 
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 import fastact as fa
 
 from .. import _config
-from ..arguments import LOOPS
+from ..arguments import computed
 from ..cpu import levels
 from .common import TAKES, CommandError, Progress, find, positive, replacing
 from .families import WITHOUT_DEFAULT, Call, backward, has_axis
@@ -114,7 +114,7 @@ def make_input(args: argparse.Namespace) -> tuple[npt.NDArray[Any], str]:
         x *= 3
         return x, f"normal with standard deviation 3, seed {args.seed}"
     with Source(args.input, "fastact") as source:
-        if source.dtype.char not in LOOPS:
+        if computed(source.dtype) is None:
             raise CommandError(f"{args.input}: has dtype {source.dtype}; fastact {TAKES}")
         if source.size == 0:
             raise CommandError(f"{args.input}: has no elements, its shape is {source.shape}")

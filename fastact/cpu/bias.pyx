@@ -15,7 +15,7 @@ import numpy as np
 from fastact._kernels cimport (
     BLOCK, GROUP, MAX_OUT, MAX_PARAMS, PART, SHARES, STREAMED, Job, Kernel, Operand, movers, parallel, worth_streaming,
 )
-from fastact.cpu.layouts import TYPES
+from fastact.cpu.dtypes cimport number_of
 from fastact.cpu.threads cimport acquire_team, release_team
 
 cnp.import_array()
@@ -200,7 +200,7 @@ cdef object sum_bias(Job* job, cnp.ndarray bias):
 
 
 cdef int compute(Job* job, const void* bias, Py_ssize_t length, Work* sums) except -1 nogil:
-    """The same, of inputs of any type, with float16 outputs too, and with sums."""
+    """The same, of inputs of any type, with float16 and bfloat16 outputs too, and with sums."""
     cdef Work w
     cdef int k, size = job.op.size
     cdef Py_ssize_t have = length, want = length + min(job.n, <Py_ssize_t> BLOCK), more
@@ -238,7 +238,7 @@ cdef int compute(Job* job, const void* bias, Py_ssize_t length, Work* sums) exce
 
 cdef Operand operand(cnp.ndarray array, int own):
     """A contiguous array as an operand."""
-    cdef int number = TYPES[(<object> array).dtype.char]
+    cdef int number = number_of(array)
     return Operand(<char*> cnp.PyArray_DATA(array), cnp.PyArray_ITEMSIZE(array), 0 if number == own else number)
 
 
@@ -260,15 +260,15 @@ def biased(Kernel kernel, bint wide, tuple arrays, cnp.ndarray bias, tuple param
     wide : bool
         In float64.
     arrays : tuple of numpy.ndarray
-        (grad,) x: contiguous, aligned, of one shape and any dtypes of `layouts.TYPES`.
+        (grad,) x: contiguous, aligned, of one shape and any dtypes of `dtypes.TYPES`, or bfloat16.
     bias : numpy.ndarray
         Contiguous, of the kernel's dtype, as long as the last axis.
     params : tuple of float
         All of them.
     outputs : tuple of numpy.ndarray
-        Of the same shape, contiguous, of the kernel's dtype, or float16 for float32.
+        Of the same shape, contiguous, of the kernel's dtype, or float16 or bfloat16 for float32.
     sums : bool
-        Whether to sum the first output by columns, before it is rounded to float16.
+        Whether to sum the first output by columns, before it is rounded to float16 or bfloat16.
 
     Returns
     -------

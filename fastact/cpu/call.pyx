@@ -11,6 +11,7 @@ import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.bias cimport add_bias, sum_bias
+from fastact.cpu.dtypes cimport stored
 from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
 cnp.import_array()
@@ -90,7 +91,7 @@ cdef class Call:
 
     @property
     def mixed_ufunc(self):
-        """The same for float16 arrays with float32 parameters; None without parameters."""
+        """The same for float16 and bfloat16 arrays with float32 parameters; None without parameters."""
         return self.kernel.mixed_ufunc
 
     def __call__(self, *args, **kwargs):
@@ -133,8 +134,10 @@ cdef class Call:
     cdef object small(self, tuple args, Py_ssize_t given):
         """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
         cdef cnp.ndarray first = args[0]
-        cdef int type_num = cnp.PyArray_TYPE(first), j
-        if (type_num != cnp.NPY_FLOAT and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_SIZE(first) >= spread_from:
+        cdef int j, held = stored(first)
+        if held < 0 or cnp.PyArray_SIZE(first) >= spread_from:
+            return None
+        if held and self.nparams:  # which are float32
             return None
         if self.nin == 2 and not alike(first, args[1]):
             return None
@@ -148,19 +151,20 @@ cdef class Call:
     cdef object plain(self, tuple args, Py_ssize_t given, dict kwargs):
         """The result for plain contiguous arrays and float parameters; None if these are not such."""
         cdef cnp.ndarray first = args[0], x, y, z
-        cdef int type_num = cnp.PyArray_TYPE(first), fortran = 0, j
+        cdef int type_num = cnp.PyArray_TYPE(first), held = stored(first), fortran = 0, size, j
         cdef Job job
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
-        cdef bint wanted = False, single = type_num == cnp.NPY_FLOAT
+        cdef bint wanted = False, single = type_num != cnp.NPY_DOUBLE
         cdef object target = None, other = None, bias = None, key, value
-        if (not single and type_num != cnp.NPY_DOUBLE) or cnp.PyArray_NDIM(first) == 0:
+        if held < 0 or cnp.PyArray_NDIM(first) == 0:
             return None
         if not PyArray_ISCARRAY_RO(first):
             if not PyArray_ISFARRAY_RO(first):
                 return None
             fortran = 1
         job.op = &self.kernel.f32 if single else &self.kernel.f64
+        size = cnp.PyArray_ITEMSIZE(first)
         x = first
         if self.nin == 2:
             if not alike(first, args[1]):
@@ -168,7 +172,7 @@ cdef class Call:
             x = args[1]
             if not (PyArray_ISFARRAY_RO(x) if fortran else PyArray_ISCARRAY_RO(x)):
                 return None
-            job.grad = Operand(<char*> cnp.PyArray_DATA(first), job.op.size, 0)
+            job.grad = Operand(<char*> cnp.PyArray_DATA(first), size, held)
         for j in range(self.nparams):
             f32[j] = self.f32[j]
             f64[j] = self.f64[j]
@@ -200,7 +204,7 @@ cdef class Call:
                 f32[j] = <float> f64[j]
                 if f64[j] < self.least[j]:
                     return None
-            elif key == "bias" and self.takes_bias and not fortran and along(value, x):
+            elif key == "bias" and self.takes_bias and not fortran and held == 0 and along(value, x):
                 bias = value
             elif key == "return_bias_grad" and value is True and self.takes_bias and self.nin == 2 and "bias" in kwargs:
                 wanted = True
@@ -213,8 +217,8 @@ cdef class Call:
             if fortran or not takes(y, type_num, x) or overlaps(x, y) or (self.nin == 2 and overlaps(first, y)):
                 return None
         job.n = cnp.PyArray_SIZE(x)
-        job.x = Operand(<char*> cnp.PyArray_DATA(x), job.op.size, 0)
-        job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), job.op.size, 0)
+        job.x = Operand(<char*> cnp.PyArray_DATA(x), size, held)
+        job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), size, held)
         if job.op.nout == 1:
             if wanted:
                 return y, sum_bias(&job, bias)
@@ -232,7 +236,7 @@ cdef class Call:
             z = other
             if not takes(z, type_num, x) or overlaps(x, z) or shares(y, z):
                 return None
-        job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), job.op.size, 0)
+        job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), size, held)
         if bias is not None:
             shifted(&job, bias)
         else:

@@ -13,6 +13,7 @@ from fastact._kernels cimport (
     BLOCK, MAX_OUT, MAX_PARAMS, SHARES, Job, Kernel, Moves, Op, Operand, movers, parallel, run_range,
     worth_streaming,
 )
+from fastact.cpu.dtypes cimport number_of
 from fastact.cpu.threads cimport acquire_team, release_team
 
 cdef extern from "scratch.h" nogil:
@@ -28,10 +29,6 @@ cdef enum:
     LONG = 256          # elements of a row that need no gathering
     SIDE = 32           # elements of a tile's side, if there are as many
     OPERANDS = 2 + MAX_PARAMS + MAX_OUT
-
-#: What an array may hold, by NumPy's letter; memory.h has the numbers.
-TYPES = {"e": 1, "b": 2, "?": 3, "B": 3, "h": 4, "H": 5, "i": 6, "I": 7, "f": 10, "d": 11}
-TYPES |= {"l": 8, "q": 8, "L": 9, "Q": 9} if sizeof(long) == 8 else {"l": 6, "q": 8, "L": 7, "Q": 9}
 
 cdef struct Grid:
     Job job                                 # operands at the first element, strides along the last dimension
@@ -53,7 +50,7 @@ cdef struct Grid:
 cdef void take(Operand* operand, Grid* g, cnp.ndarray view, int own) except *:
     """Make an array an operand."""
     cdef Py_ssize_t flat        # the step of a dimension if it does
-    cdef int d, number = TYPES[(<object> view).dtype.char]
+    cdef int d, number = number_of(view)
     operand.data = <char*> cnp.PyArray_DATA(view)
     operand.stride = cnp.PyArray_STRIDES(view)[g.ndim]
     operand.type = 0 if number == own else number
@@ -76,7 +73,7 @@ def spread(Kernel kernel, bint wide, views):
     wide : bool
         In float64.
     views : sequence of numpy.ndarray
-        As the ufunc takes them, then the outputs: of the kernel's dtype, or float16 for float32. An output may be
+        As the ufunc takes them, then the outputs: of the kernel's dtype, or float16 or bfloat16 for float32. An output may be
         exactly an input.
     """
     cdef Grid g

@@ -1,11 +1,12 @@
 /* Elements from arrays of any stride and type into the kernels' buffers and back, past the caches too, and the folding of
- * accumulators. Compiled once per ISA level: float16 has instructions of its own, and strides of 2 and -1
- * are shuffles. */
+ * accumulators. Compiled once per ISA level: strides of 2 and -1 are shuffles. */
 #ifndef FASTACT_MOVES_H
 #define FASTACT_MOVES_H
 
 #include <stdint.h>
 #include <string.h>
+
+#include "halves.h"
 
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
@@ -17,73 +18,9 @@
 #pragma GCC optimize("no-tree-loop-distribute-patterns")
 #endif
 
-/* ---- float16 ---- */
-
-/* By integer arithmetic that vectorises. A float16 shifted into float32's fields has an exponent too small by 112; the
- * multiplication mends it, subnormals included. */
-static inline float fa_half_to_float(uint16_t h)
-{
-    uint32_t magnitude = (uint32_t)(h & 0x7fff) << 13, bits;
-    float f;
-    memcpy(&f, &magnitude, 4);
-    f *= 5.192296858534828e33f; /* 2^112 */
-    memcpy(&bits, &f, 4);
-    bits |= (h & 0x7fff) >= 0x7c00 ? 0x7f800000u : 0u; /* inf and NaN */
-    bits |= (uint32_t)(h & 0x8000) << 16;
-    memcpy(&f, &bits, 4);
-    return f;
-}
-
-static inline uint16_t fa_float_to_half(float x)
-{
-    uint32_t bits, sign, magnitude, normal, tiny;
-    float f;
-    memcpy(&bits, &x, 4);
-    sign = (bits >> 16) & 0x8000;
-    magnitude = bits & 0x7fffffff;
-    /* subnormal: adding 0.5 leaves units of 2^-24, rounded to even, in the low bits */
-    memcpy(&f, &magnitude, 4);
-    f += 0.5f;
-    memcpy(&tiny, &f, 4);
-    tiny -= 0x3f000000;
-    /* normal: rebias, round to nearest even on bit 13 */
-    normal = (magnitude - (112u << 23) + 0xfff + ((magnitude >> 13) & 1)) >> 13;
-    normal = magnitude >= 0x477ff000 ? 0x7c00 : normal;                            /* 65520 and more */
-    normal = magnitude > 0x7f800000 ? 0x7e00 | ((magnitude >> 13) & 0x3ff) : normal; /* NaN */
-    return (uint16_t)(sign | (magnitude < (113u << 23) ? tiny : normal));
-}
-
-static inline void fa_halves_to_floats(const uint16_t *__restrict__ src, float *__restrict__ dst, int64_t n)
-{
-    int64_t i = 0;
-#if defined(__AVX512F__)
-    for (; i + 16 <= n; i += 16)
-        _mm512_storeu_ps(dst + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(src + i))));
-#elif defined(__F16C__)
-    for (; i + 8 <= n; i += 8)
-        _mm256_storeu_ps(dst + i, _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(src + i))));
-#endif
-    for (; i < n; i++)
-        dst[i] = fa_half_to_float(src[i]);
-}
-
-static inline void fa_floats_to_halves(const float *__restrict__ src, uint16_t *__restrict__ dst, int64_t n)
-{
-    int64_t i = 0;
-#if defined(__AVX512F__)
-    for (; i + 16 <= n; i += 16)
-        _mm256_storeu_si256((__m256i *)(dst + i), _mm512_cvtps_ph(_mm512_loadu_ps(src + i), 0));
-#elif defined(__F16C__)
-    for (; i + 8 <= n; i += 8)
-        _mm_storeu_si128((__m128i *)(dst + i), _mm256_cvtps_ph(_mm256_loadu_ps(src + i), 0));
-#endif
-    for (; i < n; i++)
-        dst[i] = fa_float_to_half(src[i]);
-}
-
 /* ---- rows of n elements, each `stride` bytes from the next, into a buffer of the kernel's type ---- */
 
-/* Types: 0 is the buffer's own, 1 float16; fastact/cpu/layouts.pyx knows them all by NumPy's letters. */
+/* Types: 0 is the buffer's own, 1 float16, 12 bfloat16; fastact/cpu/dtypes.pyx knows them all by NumPy's numbers. */
 #define FA_TYPES(X) \
     X(2, int8_t) X(3, uint8_t) X(4, int16_t) X(5, uint16_t) X(6, int32_t) X(7, uint32_t) X(8, int64_t) X(9, uint64_t) \
     X(10, float) X(11, double)
@@ -161,27 +98,34 @@ static void fa_copy_rows(const char *__restrict__ src, int64_t row, int64_t rows
 FA_GATHER_OWN(fa_gather_own_f32, float)
 FA_GATHER_OWN(fa_gather_own_f64, double)
 
-static inline void fa_gather_halves_f32(const char *src, int64_t stride, float *dst, int64_t n)
+#define FA_FEW 64 /* elements taken together from where they lie apart */
+
+static inline void fa_gather_halves_f32(const char *src, int64_t stride, int type, float *dst, int64_t n)
 {
-    uint16_t few[64];
+    uint16_t few[FA_FEW];
     int64_t i, m;
     if (stride == 2) {
-        fa_halves_to_floats((const uint16_t *)src, dst, n);
+        fa_widen((const uint16_t *)src, dst, n, type);
         return;
     }
     for (; n > 0; n -= m, src += m * stride, dst += m) {
-        m = n < 64 ? n : 64;
+        m = n < FA_FEW ? n : FA_FEW;
         for (i = 0; i < m; i++)
             few[i] = *(const uint16_t *)(src + i * stride);
-        fa_halves_to_floats(few, dst, m);
+        fa_widen(few, dst, m, type);
     }
 }
 
-static inline void fa_gather_halves_f64(const char *src, int64_t stride, double *dst, int64_t n)
+static inline void fa_gather_halves_f64(const char *src, int64_t stride, int type, double *dst, int64_t n)
 {
-    int64_t i;
-    for (i = 0; i < n; i++)
-        dst[i] = fa_half_to_float(*(const uint16_t *)(src + i * stride));
+    float few[FA_FEW];
+    int64_t i, m;
+    for (; n > 0; n -= m, src += m * stride, dst += m) {
+        m = n < FA_FEW ? n : FA_FEW;
+        fa_gather_halves_f32(src, stride, type, few, m);
+        for (i = 0; i < m; i++)
+            dst[i] = few[i];
+    }
 }
 
 #define FA_GATHER(suffix, own) \
@@ -198,8 +142,9 @@ static inline void fa_gather_halves_f64(const char *src, int64_t stride, double 
             case 0: \
                 fa_gather_own_##suffix(src, stride, dst, n); \
                 break; \
-            case 1: \
-                fa_gather_halves_##suffix(src, stride, dst, n); \
+            case FA_FLOAT16_STORED: \
+            case FA_BFLOAT16_STORED: \
+                fa_gather_halves_##suffix(src, stride, type, dst, n); \
                 break; \
                 FA_TYPES(FA_CONVERT) \
             } \
@@ -223,7 +168,7 @@ FA_GATHER(f64, double)
 FA_ADD(fa_add_f32, float)
 FA_ADD(fa_add_f64, double)
 
-/* ---- and back; an output has the kernel's type, or is float16 of float32 kernels ---- */
+/* ---- and back; an output has the kernel's type, or is float16 or bfloat16 of float32 kernels ---- */
 
 #define FA_SCATTER_OWN(name, own) \
     static inline void name(const own *__restrict__ src, char *__restrict__ dst, int64_t stride, int64_t n) \
@@ -242,17 +187,17 @@ FA_ADD(fa_add_f64, double)
 FA_SCATTER_OWN(fa_scatter_own_f32, float)
 FA_SCATTER_OWN(fa_scatter_own_f64, double)
 
-static inline void fa_scatter_halves(const float *src, char *dst, int64_t stride, int64_t n)
+static inline void fa_scatter_halves(const float *src, char *dst, int64_t stride, int type, int64_t n)
 {
-    uint16_t few[64];
+    uint16_t few[FA_FEW];
     int64_t i, m;
     if (stride == 2) {
-        fa_floats_to_halves(src, (uint16_t *)dst, n);
+        fa_narrow(src, (uint16_t *)dst, n, type);
         return;
     }
     for (; n > 0; n -= m, src += m, dst += m * stride) {
-        m = n < 64 ? n : 64;
-        fa_floats_to_halves(src, few, m);
+        m = n < FA_FEW ? n : FA_FEW;
+        fa_narrow(src, few, m, type);
         for (i = 0; i < m; i++)
             *(uint16_t *)(dst + i * stride) = few[i];
     }
@@ -263,7 +208,7 @@ static void fa_scatter_f32(const void *from, char *dst, int64_t row, int64_t row
     const float *src = (const float *)from;
     for (; rows > 0; rows--, src += n, dst += row)
         if (type)
-            fa_scatter_halves(src, dst, stride, n);
+            fa_scatter_halves(src, dst, stride, type, n);
         else
             fa_scatter_own_f32(src, dst, stride, n);
 }

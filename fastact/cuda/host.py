@@ -19,7 +19,7 @@ from ..language.kinds import outputs
 from ..language.registry import REGISTRY
 from .arrays import Operand, is_out_of_memory
 from .dispatch import LOG, refuse_keywords, unpacked
-from .emit import SIMULATED
+from .emit import PRECISIONS, SIMULATED
 from .launch import launch
 
 #: Bytes of a chunk of a host array, and how many chunks are on their way at a time.
@@ -170,7 +170,9 @@ def _report(title: str, dtype: np.dtype[Any], shape: tuple[int, ...], chunks: in
 
 
 def _targets(title: str, out: Any, count: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> list[np.ndarray]:
-    """New arrays for the results, or the caller's."""
+    """New arrays for the results, or the caller's; refused where there are no kernels for their dtype."""
+    if dtype.name not in PRECISIONS:
+        raise TypeError(f"{title}: arrays have dtype {dtype}; on a GPU expected float16, float32 or float64")
     if out is None:
         return [np.empty(shape, dtype) for _ in range(count)]
     made = unpacked(out, count, title)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import LOOPS, as_array, unknown_keyword
+from ..arguments import REAL, as_array, computed, unknown_keyword
 from ..dispatch import require_cpu
 from .docstrings import numpydoc, paragraphs
 
@@ -129,6 +129,6 @@ def real_array(title: str, name: str, value: Any) -> np.ndarray:
     """The argument as an array, refused if its dtype is not real, or if it is on a GPU."""
     require_cpu(title, name, value)
     array = as_array(value)
-    if array.dtype.char not in LOOPS:
-        raise TypeError(f"{title}: {name} has dtype {array.dtype}; expected float16, float32, float64, an integer or bool dtype")
+    if computed(array.dtype) is None:
+        raise TypeError(f"{title}: {name} has dtype {array.dtype}; expected {REAL}")
     return array

@@ -11,7 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_shape, check_out, narrowed, stored, taken, unknown_keyword, weak, work_dtype
+from ..arguments import (
+    broadcast_shape,
+    check_out,
+    is_computed,
+    is_number,
+    narrowed,
+    stored,
+    taken,
+    unknown_keyword,
+    weak,
+    work_dtype,
+)
 from ..cpu.bias import biased, column_sums
 from ..cpu.buffers import keeping
 from ..cuda.availability import on_gpu
@@ -59,29 +70,29 @@ def _with_bias(
     known = [*map(own_dtype, operands, dtypes)]
     loop = loop_of(operands, known, len(arrays))
     added = known[len(grads)], known[-1]
-    summed = loop_of([x, bias], added, 2)  # float16 is added in float32, integers are as such
-    floats = summed is not None and "f" in (d.kind for d in added)
+    summed = loop_of([x, bias], added, 2)  # float16 and bfloat16 are added in float32, integers are as such
+    floats = summed is not None and any(map(is_computed, added))
     if place is Place.CPU and floats and not kwargs.keys() - {"out"} and _fusible([*grads, x], params, bias, loop, summed):
-        found = _fused(call, [*grads, x], params, bias, np.dtype(loop), given_outputs(kwargs), wanted)
+        found = _fused(call, [*grads, x], params, bias, loop, given_outputs(kwargs), wanted)
         if found is not None:
             return found
     if device is not None:
         kwargs = {**kwargs, "device": device}
-    return _by_sum(call, [*grads, x], params, kwargs, bias, floats and summed == "e", loop, wanted)
+    return _by_sum(call, [*grads, x], params, kwargs, bias, floats and summed.itemsize <= 4, loop, wanted)
 
 
 @QUIET
 def _by_sum(
-    call: Any, arrays: list[Any], params: list[Any], kwargs: dict[str, Any], bias: Any, half: bool, loop: Any, wanted: bool
+    call: Any, arrays: list[Any], params: list[Any], kwargs: dict[str, Any], bias: Any, single: bool, loop: Any, wanted: bool
 ) -> Any:
-    """Compute the sum, then the function."""
+    """Compute the sum, in float32 if that is told, then the function."""
     *grads, x = arrays
-    total = x.astype(np.float32) + bias.astype(np.float32) if half else x + bias
+    total = x.astype(np.float32) + bias.astype(np.float32) if single else x + bias
     if wanted:
         return _with_gradient(call, [*grads, total], params, kwargs, bias, loop)
     found = call(*grads, total, *params, **kwargs)
-    if half and loop == "e" and kwargs.get("dtype") is None:
-        return _halves(found, given_outputs(kwargs))
+    if single and loop.itemsize == 2 and kwargs.get("dtype") is None:
+        return _halves(found, given_outputs(kwargs), loop)
     return found
 
 
@@ -99,12 +110,12 @@ def _check(title: str, x: Any, bias: Any) -> None:
         raise ValueError(f"{title}: bias has shape {np.shape(bias)}; expected {shape[-1:]}, the length of the last axis of x")
 
 
-def _fusible(arrays: list[Any], params: list[Any], bias: Any, loop: str, summed: str) -> bool:
+def _fusible(arrays: list[Any], params: list[Any], bias: Any, loop: Any, summed: Any) -> bool:
     """Whether blocks can be taken from the arrays, with the same parameters everywhere, and are added in the kernel's dtype."""
     shape = arrays[-1].shape
     plain = all(type(a) is np.ndarray and a.shape == shape and _lies(a) for a in arrays) and type(bias) is np.ndarray
-    uniform = all(type(p) is float or isinstance(p, np.floating) for p in params)
-    return plain and uniform and work_dtype(np.dtype(loop)) == work_dtype(np.dtype(summed))
+    uniform = all(type(p) is float or (isinstance(p, np.generic) and is_number(p)) for p in params)
+    return plain and uniform and work_dtype(loop) == work_dtype(summed)
 
 
 def _lies(array: np.ndarray) -> bool:
@@ -137,14 +148,14 @@ def _fused(
 
 def _narrowed(sums: np.ndarray, bias: Any, dtype: np.dtype[Any]) -> np.ndarray:
     """The gradient by a bias in its dtype, or in that of the other gradient if it is one of integers."""
-    return narrowed(sums, bias.dtype if bias.dtype.kind == "f" else dtype)
+    return narrowed(sums, bias.dtype if is_computed(bias.dtype) else dtype)
 
 
-def _halves(found: Any, outputs: tuple[Any, ...]) -> Any:
-    """Results as float16, but for those that are outputs."""
+def _halves(found: Any, outputs: tuple[Any, ...], dtype: np.dtype[Any]) -> Any:
+    """Results as float16 or bfloat16, but for those that are outputs."""
     if isinstance(found, tuple):
-        return tuple(_halves(f, (o,)) for f, o in zip(found, outputs if len(outputs) > 1 else (None, None), strict=True))
-    return found if outputs[0] is not None else found.astype(np.float16)
+        return tuple(_halves(f, (o,), dtype) for f, o in zip(found, outputs if len(outputs) > 1 else (None, None), strict=True))
+    return found if outputs[0] is not None else found.astype(dtype)
 
 
 def _with_gradient(call: Any, arrays: list[Any], params: list[Any], kwargs: dict[str, Any], bias: Any, loop: Any) -> Any:
@@ -158,10 +169,10 @@ def _with_gradient(call: Any, arrays: list[Any], params: list[Any], kwargs: dict
             raise TypeError(f"{title}: return_bias_grad takes NumPy arrays, and {name} is a {kind}; {_SUMMED_ELSEWHERE}")
     named = zip([*call.arrays, *call.spec.params], map(np.asarray, [*arrays, *params]), strict=True)
     shape = broadcast_shape(title, dict(named))
-    dtype = np.dtype(loop if kwargs.get("dtype") is None else kwargs["dtype"])
+    dtype = loop if kwargs.get("dtype") is None else np.dtype(kwargs["dtype"])
     if out is not None:
         out = check_out(title, out, shape, dtype)
-    kept = {k: v for k, v in kwargs.items() if k != "out" and (k != "dtype" or dtype != np.float16)}
+    kept = {k: v for k, v in kwargs.items() if k != "out" and (k != "dtype" or dtype.itemsize != 2)}
     found = call(*arrays, *params, **kept)
     terms = np.where(mask_of(found), found.dtype.type(0), found) if isinstance(found, Masked) else np.asarray(found)
     if bias.size != shape[-1]:  # the axis of x is broadcast against that of grad

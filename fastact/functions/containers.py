@@ -61,7 +61,8 @@ def bare(title: str, name: str, value: Any, fill: float) -> Any:
     data = real_array(title, name, np.asarray(value))
     if not isinstance(value, Masked):
         return data
-    return np.where(np.ma.getmaskarray(value), fill, data.astype(kept_dtype(data) if type(fill) is int else dtype_of(data)))
+    dtype = kept_dtype(data) if type(fill) is int else dtype_of(data)
+    return np.where(np.ma.getmaskarray(value), dtype.type(fill), data.astype(dtype))
 
 
 def slope_elsewhere(title: str, call: Callable[..., Any], grad: Any, name: str, value: Any, fill: float, mask: Any) -> Any:

@@ -12,7 +12,7 @@ from ..language.registry import Spec
 from .integers import FUNCTIONS as KEEPING
 
 _ARRAYS = {
-    "x": "Input, of any shape: float16, float32, float64; integers and bools as `numpy.exp` treats them.",
+    "x": "Input, of any shape: float16, bfloat16, float32, float64; integers and bools as `numpy.exp` treats them.",
     "grad": "Gradient by the output, broadcast against the other arrays.",
     "y": "Output of the forward pass.",
 }

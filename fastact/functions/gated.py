@@ -19,7 +19,6 @@ from ..arguments import (
     dtype_of,
     dtype_of_both,
     dtype_with,
-    narrowed,
     one_axis,
     stored,
     weak,
@@ -28,6 +27,7 @@ from ..arguments import (
 from ..cpu import levels
 from ..cpu.buffers import keeping
 from ..cpu.gated import Gate
+from ..cpu.halves import narrowed, widened
 from ..cpu.rows.layout import Layout, fastest, layout_of, overlap, some_runs
 from ..dispatch import Place, gpu, place_of
 from ..language.registry import REGISTRY
@@ -71,7 +71,7 @@ out : numpy.ndarray, optional
 device : {"cpu", "cuda"}, optional
     Where NumPy arrays are computed; see docs/cuda.md.
 """
-    returns = "y : numpy.ndarray\n    Of the shape of a half: float16 (computed in float32), float32 or float64."
+    returns = "y : numpy.ndarray\n    Of the shape of a half: float16 or bfloat16 (computed in float32), float32 or float64."
     raises = _RAISES
     example = """\
 >>> import numpy as np
@@ -131,7 +131,7 @@ device : {"cpu", "cuda"}, optional
         self._kernels.run(gate, linear, target, **variant.numbers)
         if out is None:
             return narrowed(result, dtype)[()]
-        return stored(out, result)
+        return stored(out, narrowed(result, out.dtype) if out.dtype.itemsize == 2 else result)
 
     def backward(
         self, grad: Any = REQUIRED, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, device: Any = None, **_unknown: Any
@@ -188,7 +188,7 @@ device : {"cpu", "cuda"}, optional
         else:
             result = keeping(np.empty_like, whole[0], dtype=work, subok=False)
             outputs = variant.split(result, whole[1])
-        arrays = [some_runs(layout, np.asarray(h, work)) for h in (first, second, incoming)]
+        arrays = [some_runs(layout, widened(h, work)) for h in (first, second, incoming)]
         targets = [some_runs(layout, o) for o in outputs]
         order = slice(None) if self.gate == "first" else slice(None, None, -1)
         (gate, linear), (by_gate, by_linear) = arrays[:2][order], targets[order]
@@ -225,7 +225,7 @@ device : {"cpu", "cuda"}, optional
             dtype = dtype_of_both(a, b, first, second)
             work = work_dtype(dtype)
             try:
-                first, second = np.broadcast_arrays(first.astype(work, copy=False), second.astype(work, copy=False))
+                first, second = np.broadcast_arrays(widened(first, work), widened(second, work))
             except ValueError:
                 raise ValueError(f"{title}: a has shape {first.shape} and b {second.shape}; they do not broadcast") from None
             return first, second, dtype, None, layout_of(first, fastest(first))
@@ -233,7 +233,7 @@ device : {"cpu", "cuda"}, optional
         if first.shape[number] % 2:
             raise ValueError(f"{title}: axis {number} of x has length {first.shape[number]}; expected an even one")
         dtype = dtype_of(first)
-        whole = first.astype(work_dtype(dtype), copy=False)
+        whole = widened(first, work_dtype(dtype))
         first, second = variant.split(whole, number)
         axes = fastest(first) if variant.interleaved else (number,)
         return first, second, dtype, (whole, number), layout_of(first, axes)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import LOOPS, broadcast_shape, taken, unknown_keyword
+from ..arguments import REAL, broadcast_shape, common_dtype, computed, is_computed, taken, unknown_keyword
 from ..cpu.buffers import keeping
 from ..cpu.call import SPREAD_FROM, is_redirected
 from ..cpu.layouts import spread
@@ -110,15 +110,14 @@ def _on_cpu(call: Any, operands: list[Any], dtypes: list[Any], kwargs: dict[str,
     loop = _chosen(kwargs["dtype"]) if chosen else loop_of(operands, [*map(own_dtype, operands, dtypes)], nin)
     if loop is None:
         return _by_ufunc(call, ufunc, operands, kwargs)
-    # Parameters of float16 arrays are float32.
-    param = "f" if loop == "e" else loop
-    if loop == "e" and len(operands) > nin:
-        ufunc = call.mixed_ufunc
+    param = loop
+    if loop.itemsize == 2 and len(operands) > nin:  # whose parameters are float32
+        param, ufunc = np.dtype(np.float32), call.mixed_ufunc
     if overridden:  # a container may turn numbers into arrays, which then have a say in the dtype
-        operands[nin:] = [np.dtype(param).type(a) if _weak(a) else a for a in operands[nin:]]
+        operands[nin:] = [param.type(a) if _weak(a) else a for a in operands[nin:]]
     else:
         kwargs = {k: v for k, v in kwargs.items() if k != "dtype"}
-        kwargs["signature"] = loop * nin + param * (len(operands) - nin) + "->" + loop * nout
+        kwargs["signature"] = (loop,) * nin + (param,) * (len(operands) - nin) + (loop,) * nout
     return _by_ufunc(call, ufunc, operands, kwargs)
 
 
@@ -147,7 +146,7 @@ def _spread(arrays: list[Any], dtypes: list[Any], nin: int, call: Any, out: Any)
             return None
     except ValueError:  # which the ufunc says better
         return None
-    dtype = np.dtype(loop_of(arrays, dtypes, nin))
+    dtype = loop_of(arrays, dtypes, nin)
     if any(o is not None and o.dtype != dtype for o in outputs):
         return None
     flags = [["readonly", "overlap_assume_elementwise"]] * len(arrays)
@@ -162,22 +161,20 @@ def _spread(arrays: list[Any], dtypes: list[Any], nin: int, call: Any, out: Any)
 
 
 def loop_of(operands: Sequence[Any], dtypes: Sequence[Any], nin: int) -> Any:
-    """The type character of the loop for operands, arrays first; Python numbers have no say if there is anything else.
+    """The dtype of the loop for operands, arrays first; Python numbers have no say if there is anything else.
 
     None where a dtype is unknown.
     """
     strong = [d for a, d in zip(operands, dtypes, strict=True) if not _weak(a)]
     if any(d is None for d in strong):
         return None
-    if strong:
-        return np.result_type(*(np.dtype(LOOPS[d.char]) for d in strong)).char
-    return LOOPS[np.result_type(*operands[:nin]).char]
+    return common_dtype(*strong) if strong else computed(np.result_type(*operands[:nin]))
 
 
-def _chosen(dtype: Any) -> str | None:
+def _chosen(dtype: Any) -> np.dtype[Any] | None:
     """The loop that ``dtype=`` asks for, if it is one of the kernels'."""
-    char = np.dtype(dtype).char
-    return char if char in "efd" else None
+    found = np.dtype(dtype)
+    return computed(found) if is_computed(found) else None
 
 
 def own_dtype(value: Any, dtype: Any) -> Any:
@@ -187,7 +184,7 @@ def own_dtype(value: Any, dtype: Any) -> Any:
             dtype = np.result_type(*value.dtypes) if not hasattr(value, "dtype") else np.dtype(value.dtype)
         except (AttributeError, TypeError, ValueError):
             return None
-    return dtype if dtype.char in LOOPS else None
+    return None if computed(dtype) is None else dtype
 
 
 def given_outputs(kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -211,7 +208,7 @@ def computed_on_gpu(call: Any, place: Place, arrays: tuple[Any, ...], values: li
             found = type(value).__name__
             raise TypeError(f"{call.title}: {name} is {found}; device='cuda' takes plain NumPy arrays and numbers")
     with gpu(place) as host:
-        dtype = np.dtype(loop_of(given, dtypes, len(arrays)))
+        dtype = loop_of(given, dtypes, len(arrays))
         return host.elementwise(*common, list(arrays), values, dtype, kwargs)
 
 
@@ -227,10 +224,8 @@ def dtype_of_argument(call: Any, name: str, value: Any) -> np.dtype[Any] | None:
     if not isinstance(value, np.ndarray) and hasattr(value, "__array_ufunc__") and not isinstance(value, np.generic):
         return None
     dtype = value.dtype if isinstance(value, np.ndarray | np.generic) else np.asarray(value).dtype
-    if dtype.char not in LOOPS:
-        raise TypeError(
-            f"{call.title}: {name} has dtype {dtype}; expected float16, float32, float64, an integer or bool dtype"
-        )
+    if computed(dtype) is None:
+        raise TypeError(f"{call.title}: {name} has dtype {dtype}; expected {REAL}")
     return dtype
 
 

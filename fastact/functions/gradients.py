@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._kernels import Kernel
-from ..arguments import broadcast_shape, narrowed, weak, work_dtype
+from ..arguments import broadcast_shape, common_dtype, computed, narrowed, unpacked, weak, work_dtype
 from ..dispatch import require_cpu
 from .base import QUIET
 from .containers import Masked, mask_of
@@ -46,11 +46,11 @@ def parameter_gradients(activation: Any, grad: Any, x: Any, values: list[Any]) -
         shape = np.broadcast_shapes(*(np.shape(v) for v in (grad, x, *values)))
         grad = np.where(np.broadcast_to(mask, shape), np.asarray(grad).dtype.type(0), np.asarray(grad))
         x, *values = (v.filled(1) if isinstance(v, Masked) else v for v in (x, *values))
-    operands = {"grad": np.asarray(grad), "x": np.asarray(x), **{n: np.asarray(v) for n, v in zip(names, values, strict=True)}}
+    operands = {n: unpacked(np.asarray(v)) for n, v in zip(("grad", "x", *names), (grad, x, *values), strict=True)}
     for name, operand in operands.items():
-        if operand.dtype.kind not in "buif" or operand.dtype.char == "g":
+        if computed(operand.dtype) is None:
             raise TypeError(f"{title}: {name} has dtype {operand.dtype}; expected a real dtype up to float64")
-    dtype = np.result_type(*(operands[n] for n in strong or operands), np.float16)
+    dtype = common_dtype(*(operands[n].dtype for n in strong or operands))
     work = work_dtype(dtype)
     shape = broadcast_shape(title, operands)
     arrays = [np.broadcast_to(a.astype(work, copy=False), shape) for a in operands.values()]

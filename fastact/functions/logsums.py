@@ -69,9 +69,9 @@ class LogSumExp(LogRowFunction):
         """Without weights, in the working dtype."""
         with np.errstate(invalid="ignore"):
             result = compute(self.op, [x], axes, None, work_dtype(dtype), self.sign, scale)
-        lost = np.isnan(result)
-        if lost.any():  # +inf, where there is no NaN
-            result[lost] = np.max(x, axis=axes, keepdims=True)[lost]
+            lost = np.isnan(result)
+            if lost.any():  # +inf, where there is no NaN
+                result[lost] = np.max(x, axis=axes, keepdims=True)[lost]
         return result
 
     def _of_sum(self, result: np.ndarray, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import broadcast_grad, check_out, dtype_of, dtype_of_both, kept_dtype, one_axis, stored, work_dtype
+from ..arguments import broadcast_grad, check_out, dtype_of, dtype_of_both, kept_dtype, narrowed, one_axis, stored, work_dtype
 from ..cpu.buffers import keeping
 from ..cpu.rows.layout import maximum_of
 from .base import QUIET, REQUIRED, Function, real_array
@@ -35,7 +35,7 @@ class Maxout(Function):
     family = "pieces"
     parameters = """\
 x : array_like
-    Input: float16, float32, float64 and integers, which give their own dtype; bools as for `numpy.exp`.
+    Input: float16, bfloat16, float32, float64 and integers, which give their own dtype; bools as for `numpy.exp`.
 pieces : int
     k, the size of a group; it divides the length of the axis.
 axis : int, default -1
@@ -257,7 +257,7 @@ TypeError, ValueError
             by_weight[j] = sum_to(mine * given, w.shape[1:])
             by_bias[j] = sum_to(mine, b.shape[1:])
         found = {"x": sum_to(by_x, given.shape), "weight": by_weight, "bias": by_bias}
-        return {n: np.asarray(v).astype(dtype) for n, v in found.items()}
+        return {n: narrowed(np.asarray(v), dtype) for n, v in found.items()}
 
 
 def sum_to(terms: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -273,7 +273,7 @@ class CRelu(Function):
     family = "pieces"
     parameters = """\
 x : array_like
-    Input: float16, float32, float64 and integers, which give their own dtype; bools as for `numpy.exp`.
+    Input: float16, bfloat16, float32, float64 and integers, which give their own dtype; bools as for `numpy.exp`.
 axis : int, default -1
     The axis that becomes twice as long.
 out : numpy.ndarray, optional
@@ -356,9 +356,9 @@ TypeError, ValueError
         if incoming.shape != shape:
             raise ValueError(f"{title}: grad has shape {incoming.shape}; expected {shape}")
         dtype = dtype_of_both(x, grad, given, incoming)
-        first, second = np.split(incoming, 2, axis=number)
-        keeps = np.where(np.isnan(given), given, 0)
-        return np.where(given > 0, first, np.where(given < 0, -second, keeps)).astype(dtype, copy=False)
+        first, second = np.split(incoming.astype(dtype, copy=False), 2, axis=number)
+        keeps = np.where(np.isnan(given), given.astype(dtype, copy=False), dtype.type(0))
+        return np.where(given > 0, first, np.where(given < 0, -second, keeps))
 
 
 FUNCTIONS: list[Function] = [

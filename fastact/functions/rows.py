@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..arguments import (
-    LOOPS,
     axes_of,
     broadcast_grad,
     broadcast_mask,
     check_out,
+    computed,
     dtype_of_both,
     dtype_with,
     inverse_temperature,
@@ -43,12 +43,12 @@ _TEMPERATURE = (
 _AXIS = "axis : int, tuple of int or None, default -1\n    Axes that make up a row; None: all.\n"
 _WHERE = "where : array_like of bool, optional\n    Broadcast to the shape of x; elements that are False do not count{masked}.\n"
 _OUT = "out : numpy.ndarray, optional\n    Where the result goes, of its shape; may be x.\n"
-_DTYPE = "dtype : dtype, optional\n    Of the result: float16, float32 or float64; x is cast to it.\n"
+_DTYPE = "dtype : dtype, optional\n    Of the result: float16, bfloat16, float32 or float64; x is cast to it.\n"
 _DEVICE = 'device : {"cpu", "cuda"}, optional\n    Where NumPy arrays are computed; see docs/cuda.md.\n'
 _NO_DEVICE = 'device : {"cpu"}, optional\n    There are no kernels for GPUs.\n'
 _X = (
-    "x : array_like\n    Input: float16 (computed in float32), float32, float64; integers and bools as for `numpy.exp`. Masked "
-    "elements of a\n    masked array do not count and stay masked; dask arrays are computed lazily.\n"
+    "x : array_like\n    Input: float16 and bfloat16 (computed in float32), float32, float64; integers and bools as for "
+    "`numpy.exp`.\n    Masked elements of a masked array do not count and stay masked; dask arrays are computed lazily.\n"
 )
 _RAISES = """\
 TypeError
@@ -72,7 +72,7 @@ class RowFunction(Function):
     shaped = True  # the result has the shape of x
     shift_free = True  # a constant added to x does not matter to slopes
     more_parameters = ""
-    returns = "y : numpy.ndarray\n    Of the shape of x; float16, float32 or float64."
+    returns = "y : numpy.ndarray\n    Of the shape of x; float16, bfloat16, float32 or float64."
     raises = _RAISES
 
     def __init__(self, name: str, op: str, *, sign: float = 1.0, **known: Any) -> None:
@@ -140,9 +140,9 @@ class RowFunction(Function):
         keep = ~mask if where is None else broadcast_mask(self._title(), where, x.shape) & ~mask
         return masked(self(np.asarray(x), axis=axis, where=keep, **keywords), self._result_mask(mask, axes, keywords))
 
-    def _made_of(self, dtype: np.dtype) -> np.dtype:
+    def _made_of(self, dtype: np.dtype) -> np.dtype | None:
         """The dtype of the result for an array of that dtype."""
-        return np.dtype(LOOPS[dtype.char])
+        return computed(dtype)
 
     def _per_row(self, x: Any, axes: tuple[int, ...], named: dict[str, Any]) -> dict[str, Any]:
         """Arguments with numbers of their own for rows or elements, as arrays whose axes are those of x."""
@@ -177,7 +177,7 @@ class RowFunction(Function):
         scale = self._row_numbers(title, "temperature", temperature, given.shape, axes)
         if where is not None:
             mask = broadcast_mask(title, where, given.shape)
-            given = np.where(mask, given, dtype.type(-self.sign * np.inf))
+            given = np.where(mask, given, work_dtype(dtype).type(-self.sign * np.inf))
         return given, dtype, axes, scale
 
     # -- backward ----------------------------------------------------------------------------------

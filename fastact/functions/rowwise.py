@@ -21,7 +21,7 @@ class Softmax1(RowFunction):
 class Hardmax(RowFunction):
     plain = False
 
-    def _made_of(self, dtype: np.dtype) -> np.dtype:
+    def _made_of(self, dtype: np.dtype) -> np.dtype | None:
         return dtype if dtype.kind in "iu" else super()._made_of(dtype)
 
     def _arguments(

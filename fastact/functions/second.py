@@ -54,7 +54,7 @@ def _of_plain(activation: Any, call: _Call, outputs: tuple[Any, Any], *given: An
     names = [*call.arrays, *call.spec.params]
     operands = [taken(a) for a in given]
     dtypes = [dtype_of_argument(call, n, a) for n, a in zip(names, operands, strict=True)]
-    dtype = np.dtype(loop_of(operands, dtypes, len(call.arrays)))
+    dtype = loop_of(operands, dtypes, len(call.arrays))
     own = [np.asarray(a).astype(work_dtype(dtype), copy=False) for a in operands]
     shape = broadcast_shape(call.title, dict(zip(names, own, strict=True)))
     for out in outputs:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of, dtype_of_both, one_axis, temperature_of, work_dtype
+from ..arguments import dtype_of, dtype_of_both, is_number, one_axis, temperature_of, work_dtype
 from .base import QUIET, REQUIRED, Function, real_array
 from .containers import Masked, bare, contained, elementwise, elsewhere, mask_of, masked
 from .elementwise import ACTIVATIONS
@@ -33,7 +33,7 @@ def _work(dtype: np.dtype[Any]) -> Any:
 
 
 def _number(title: str, name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer) or not np.isfinite(value):
+    if not is_number(value) or not np.isfinite(value):
         raise TypeError(f"{title}: {name} is {value!r}; expected a finite number")
     return float(value)
 
@@ -44,7 +44,7 @@ class RRelu(Function):
     family = "stochastic"
     parameters = """\
 x : array_like
-    Input: float16, float32, float64; integers and bools as for `numpy.exp`.
+    Input: float16, bfloat16, float32, float64; integers and bools as for `numpy.exp`.
 lower, upper : float, default 1/8 and 1/3
     The slopes are uniform between them.
 training : bool, default False
@@ -185,7 +185,7 @@ class NoisyRelu(Function):
     family = "stochastic"
     parameters = """\
 x : array_like
-    Input: float16, float32, float64; integers and bools as for `numpy.exp`.
+    Input: float16, bfloat16, float32, float64; integers and bools as for `numpy.exp`.
 rng : numpy.random.Generator, int or None
     Where the noise comes from, or a seed.
 training : bool, default True
@@ -276,7 +276,7 @@ class GumbelSoftmax(Function):
     family = "stochastic"
     parameters = """\
 x : array_like
-    Logits: float16, float32, float64; integers and bools as for `numpy.exp`.
+    Logits: float16, bfloat16, float32, float64; integers and bools as for `numpy.exp`.
 tau : float, default 1.0
     Temperature, between 1e-30 and 1e30.
 hard : bool, default False

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import is_number
 from ..dispatch import Place
 
 
@@ -52,7 +53,7 @@ def variant_of(title: str, limit: Any, alpha: Any, offset: Any, interleaved: Any
     if limit is None and interleaved is False and type(alpha) is type(offset) is float and alpha == 1.0 and offset == 0.0:
         return PLAIN
     for name, value in {"alpha": alpha, "offset": offset, "limit": 1.0 if limit is None else limit}.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.floating | np.integer):
+        if not is_number(value):
             raise TypeError(f"{title}: {name} is {value!r}; expected a number")
         if name != "limit" and not np.isfinite(value):
             raise ValueError(f"{title}: {name} is {value!r}; expected a finite number")

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from fastact.cpu.call import SPREAD_FROM
-from helpers import assert_same_bits
+from helpers import HALVES, assert_same_bits
 
 import fastact as fa
 from fastact.arguments import LOOPS
@@ -26,7 +26,7 @@ def test_one_array(char):
     """As np.exp has it; parameters that are Python numbers have no say."""
     for call, size in itertools.product(CALLS, SIZES):
         x = full(char, size)
-        assert call(x).dtype == np.exp(x).dtype == np.dtype(LOOPS[np.dtype(char).char]), (call, size)
+        assert call(x).dtype == np.exp(x).dtype == LOOPS[np.dtype(char).num], (call, size)
         assert call(np.repeat(x, 2)[::2]).dtype == np.exp(x).dtype
     for size in SIZES:
         for alpha in (2, 0.5, True):
@@ -80,7 +80,9 @@ def test_no_warnings():
     """What float16 cannot hold, infinities and NaN are no news, in any family."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for x in (np.full(8, 6e4, "e"), np.array([np.inf, -np.inf, np.nan, 0, 1, 2, 6e4, -6e4], "e"), np.full(8, 3e38, "f")):
+        odd = [np.inf, -np.inf, np.nan, 0, 1, 2, 6e4, -6e4]
+        brains = [np.array(v, half) for v in ([3e38] * 8, odd) for half in HALVES[1:]]
+        for x in (np.full(8, 6e4, "e"), np.array(odd, "e"), np.full(8, 3e38, "f"), *brains):
             grad, half = x[::-1].copy(), x[:4]
             for name in ("glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"):
                 unit = getattr(fa, name)
@@ -118,5 +120,5 @@ def test_dtype_of_rows(name):
     assert_same_bits(call(x.astype("d"), dtype="f"), call(x.astype("f")))
     assert_same_bits(np.asarray(call(np.ma.array(x), dtype="f")), call(x.astype("f")))
     for bad in (np.int32, np.complex64, "U3"):
-        with pytest.raises(TypeError, match=rf"fastact\.{name}: dtype is .*; expected float16, float32 or float64"):
+        with pytest.raises(TypeError, match=rf"fastact\.{name}: dtype is .*; expected float16, bfloat16, float32 or float64"):
             call(x, dtype=bad)

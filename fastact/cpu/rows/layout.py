@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ... import activations as _formulas  # noqa: F401  (fills the registry)
-from ...arguments import inverse_temperature, narrowed, reduced, stored, work_dtype
+from ...arguments import inverse_temperature, reduced, stored, work_dtype
 from ...language.registry import ROW_PASSES
 from .. import levels
 from ..buffers import keeping
+from ..halves import narrowed, widened
 from .functions import OPS
 from .table import load
 from .ways import run
@@ -104,13 +105,13 @@ def maximum_of(x: np.ndarray, axis: int, dtype: np.dtype, out: np.ndarray | None
         return best if out is None else stored(out, best)
     work = work_dtype(dtype)
     layout = Layout(tuple(range(x.ndim)), (math.prod(shape[:axis]), x.shape[axis], math.prod(shape[axis:])))
-    folded = layout.fold(np.asarray(x, work))
+    folded = layout.fold(widened(x, work))
     direct = out is not None and out.dtype == work and out.flags.carray and not np.may_share_memory(out, folded)
     result = out if out is not None and direct else keeping(np.empty, shape, work)
     run(OPS["maxout"], folded, None, result.reshape(layout.shape[0], 1, layout.shape[2]), 1.0, 1.0, 0.0, winner)
     if out is None:
         return narrowed(result, dtype)
-    return stored(out, result)
+    return stored(out, narrowed(result, out.dtype) if out.dtype.itemsize == 2 else result)
 
 
 def compute(
@@ -127,7 +128,7 @@ def compute(
     layout = rows_of(arrays[0], axes) if each else layout_of(arrays[0], axes, ordered)
     shape = arrays[0].shape
     target: np.ndarray | None
-    folded = [layout.fold(np.asarray(a, work)) for a in arrays]
+    folded = [layout.fold(widened(a, work)) for a in arrays]
     if op == "logsumexp":
         shape, _ = reduced(shape, axes)
         target = np.full((layout.shape[0], 1, layout.shape[2]), -np.inf, work)
@@ -150,7 +151,7 @@ def compute(
         run(OPS[op], folded[0], second, target, sign, *inverse_temperature(temperature, work), None, None, power)
     if out is None:
         return narrowed(result, dtype)
-    return stored(out, result)
+    return stored(out, narrowed(result, out.dtype) if out.dtype.itemsize == 2 else result)
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> bool:
