@@ -95,8 +95,8 @@ class RowPrinter(Printer):
 
     def carry(self, entry: RowPass) -> list[str]:
         """Add the first accumulator of a short pass to that in two parts, which is larger, and begin anew."""
-        name, total = f"{entry.name}_[i_]", ("total_[i_]", f"total_[{WIDTH} + i_]")
-        lines = [f"new0_ = {total[0]} + {name}", f"{total[1]} += {name} - (new0_ - {total[0]})", f"{total[0]} = new0_", f"{name} = 0"]
+        own, high, low = f"{entry.name}_[i_]", "total_[i_]", f"total_[{WIDTH} + i_]"
+        lines = [f"new0_ = {high} + {own}", f"{low} += {own} - (new0_ - {high})", f"{high} = new0_", f"{own} = 0"]
         return [f"for i_ in range({WIDTH}):", *(f"    {line}" for line in lines)]
 
     def along(self, entry: RowPass) -> None:
@@ -141,7 +141,8 @@ class RowPrinter(Printer):
         start, count = self.literal(sums.start[self.precision == "float64"]), len(sums.state)
         if sums.short:
             lines += [f"cdef {self.type} total_[{(count + 1) * WIDTH}]"]
-            row += [*self.begin(first), f"for i_ in range({WIDTH}):", f"    total_[i_] = {start}", f"    total_[{WIDTH} + i_] = 0"]
+            row += [*self.begin(first), f"for i_ in range({WIDTH}):"]
+            row += [f"    total_[i_] = {start}", f"    total_[{WIDTH} + i_] = 0"]
             row += [f"    {sums.name}_[{k * WIDTH} + i_] = 0" for k in range(count)]
             row += self.walk((first, following, y), (sums, x, y), carry=self.carry(sums))
             row += [f"for i_ in range({WIDTH}):"] if count > 1 else []
