@@ -11,6 +11,14 @@ import fastact as fa
 torch = pytest.importorskip("torch")
 import fastact.torch as ft  # noqa: E402
 
+
+@pytest.fixture(autouse=True)
+def gradients():
+    """Whatever another test of this process has set."""
+    with torch.enable_grad():
+        yield
+
+
 ROWS = ["softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "logsumexp", "logmeanexp", "hardmax", "sparsemax",
         "entmax15", "entmax"]  # fmt: skip
 GATED = ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"]

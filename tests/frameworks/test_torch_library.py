@@ -7,6 +7,14 @@ import fastact as fa  # noqa: F401
 torch = pytest.importorskip("torch")
 import fastact.torch as ft  # noqa: E402
 
+
+@pytest.fixture(autouse=True)
+def gradients():
+    """Whatever another test of this process has set."""
+    with torch.enable_grad():
+        yield
+
+
 ops = torch.ops.fastact
 CALLS = {
     "elementwise": ("elu", 1, [0.5], []), "elementwise_backward": ("elu", 2, [0.5], []),
