@@ -119,7 +119,8 @@ class RowPrinter(Printer):
     def whole(self, name: str, stages: Stages) -> None:
         """Print all passes over a row as one kernel for many rows; it returns how many it did before one that is far.
 
-        The first pass goes along the next row beside the second, which leaves it time.
+        The first pass goes along the next row beside the second, which leaves it time. The output may be the input: an element
+        is read before its place is written to, and what a last step reads again is not used.
         """
         t = self.suffix
         (first, *then), (sums, *total), (result,) = stages
