@@ -14,8 +14,17 @@ from ..primitives.float64.exponential import (
 )
 from ..primitives.float64.hyperbolic import softcap_part, tanh_near
 from ..primitives.float64.normal import clamp_normal, mills
-from ..primitives.hyperbolic import sech_squared, tanh_ends, tanh_parts, tanh_positive, tanh_rest, tanh_rounded, tanh_shrink_unit
-from ..primitives.logistic import logistic, logistic_of, logistic_slope
+from ..primitives.hyperbolic import (
+    sech_squared,
+    tanh_ends,
+    tanh_parts,
+    tanh_positive,
+    tanh_rest,
+    tanh_rounded,
+    tanh_shrink_unit,
+    tanh_slope,
+)
+from ..primitives.logistic import logistic, logistic_of, sigmoid_slope
 from ..primitives.normal import SQRT_HALF_PI_INVERSE
 from ..primitives.parts import quotient_parts, square, two_product, two_sum
 
@@ -27,7 +36,7 @@ from ..primitives.parts import quotient_parts, square, two_product, two_sum
 )  # fmt: skip
 def sigmoid(x):
     """Logistic sigmoid: 1 / (1 + exp(-x))."""
-    return logistic(x), logistic_slope(x)
+    return logistic(x), sigmoid_slope(x)
 
 
 @sigmoid.from_output
@@ -58,7 +67,7 @@ def log_sigmoid_from_output(y):
 )  # fmt: skip
 def tanh(x):
     """Hyperbolic tangent."""
-    return tanh_rounded(x), sech_squared(x)
+    return tanh_rounded(x), tanh_slope(x)
 
 
 @tanh.from_output

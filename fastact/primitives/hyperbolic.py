@@ -64,6 +64,12 @@ def sech_squared(x):
 
 
 @primitive
+def tanh_slope(x):
+    """sech(x)^2."""
+    return sech_squared(x)
+
+
+@primitive
 def tanh_ends(r, k):
     """1 - tanh(x), and sech(x)^2 2^-k, given exp(-2 x) = exp(r) 2^k with k <= 0 and |r| <= ln(2)/2."""
     c = select(k < -100.0, -100.0, k)

@@ -109,3 +109,9 @@ def logistic_slope(x):
     r, k = exp_reduce(-clamp_exp(x))
     d, d_low = one_plus_exp(r, k)
     return scale_down(over_square_short(1.0 + expm1_reduced(r), d, d_low), -abs(k))
+
+
+@primitive
+def sigmoid_slope(x):
+    """The derivative of the logistic function."""
+    return logistic_slope(x)

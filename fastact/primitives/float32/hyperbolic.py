@@ -2,6 +2,7 @@
 
 from ...language.atoms import fma, mul_add, select
 from ...language.registry import primitive
+from .logistic import logistic_bend
 
 
 @primitive
@@ -56,3 +57,9 @@ def tanh_rounded(x):
     y = m * (q / fma(q, q, h * h))
     low = select(y < -1.0, -1.0, y)
     return select(low > 1.0, 1.0, low)
+
+
+@primitive
+def tanh_slope(x):
+    """sech(x)^2, four times the derivative of the logistic function at 2x."""
+    return logistic_bend(x + x) * 9.313225746154785e-10

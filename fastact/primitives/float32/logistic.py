@@ -1,6 +1,6 @@
 """The logistic function, within 4 ULP and not 2: what that saves is a third of the time and more."""
 
-from ...language.atoms import fma, mul_add, pow2_shifted, select
+from ...language.atoms import abs, fma, mul_add, pow2_shifted, select
 from ...language.registry import primitive
 from .exponential import exp2_unit, exp_shifted, shift_of
 
@@ -16,6 +16,22 @@ def logistic(x):
     c = select(low > 70.0, 70.0, low)
     p, w = exp_shifted(-c, shift_of(24.0))
     return 5.9604644775390625e-08 / mul_add(p, w, 5.9604644775390625e-08)
+
+
+@primitive
+def logistic_bend(x):
+    """exp(-|x|)/(1 + exp(-|x|))^2, 2^32 times as large: no subnormal number until a power of two is taken off."""
+    low = -abs(x)
+    p, w = exp_shifted(select(low < -106.0, -106.0, low), shift_of(-32.0))
+    e = p * w
+    u = e * 2.3283064365386963e-10
+    return e / mul_add(u, 2.0 + u, 1.0)
+
+
+@primitive
+def sigmoid_slope(x):
+    """The derivative of the logistic function."""
+    return logistic_bend(x) * 2.3283064365386963e-10
 
 
 @primitive
