@@ -23,9 +23,14 @@ except AttributeError:
     _known = False
 
 
+def _is_watched() -> bool:
+    """Whether anybody but autograd may want to know what is computed."""
+    return not _known or _modes() or _transformed() or _level._current_level >= 0 or _tracing() is not None
+
+
 def is_plain(tensors: Sequence[torch.Tensor], more: Sequence[torch.Tensor] = ()) -> bool:
     """Whether these are tensors of the CPU and nobody wants to know what is computed of them but autograd."""
-    if not _known or _modes() or _transformed() or _level._current_level >= 0 or _tracing() is not None:
+    if _is_watched():
         return False
     for t in tensors:
         if type(t) not in _OWN or not t.is_cpu:
@@ -55,7 +60,7 @@ def quick(
 
     ``back(numbers, grad, x)``, or of the output instead of x, is the gradient by a single tensor; without it none may be wanted.
     """
-    if not _known or _modes() or _transformed() or _level._current_level >= 0 or _tracing() is not None:
+    if _is_watched():
         return None
     given = []
     for t in tensors:
@@ -122,9 +127,7 @@ def compute(call: Callable[..., Any], arrays: Sequence[torch.Tensor], parameters
     dtype = arrays[0].dtype
     if dtype is torch.bfloat16 or (dtype is torch.float16 and any(isinstance(p, torch.Tensor) for p in parameters)):
         arrays = [a.float() for a in arrays]  # and the results are rounded once
-    given = [a.numpy(force=True) if a.is_cpu else a.detach() for a in arrays]
-    for p in parameters:
-        given.append(p if type(p) is float else _array(p))
+    given = [_array(v) for v in (*arrays, *parameters)]
     if how:
         how = {name: _array(v) for name, v in how.items()}
     result = call(*given, **how)
