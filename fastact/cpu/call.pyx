@@ -134,7 +134,7 @@ cdef class Call:
     cdef object small(self, tuple args, Py_ssize_t given):
         """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
         cdef cnp.ndarray first = args[0]
-        cdef int j, held = held_by(first)
+        cdef int j, held = stored(first)
         if held < 0 or cnp.PyArray_SIZE(first) >= spread_from:
             return None
         if held and self.nparams:  # which are float32
@@ -151,7 +151,7 @@ cdef class Call:
     cdef object plain(self, tuple args, Py_ssize_t given, dict kwargs):
         """The result for plain contiguous arrays and float parameters; None if these are not such."""
         cdef cnp.ndarray first = args[0], x, y, z
-        cdef int type_num = cnp.PyArray_TYPE(first), held = held_by(first), fortran = 0, size, j
+        cdef int type_num = cnp.PyArray_TYPE(first), held = stored(first), fortran = 0, size, j
         cdef Job job
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
@@ -243,12 +243,6 @@ cdef class Call:
             with nogil:
                 run(&job)
         return y, z
-
-
-cdef inline int held_by(cnp.ndarray x) except -2:
-    """As `stored`, which is asked only where it is not one of the two dtypes of most calls."""
-    cdef int type_num = cnp.PyArray_TYPE(x)
-    return 0 if type_num == cnp.NPY_FLOAT or type_num == cnp.NPY_DOUBLE else stored(x)
 
 
 cdef int shifted(Job* job, cnp.ndarray bias) except -1:

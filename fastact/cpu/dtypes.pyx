@@ -61,12 +61,9 @@ cdef int number_of(cnp.ndarray array) except -1:
     return numbers[number] if number < MOST else BFLOAT16
 
 
-cdef int stored(cnp.ndarray array) except -2:
-    """How float32 or float64 kernels find what an array holds: 0 for these two, FLOAT16, BFLOAT16; -1 for anything else."""
-    cdef int number = cnp.PyArray_TYPE(array)
-    if number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE:
-        return 0
-    if number == NPY_HALF:
+cdef int half(cnp.ndarray array) except -2:
+    """FLOAT16, BFLOAT16, or -1 for anything else."""
+    if cnp.PyArray_TYPE(array) == NPY_HALF:
         return FLOAT16
     return BFLOAT16 if is_bfloat16(array.descr) else -1
 
