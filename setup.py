@@ -67,8 +67,9 @@ LEVELS = levels_of(sysconfig.get_platform(), os.environ.get("ARCHFLAGS", ""))
 UNITS = ("f64", "f32", "r64", "r32", "moves")
 HAND_WRITTEN = [
     "fastact._kernels",
-    *(f"fastact.cpu.{n}" for n in ("api", "bias", "buffers", "call", "dtypes", "gated", "layouts", "threads")),
-    *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "functions", "passes", "table", "ways")),
+    *(f"fastact.cpu.{n}" for n in ("api", "bias", "buffers", "call", "direct", "dtypes", "gated", "gated_call", "layouts")),
+    "fastact.cpu.threads",
+    *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "call", "functions", "passes", "table", "ufuncs", "ways")),
     "fastact._cli.counting",
 ]
 

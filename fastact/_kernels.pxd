@@ -1,5 +1,10 @@
 # What other Cython modules of the package share with _kernels.pyx.
 
+from numpy cimport npy_intp
+
+cdef extern from "numpy/ufuncobject.h":
+    ctypedef void (*PyUFuncGenericFunction)(char**, const npy_intp*, const npy_intp*, void*) noexcept nogil
+
 cdef enum:
     BLOCK = 1024      # elements of a cache-resident block
     STREAMED = 256    # elements computed before they are written past the caches, while the next ones are computed
@@ -72,6 +77,8 @@ cdef class Kernel:
     cdef object _keep           # the bytes that the ufunc points to
     cdef make_ufunc(self, tuple loops)
 
+cdef bint in_turn(PyUFuncGenericFunction loop, char** args, const npy_intp* n, const npy_intp* steps, void* data) noexcept nogil
+cdef int meets(const Operand* a, const Operand* b, Py_ssize_t n, int size) noexcept nogil
 cdef void run(Job* job) noexcept nogil
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil
 cdef bint worth_streaming(Py_ssize_t size) noexcept nogil

@@ -36,7 +36,6 @@ cdef extern from "memory.h" nogil:
     void fa_stream_end()
 
 cdef extern from "numpy/ufuncobject.h":
-    ctypedef void (*PyUFuncGenericFunction)(char**, const cnp.npy_intp*, const cnp.npy_intp*, void*) noexcept
     object PyUFunc_FromFuncAndData(PyUFuncGenericFunction*, void**, char*, int, int, int, int, char*, char*, int)
 
 cdef Py_ssize_t stream_above = 32 << 20     # bytes of output
@@ -186,7 +185,7 @@ cdef inline char* beyond(const Operand* a, Py_ssize_t n, int size) noexcept nogi
     return a.data + max((n - 1) * a.stride, <Py_ssize_t> 0) + (2 if a.type else size)
 
 
-cdef inline int meets(const Operand* a, const Operand* b, Py_ssize_t n, int size) noexcept nogil:
+cdef int meets(const Operand* a, const Operand* b, Py_ssize_t n, int size) noexcept nogil:
     """Whether two operands are the same memory (1), share some otherwise (2), or none (0)."""
     if a.data == b.data and a.stride == b.stride:
         return 1
@@ -251,12 +250,27 @@ cdef void run(Job* job) noexcept nogil:
 # ufuncs
 # ---------------------------------------------------------------------------------------------------
 
+cdef bint in_turn(PyUFuncGenericFunction loop, char** args, const cnp.npy_intp* n, const cnp.npy_intp* steps, void* data) noexcept nogil:
+    """Compute what `reduce` and `accumulate` ask a loop of two arrays for: each result from the one before it; False: it is no such."""
+    cdef bint same = args[0] == args[2] and steps[0] == 0
+    cdef cnp.npy_intp single = 1, i
+    cdef char* at[3]
+    if n[0] < 2 or steps[0] != steps[2] or not (same or args[0] + steps[0] == args[2]):
+        return False
+    for i in range(n[0]):
+        at[0], at[1], at[2] = args[0] + i * steps[0], args[1] + i * steps[1], args[2] + i * steps[2]
+        loop(at, &single, steps, data)
+    return True
+
+
 cdef void ufunc_loop(char** args, const cnp.npy_intp* n, const cnp.npy_intp* steps, void* data) noexcept nogil:
     """(grad,) x, params... -> outputs, as NumPy calls it."""
     cdef const Loop* loop = <const Loop*> data
     cdef Job job
     cdef int j, i = 0
     job.op = <const Op*> loop.op
+    if job.op.grad and job.op.nparams == 0 and in_turn(ufunc_loop, args, n, steps, data):
+        return
     job.n = n[0]
     if job.op.grad:
         job.grad = Operand(args[0], steps[0], loop.type)

@@ -22,6 +22,10 @@ _HALF, _SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 REAL = "float16, bfloat16, float32, float64, an integer or bool dtype"
 
 
+#: Which casts NumPy allows, from none to all.
+CASTINGS = ("no", "equiv", "safe", "same_kind", "unsafe")
+
+
 def is_bfloat16(dtype: np.dtype[Any]) -> bool:
     """Whether a dtype is ml_dtypes' bfloat16, or another package's; nothing is imported for that."""
     return dtype.num >= _USERS and dtype.name == "bfloat16"
@@ -84,16 +88,18 @@ def kept_dtype(array: np.ndarray) -> np.dtype[Any]:
     return array.dtype if array.dtype.kind in "iu" else dtype_of(array)
 
 
-def result_dtype(title: str, dtype: Any, *arrays: np.ndarray) -> np.dtype[Any]:
-    """The dtype of the result: what the call asks for, else `dtype_of` the arrays."""
-    if dtype is None:
-        return dtype_of(*arrays)
-    found = np.dtype(dtype)
+def result_dtype(title: str, dtype: Any, x: np.ndarray, casting: Any = "same_kind") -> np.dtype[Any]:
+    """The dtype of the result: what the call asks for, else `dtype_of` x."""
+    if dtype is None and casting == "same_kind":
+        return dtype_of(x)
+    found = dtype_of(x) if dtype is None else np.dtype(dtype)
     if not is_computed(found):
         raise TypeError(f"{title}: dtype is {found}; expected float16, bfloat16, float32 or float64")
-    for array in arrays:
-        if not np.can_cast(array.dtype, found, "same_kind"):
-            raise TypeError(f"{title}: x has dtype {array.dtype}, which does not cast to {found}")
+    if casting not in CASTINGS:
+        raise ValueError(f"{title}: casting is {casting!r}; expected one of {', '.join(map(repr, CASTINGS))}")
+    if not np.can_cast(x.dtype, found, casting):
+        how = "" if casting == "same_kind" else f" with casting={casting!r}"
+        raise TypeError(f"{title}: x has dtype {x.dtype}, which does not cast to {found}{how}")
     return found
 
 
@@ -142,10 +148,10 @@ def _odd(wide: np.ndarray) -> np.ndarray:
 
 
 def stored(out: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """The output array, with a result in it."""
+    """The output array, which `check_out` has seen, with a result in it."""
     if result is not out:
         with np.errstate(over="ignore"):
-            np.copyto(out, narrowed(result, out.dtype) if is_bfloat16(out.dtype) else result, casting="same_kind")
+            np.copyto(out, narrowed(result, out.dtype) if is_bfloat16(out.dtype) else result, casting="unsafe")
     return out
 
 
@@ -277,7 +283,7 @@ def _per_channel(arrays: Mapping[str, Any]) -> str:
     return ""
 
 
-def check_out(title: str, out: Any, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+def check_out(title: str, out: Any, shape: tuple[int, ...], dtype: np.dtype, casting: Any = "same_kind") -> np.ndarray:
     """The output array, refused unless it can take the result."""
     if isinstance(out, tuple) and len(out) == 1:
         out = out[0]
@@ -285,7 +291,7 @@ def check_out(title: str, out: Any, shape: tuple[int, ...], dtype: np.dtype) -> 
         raise TypeError(f"{title}: out is a {type(out).__name__}; expected a numpy.ndarray")
     if out.shape != shape:
         raise ValueError(f"{title}: out has shape {out.shape}; expected {shape}")
-    if not np.can_cast(dtype, out.dtype, "same_kind"):
+    if not np.can_cast(dtype, out.dtype, casting):
         raise TypeError(f"{title}: out has dtype {out.dtype}; expected {dtype} or one that it casts to")
     if not out.flags.writeable:
         raise ValueError(f"{title}: out is read-only")

@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from enum import Enum
 from typing import Any
 
-from .cpu.call import redirect
+from .cpu.direct import redirect
 from .cuda.availability import on_gpu, why_unavailable
 
 # ---------------------------------------------------------------------------------------------------

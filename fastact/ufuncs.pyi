@@ -12,6 +12,8 @@ bent_identity_backward: np.ufunc
 bent_identity_derivative: np.ufunc
 bent_identity_second_derivative: np.ufunc
 bent_identity_value_and_derivative: np.ufunc
+bilinear: np.ufunc
+bilinear_backward: np.ufunc
 celu: np.ufunc
 celu_backward: np.ufunc
 celu_backward_from_output: np.ufunc
@@ -34,6 +36,8 @@ elu_backward_from_output: np.ufunc
 elu_derivative: np.ufunc
 elu_second_derivative: np.ufunc
 elu_value_and_derivative: np.ufunc
+entmax15: np.ufunc
+entmax15_backward: np.ufunc
 exponential: np.ufunc
 exponential_backward: np.ufunc
 exponential_backward_from_output: np.ufunc
@@ -45,6 +49,8 @@ gaussian_backward: np.ufunc
 gaussian_derivative: np.ufunc
 gaussian_second_derivative: np.ufunc
 gaussian_value_and_derivative: np.ufunc
+geglu: np.ufunc
+geglu_backward: np.ufunc
 gelu: np.ufunc
 gelu_backward: np.ufunc
 gelu_derivative: np.ufunc
@@ -55,6 +61,8 @@ gelu_tanh_derivative: np.ufunc
 gelu_tanh_second_derivative: np.ufunc
 gelu_tanh_value_and_derivative: np.ufunc
 gelu_value_and_derivative: np.ufunc
+glu: np.ufunc
+glu_backward: np.ufunc
 hard_elish: np.ufunc
 hard_elish_backward: np.ufunc
 hard_elish_derivative: np.ufunc
@@ -82,6 +90,7 @@ hard_tanh_backward_from_output: np.ufunc
 hard_tanh_derivative: np.ufunc
 hard_tanh_second_derivative: np.ufunc
 hard_tanh_value_and_derivative: np.ufunc
+hardmax: np.ufunc
 identity: np.ufunc
 identity_backward: np.ufunc
 identity_backward_from_output: np.ufunc
@@ -127,6 +136,11 @@ log_sigmoid_backward_from_output: np.ufunc
 log_sigmoid_derivative: np.ufunc
 log_sigmoid_second_derivative: np.ufunc
 log_sigmoid_value_and_derivative: np.ufunc
+log_softmax: np.ufunc
+log_softmax_backward: np.ufunc
+log_softmin: np.ufunc
+log_softmin_backward: np.ufunc
+logsumexp: np.ufunc
 mish: np.ufunc
 mish_backward: np.ufunc
 mish_derivative: np.ufunc
@@ -158,6 +172,8 @@ reflu_backward: np.ufunc
 reflu_derivative: np.ufunc
 reflu_second_derivative: np.ufunc
 reflu_value_and_derivative: np.ufunc
+reglu: np.ufunc
+reglu_backward: np.ufunc
 relu: np.ufunc
 relu6: np.ufunc
 relu6_backward: np.ufunc
@@ -175,6 +191,8 @@ scaled_tanh_backward: np.ufunc
 scaled_tanh_derivative: np.ufunc
 scaled_tanh_second_derivative: np.ufunc
 scaled_tanh_value_and_derivative: np.ufunc
+seglu: np.ufunc
+seglu_backward: np.ufunc
 selu: np.ufunc
 selu_backward: np.ufunc
 selu_backward_from_output: np.ufunc
@@ -227,6 +245,12 @@ softcap_backward: np.ufunc
 softcap_derivative: np.ufunc
 softcap_second_derivative: np.ufunc
 softcap_value_and_derivative: np.ufunc
+softmax: np.ufunc
+softmax1: np.ufunc
+softmax1_backward: np.ufunc
+softmax_backward: np.ufunc
+softmin: np.ufunc
+softmin_backward: np.ufunc
 softplus: np.ufunc
 softplus_backward: np.ufunc
 softplus_backward_from_output: np.ufunc
@@ -250,6 +274,8 @@ sparse_sigmoid_backward_from_output: np.ufunc
 sparse_sigmoid_derivative: np.ufunc
 sparse_sigmoid_second_derivative: np.ufunc
 sparse_sigmoid_value_and_derivative: np.ufunc
+sparsemax: np.ufunc
+sparsemax_backward: np.ufunc
 squared_relu: np.ufunc
 squared_relu_backward: np.ufunc
 squared_relu_backward_from_output: np.ufunc
@@ -276,6 +302,8 @@ step_backward: np.ufunc
 step_derivative: np.ufunc
 step_second_derivative: np.ufunc
 step_value_and_derivative: np.ufunc
+swiglu: np.ufunc
+swiglu_backward: np.ufunc
 tanh: np.ufunc
 tanh_backward: np.ufunc
 tanh_backward_from_output: np.ufunc

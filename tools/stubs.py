@@ -109,6 +109,7 @@ _F = TypeVar("_F", np.float16, np.float32, np.float64)
 _O = TypeVar("_O", bound=_Out)
 _O2 = TypeVar("_O2", bound=_Out)
 
+_Casting: TypeAlias = Literal["no", "equiv", "safe", "same_kind", "unsafe"]
 _Dtype: TypeAlias = type[_F] | np.dtype[_F]
 _AnyDtype: TypeAlias = type[np.floating[Any] | np.integer[Any] | np.bool | float] | np.dtype[Any] | str
 # NDArray[Any] and NDArray[np.floating[Any]] are these too, but no array that functions take is, if its dtype is known. So
@@ -117,11 +118,14 @@ _Unknown: TypeAlias = np.longdouble | NDArray[np.longdouble]
 _Weak: TypeAlias = float | _F | NDArray[_F]  # does not change the dtype of an array of _F
 
 @type_check_only
-class _Keywords(TypedDict, total=False):
+class _OfUfuncs(TypedDict, total=False):
     where: _Bools
-    casting: Literal["no", "equiv", "safe", "same_kind", "unsafe"]
+    casting: _Casting
     order: Literal["K", "A", "C", "F"]
     subok: bool
+
+@type_check_only
+class _Keywords(_OfUfuncs, total=False):
     signature: str | tuple[Any, ...]
     device: _Device
 
@@ -248,12 +252,16 @@ class DefinedActivation(Activation):
 class RowFunction(Function):
     @property
     def on_gpu(self) -> bool: ...
+    @property
+    def ufunc(self) -> np.ufunc | None: ...
     def __call__(self, x: _Real, *args: Any, **kwargs: Any) -> Any: ...
     def backward(self, grad: _Real, *args: Any, **kwargs: Any) -> Any: ...
 
 class GatedUnit(Function):
     activation: str
     gate: Literal["first", "second"]
+    @property
+    def ufunc(self) -> np.ufunc: ...
     def __call__(self, a: _Real, *args: Any, **kwargs: Any) -> Any: ...
     def backward(self, grad: _Real, a: _Real, *args: Any, **kwargs: Any) -> Any: ...
 
@@ -363,7 +371,7 @@ def show_config() -> None: ...
 TYPES = {
     "out": "_Out | tuple[_Out] | None", "dtype": "_AnyDtype | None", "where": "_Bools", "device": "_Device", "rng": "_Rng",
     "pieces": "SupportsIndex", "axis": "SupportsIndex", "tau": "_Scalar", "lower": "_Scalar", "upper": "_Scalar",
-    "slopes": "_Real",
+    "slopes": "_Real", "casting": "_Casting",
 }  # fmt: skip
 #: Arguments that have a say in the dtype of the result.
 DECISIVE = ("grad", "x", "y", "a", "b", "soft")
@@ -613,8 +621,11 @@ def other_lines(function: Function, name: str) -> list[str]:
         of_any = "dict[str, NDArray[Any]]"
         cases = [*unknown(decisive, [], of_any), (dict.fromkeys(decisive, ARRAY), f"dict[str, {ARRAY}]"), ({}, of_any)]
         return method(name, given, cases if to_shape else [({}, "dict[str, np.float64]")], own)
+    tail = ""
     if isinstance(function, GatedUnit):
         cases = list(gated(name == "__call__"))
+        given = [p for p in given if p.name not in ("where", "casting", "order", "subok")]
+        tail = "**keywords: Unpack[_OfUfuncs]" if name == "__call__" else ""
     elif name == "__call__":
         cases = list(forward(function, names))
     else:
@@ -625,7 +636,7 @@ def other_lines(function: Function, name: str) -> list[str]:
         cases.append(({}, "Any"))
     for flag in (n for n in names if n.startswith("return_")):
         cases = [each for case in cases for each in with_flag(flag, *case)]
-    return method(name, given, cases, own)
+    return method(name, given, cases, own, tail)
 
 
 def with_flag(flag: str, special: dict[str, str], result: str) -> Iterator[Case]:
@@ -649,8 +660,10 @@ def gated(forwards: bool) -> Iterator[Case]:
         yield {"a": ARRAY, "b": ARRAY, **two}, ARRAY
         yield {"a": "_F", "b": "_F", **two}, "_F"
         yield {"a": "_Nested[float]", **one}, DOUBLE
-        yield {"a": "_Real", "out": "_O | tuple[_O]", **one}, "_O"
-        yield {"a": "_Real", "b": "_NoInt", "out": "_O | tuple[_O]", **two}, "_O"
+        yield {"a": "_Real", "out": "_O | tuple[_O]", "dtype": "_AnyDtype | None=", **one}, "_O"
+        yield {"a": "_Real", "b": "_NoInt", "out": "_O | tuple[_O]", "dtype": "_AnyDtype | None=", **two}, "_O"
+        yield {"a": "_Floats", "dtype": "_Dtype[_F]", **one}, "NDArray[_F]"
+        yield {"a": "_Floats", "b": "_Floats", "dtype": "_Dtype[_F]", **two}, "NDArray[_F]"
         yield {**one}, "Any"
         yield {"b": "_NoInt", **two}, "Any"
     else:

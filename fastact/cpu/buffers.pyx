@@ -56,12 +56,17 @@ def keeping(function, *args, **kwargs):
 
 cdef object kept_empty(cnp.ndarray like, int type_num, bint fortran):
     """A new contiguous array of that shape."""
+    return kept_of(cnp.PyArray_NDIM(like), cnp.PyArray_DIMS(like), type_num, fortran, cnp.PyArray_NBYTES(like))
+
+
+cdef object kept_of(int ndim, cnp.npy_intp* shape, int type_num, bint fortran, size_t size):
+    """A new contiguous array of a shape, which takes about so many bytes."""
     cdef object before
-    if <size_t> cnp.PyArray_NBYTES(like) < FA_LEAST:
-        return PyArray_EMPTY(cnp.PyArray_NDIM(like), cnp.PyArray_DIMS(like), type_num, fortran)
+    if size < FA_LEAST:
+        return PyArray_EMPTY(ndim, shape, type_num, fortran)
     before = cnp.PyDataMem_SetHandler(capsule)
     try:
-        return PyArray_EMPTY(cnp.PyArray_NDIM(like), cnp.PyArray_DIMS(like), type_num, fortran)
+        return PyArray_EMPTY(ndim, shape, type_num, fortran)
     finally:
         cnp.PyDataMem_SetHandler(before)
 

@@ -9,32 +9,21 @@ path in Python (fastact/functions/general.py), which ends in the real ufunc.
 cimport numpy as cnp
 import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.ref cimport PyObject
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.bias cimport add_bias, sum_bias
+from fastact.cpu.direct cimport Direct, enable
 from fastact.cpu.dtypes cimport stored
 from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
 cnp.import_array()
 
 cdef object float64 = np.float64
-cdef extern from "<stdatomic.h>" nogil:
-    ctypedef int atomic_int
-    int atomic_fetch_add(atomic_int*, int)
-
 SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as layouts.pyx
 cdef Py_ssize_t spread_from = SPREAD_FROM
-cdef atomic_int redirected = 0  # while it is not 0, the general path finds out on which device a call runs
 
-
-def redirect(int change):
-    """Enter (1) or leave (-1) a block in which every call takes the general path."""
-    atomic_fetch_add(&redirected, change)
-
-
-def is_redirected():
-    """Whether calls take the general path."""
-    return redirected != 0
-
+cdef extern from "Python.h":
+    PyObject** PySequence_Fast_ITEMS(object)
 
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object)
@@ -44,7 +33,7 @@ cdef extern from "numpy/arrayobject.h":
     bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
 
 
-cdef class Call:
+cdef class Call(Direct):
     """A callable kind of an activation: value, derivative, backward, ...
 
     Parameters
@@ -95,23 +84,24 @@ cdef class Call:
         return self.kernel.mixed_ufunc
 
     def __call__(self, *args, **kwargs):
-        cdef Py_ssize_t given = len(args)
-        cdef object out = None
-        if redirected == 0 and self.nin <= given <= self.nin + self.nparams:
-            if PyArray_CheckExact(args[0]):
-                out = self.plain(args, given, kwargs)
-                if out is None and not kwargs:
-                    out = self.small(args, given)
-            elif given == 1 and self.nin == 1 and PyFloat_CheckExact(args[0]) and not kwargs:
-                out = self.scalar(PyFloat_AS_DOUBLE(args[0]))
-            if out is not None:
-                return out
         return self.general(self, args, kwargs)
+
+    cdef object attempt(self, PyObject* const* args, Py_ssize_t given, tuple names):
+        cdef object out = None
+        if self.nin <= given <= self.nin + self.nparams:
+            if PyArray_CheckExact(<object> args[0]):
+                out = self.plain(args, given, names)
+                if out is None and not names:
+                    out = self.small(args, given)
+            elif given == 1 and self.nin == 1 and PyFloat_CheckExact(<object> args[0]) and not names:
+                out = self.scalar(PyFloat_AS_DOUBLE(<object> args[0]))
+        return out
 
     def direct(self, tuple args, dict kwargs):
         """The result by the fast path, which the general one takes once it knows that it may; None where that is not for them."""
+        cdef tuple values = (*args, *kwargs.values())
         if self.nin <= len(args) <= self.nin + self.nparams and PyArray_CheckExact(args[0]):
-            return self.plain(args, len(args), kwargs)
+            return self.plain(PySequence_Fast_ITEMS(values), len(args), tuple(kwargs))
         return None
 
     cdef object scalar(self, double value):
@@ -131,27 +121,28 @@ cdef class Call:
             return float64(y)
         return float64(y), float64(z)
 
-    cdef object small(self, tuple args, Py_ssize_t given):
+    cdef object small(self, PyObject* const* args, Py_ssize_t given):
         """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
-        cdef cnp.ndarray first = args[0]
+        cdef cnp.ndarray first = <cnp.ndarray> args[0]
         cdef int j, held = stored(first)
+        cdef list values = []
         if held < 0 or cnp.PyArray_SIZE(first) >= spread_from:
             return None
         if held and self.nparams:  # which are float32
             return None
-        if self.nin == 2 and not alike(first, args[1]):
+        if self.nin == 2 and not alike(first, <object> args[1]):
             return None
-        for j in range(self.nin, given):
-            if not PyFloat_CheckExact(args[j]) or PyFloat_AS_DOUBLE(args[j]) < self.least[j - self.nin]:
+        for j in range(given):
+            values.append(<object> args[j])
+            if j >= self.nin and (not PyFloat_CheckExact(values[j]) or PyFloat_AS_DOUBLE(values[j]) < self.least[j - self.nin]):
                 return None
-        if given < self.nin + self.nparams:
-            args = args + self.defaults[given - self.nin:]
-        return self.kernel.ufunc(*args)
+        return self.kernel.ufunc(*values, *self.defaults[given - self.nin:])
 
-    cdef object plain(self, tuple args, Py_ssize_t given, dict kwargs):
+    cdef object plain(self, PyObject* const* args, Py_ssize_t given, tuple names):
         """The result for plain contiguous arrays and float parameters; None if these are not such."""
-        cdef cnp.ndarray first = args[0], x, y, z
+        cdef cnp.ndarray first = <cnp.ndarray> args[0], x, y, z
         cdef int type_num = cnp.PyArray_TYPE(first), held = stored(first), fortran = 0, size, j
+        cdef Py_ssize_t places = given
         cdef Job job
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
@@ -167,9 +158,9 @@ cdef class Call:
         size = cnp.PyArray_ITEMSIZE(first)
         x = first
         if self.nin == 2:
-            if not alike(first, args[1]):
+            if not alike(first, <object> args[1]):
                 return None
-            x = args[1]
+            x = <cnp.ndarray> args[1]
             if not (PyArray_ISFARRAY_RO(x) if fortran else PyArray_ISCARRAY_RO(x)):
                 return None
             job.grad = Operand(<char*> cnp.PyArray_DATA(first), size, held)
@@ -177,9 +168,9 @@ cdef class Call:
             f32[j] = self.f32[j]
             f64[j] = self.f64[j]
             if self.nin + j < given:
-                if not PyFloat_CheckExact(args[self.nin + j]):
+                if not PyFloat_CheckExact(<object> args[self.nin + j]):
                     return None
-                f64[j] = PyFloat_AS_DOUBLE(args[self.nin + j])
+                f64[j] = PyFloat_AS_DOUBLE(<object> args[self.nin + j])
                 f32[j] = <float> f64[j]
                 if f64[j] < self.least[j]:
                     return None
@@ -189,7 +180,9 @@ cdef class Call:
                 job.params[j].data = <char*> &f64[j]
             job.params[j].stride = 0
             job.params[j].type = 0
-        for key, value in kwargs.items():
+        for key in names:
+            value = <object> args[given]
+            given += 1
             if key == "out" and self.kernel.f32.nout == 1 and PyArray_CheckExact(value):
                 target = value
             elif key == "out" and self.kernel.f32.nout == 2 and type(value) is tuple and len(<tuple> value) == 2:
@@ -198,7 +191,7 @@ cdef class Call:
                     return None
             elif key in self.names and PyFloat_CheckExact(value):
                 j = self.names.index(key)
-                if self.nin + j < given:
+                if self.nin + j < places:
                     return None  # given twice
                 f64[j] = PyFloat_AS_DOUBLE(value)
                 f32[j] = <float> f64[j]
@@ -206,7 +199,7 @@ cdef class Call:
                     return None
             elif key == "bias" and self.takes_bias and not fortran and held == 0 and along(value, x):
                 bias = value
-            elif key == "return_bias_grad" and value is True and self.takes_bias and self.nin == 2 and "bias" in kwargs:
+            elif key == "return_bias_grad" and value is True and self.takes_bias and self.nin == 2 and "bias" in names:
                 wanted = True
             else:
                 return None
@@ -279,3 +272,6 @@ cdef inline bint overlaps(cnp.ndarray x, cnp.ndarray y) noexcept:
     """Whether two contiguous arrays of one shape share memory without being the same memory."""
     cdef Py_ssize_t distance = <char*> cnp.PyArray_DATA(x) - <char*> cnp.PyArray_DATA(y)
     return distance != 0 and -cnp.PyArray_NBYTES(x) < distance < cnp.PyArray_NBYTES(x)
+
+
+enable(Call)

@@ -3,17 +3,14 @@
 
 Arrays come as (rows, run), each run contiguous: the halves of a split array are such views of it. They are worked on
 as one sequence of rows * run elements, cut into blocks; a block that is not a multiple of GROUP or crosses the end of
-a row is gathered, as are all blocks where the elements of a run lie apart, which interleaved halves' do.
+a row is gathered, as are all blocks where the elements of a run lie apart, which interleaved halves' do, or are of another
+type than is computed in.
 """
 
 from libc.math cimport INFINITY, isinf
-from libc.stdint cimport uintptr_t
-from libc.string cimport memcpy, memset
-cimport numpy as cnp
-from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, PART, SHARES, block_fn, movers, parallel, worth_streaming
+from libc.string cimport memset
+from fastact._kernels cimport BLOCK, GROUP, PART, SHARES, Operand, meets, movers, parallel, worth_streaming
 from fastact.cpu.threads cimport acquire_team, release_team
-
-cnp.import_array()
 
 cdef extern from "scratch.h" nogil:
     char* fa_scratch()
@@ -25,48 +22,6 @@ cdef extern from "memory.h" nogil:
 ctypedef fused real:
     float
     double
-
-cdef struct Rows:
-    char* data
-    Py_ssize_t stride           # bytes from row to row
-    Py_ssize_t step             # elements from one of a run to the next
-
-cdef struct Job:
-    block_fn value
-    block_fn both               # value and derivative; for backward
-    block_fn multiply
-    int size
-    int nparams
-    bint back
-    bint steep                  # the slope may exceed 1, so that its product with the other half may overflow
-    bint grows                  # so may the value exceed the gate; where that overflows it is the slope times the gate
-    bint buffered               # outputs are inputs, or go past the caches
-    bint stream
-    Py_ssize_t n
-    Py_ssize_t run
-    Rows gate
-    Rows linear
-    Rows grad
-    Rows out                    # of backward: the gradient by the gate's input
-    Rows out_linear
-    Py_ssize_t blocks
-    Py_ssize_t parts
-    double params[MAX_PARAMS]
-    bint clamped                # the other half becomes itself, clamped, plus an offset, and the gate is bounded above
-    double limit
-    double offset
-
-
-cdef inline void spread(char* dst, Py_ssize_t to, const char* src, Py_ssize_t by, Py_ssize_t m, int size) noexcept nogil:
-    """Copy elements that lie apart."""
-    cdef Py_ssize_t i
-    if size == 4:
-        for i in range(m):
-            (<float*> dst)[i * to] = (<const float*> src)[i * by]
-    else:
-        for i in range(m):
-            (<double*> dst)[i * to] = (<const double*> src)[i * by]
-
 
 cdef inline void bounded(real* dst, const real* src, Py_ssize_t m, double least, double most, double offset) noexcept nogil:
     """Clamp, and add, where -0.0 changes nothing; NaN stays."""
@@ -125,10 +80,7 @@ cdef inline void gather(const Job* job, const Rows* a, Py_ssize_t start, Py_ssiz
     memset(buffer + m * size, 0, (wide - m) * size)
     while m > 0:
         count = min(m, job.run - column)
-        if a.step != 1:
-            spread(buffer, 1, a.data + row * a.stride + column * a.step * size, a.step, count, size)
-        else:
-            memcpy(buffer, a.data + row * a.stride + column * size, count * size)
+        movers[size == 8].gather(a.data + row * a.stride + column * a.step, 0, 1, a.step, a.type, buffer, count)
         buffer += count * size
         m -= count
         row += 1
@@ -140,12 +92,10 @@ cdef inline void scatter(const Job* job, const Rows* a, Py_ssize_t start, Py_ssi
     cdef int size = job.size
     while m > 0:
         count = min(m, job.run - column)
-        if a.step != 1:
-            spread(a.data + row * a.stride + column * a.step * size, a.step, buffer, 1, count, size)
-        elif job.stream:
+        if job.stream and a.step == size and a.type == 0:
             movers[size == 8].stream(a.data + row * a.stride + column * size, buffer, count * size, NULL)
         else:
-            memcpy(a.data + row * a.stride + column * size, buffer, count * size)
+            movers[size == 8].scatter(buffer, a.data + row * a.stride + column * a.step, 0, 1, a.step, a.type, count)
         buffer += count * size
         m -= count
         row += 1
@@ -155,7 +105,7 @@ cdef inline void scatter(const Job* job, const Rows* a, Py_ssize_t start, Py_ssi
 cdef inline char* place(const Job* job, const Rows* a, Py_ssize_t start, Py_ssize_t m) noexcept nogil:
     """Where m elements lie side by side in a multiple of GROUP; NULL: nowhere."""
     cdef Py_ssize_t column = start % job.run
-    if m % GROUP or column + m > job.run or a.step != 1:
+    if m % GROUP or column + m > job.run or a.step != job.size or a.type:
         return NULL
     return a.data + start // job.run * a.stride + column * job.size
 
@@ -259,84 +209,39 @@ cdef void run_part(const void* given, Py_ssize_t part, int worker) noexcept nogi
     run_range(job, job.blocks * part // job.parts * BLOCK, min(job.blocks * (part + 1) // job.parts * BLOCK, job.n))
 
 
-cdef Rows rows_of(cnp.ndarray array):
-    """An array of shape (rows, run)."""
-    return Rows(<char*> cnp.PyArray_DATA(array), array.strides[0], array.strides[1] // array.itemsize if array.shape[1] > 1 else 1)
+cdef int shared(const Job* job, const Rows* out) noexcept nogil:
+    """Whether an output is an input (1), or, of one run, shares memory with one otherwise (2)."""
+    cdef const Rows* inputs[3]
+    cdef Operand a, b
+    cdef int j, found = 0
+    inputs[0], inputs[1], inputs[2] = &job.gate, &job.linear, &job.grad
+    for j in range(3 if job.back else 2):
+        if job.n == job.run:
+            a = Operand(out.data, out.step, out.type)
+            b = Operand(inputs[j].data, inputs[j].step, inputs[j].type)
+            found |= meets(&a, &b, job.n, job.size)
+        else:
+            found |= out.data == inputs[j].data
+    return found
 
 
-cdef class Gate:
-    """The kernels of one gated unit.
-
-    Parameters
-    ----------
-    tables : tuple of dict
-        (address, cost) by (key, kind, varying), for float32 and float64.
-    name : str
-        The activation.
-    params : sequence of float
-        Its parameters.
-    steep, grows : bool
-        Whether its slope exceeds 1 anywhere, and for large gates.
-    """
-
-    cdef Job jobs[2]
-    cdef double cost
-
-    def __init__(self, tuple tables, str name, params, bint steep, bint grows):
-        cdef int j, k
-        for j in range(2):
-            table = tables[j]
-            self.jobs[j].value = <block_fn> <uintptr_t> <size_t> table[name, "value", False][0]
-            self.jobs[j].both = <block_fn> <uintptr_t> <size_t> table[name, "both", False][0]
-            self.jobs[j].multiply = <block_fn> <uintptr_t> <size_t> table["multiply", "value", True][0]
-            self.jobs[j].size = 4 * (j + 1)
-            self.jobs[j].steep, self.jobs[j].grows = steep, grows
-            self.jobs[j].nparams = len(params)
-            for k, value in enumerate(params):
-                self.jobs[j].params[k] = value
-        self.cost = max(0.3, 0.02 * tables[0][name, "value", False][1])
-
-    def run(
-        self, cnp.ndarray gate, cnp.ndarray linear, cnp.ndarray out, grad=None, out_linear=None, params=None, limit=None,
-        double offset=0.0,
-    ):
-        """Compute ``out = activation(gate) * linear``, or with grad the gradients by gate and linear.
-
-        All are (rows, run) of one dtype, of whose runs the elements follow each other, or every other one. `out` is an
-        input or shares no memory with one; gradients share none. `params` are those of the activation in place of its
-        defaults; the gate is clamped above to `limit`, the other half on both sides, and the offset added to that.
-        """
-        cdef Job job = self.jobs[gate.itemsize == 8]
-        cdef Py_ssize_t rows = gate.shape[0], blocks
-        cdef int threads
-        cdef int k
-        job.run = gate.shape[1]
-        job.n = rows * job.run
-        job.gate = rows_of(gate)
-        job.linear = rows_of(linear)
-        job.out = rows_of(out)
-        job.clamped = limit is not None or offset != 0
-        job.limit = INFINITY if limit is None else limit
-        job.offset = offset if offset != 0 else -0.0
-        for k, value in enumerate(params or ()):
-            job.params[k] = value
-        job.back = grad is not None
-        job.buffered = job.out.data == job.gate.data or job.out.data == job.linear.data
-        if job.back:
-            job.grad = rows_of(grad)
-            job.out_linear = rows_of(out_linear)
-        job.stream = not job.buffered and job.out.step == 1 and worth_streaming(job.n * job.size)
-        job.buffered |= job.stream
-        if job.n == 0:
-            return
-        blocks = (job.n + BLOCK - 1) // BLOCK
-        with nogil:
-            threads = acquire_team(job.n * self.cost * (job.size // 4) * (2 if job.back else 1), blocks)
-            if threads > 1:
-                job.blocks = blocks
-                job.parts = blocks // PART if job.stream else min(blocks, <Py_ssize_t> SHARES * threads)
-                parallel(run_part, &job, job.parts, threads)
-                release_team()
-            else:
-                run_range(&job, 0, job.n)
-            fa_clear_float_status()
+cdef void launch(Job* job) noexcept nogil:
+    """Compute a job, on several threads where it is large enough to pay."""
+    cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
+    cdef int threads = 1, found = shared(job, &job.out)
+    if job.n == 0:
+        return
+    if job.back:
+        found |= shared(job, &job.out_linear)
+    job.stream = not found and job.out.step == job.size and job.out.type == 0 and worth_streaming(job.n * job.size)
+    job.buffered = found or job.stream
+    if found < 2:  # else blocks must be finished in order, as in _kernels.run
+        threads = acquire_team(job.n * job.cost * (job.size // 4) * (2 if job.back else 1), blocks)
+    if threads > 1:
+        job.blocks = blocks
+        job.parts = blocks // PART if job.stream else min(blocks, <Py_ssize_t> SHARES * threads)
+        parallel(run_part, job, job.parts, threads)
+        release_team()
+    else:
+        run_range(job, 0, job.n)
+    fa_clear_float_status()

@@ -1,8 +1,9 @@
 """The public functions: objects that are called like NumPy's, with their derivatives and what is known of them.
 
-`base` is what all are; `elementwise`, `rowwise`, `gated`, `pieces` and `stochastic` are the families, which import each
-other in this order; `general` is the way of elementwise calls to the ufuncs, `gradients` those by parameters, `registry` the
-table of names, `embedding` what compiled code asks for. Arithmetic stands in ``activations/`` and runs in ``cpu/`` and ``cuda/``.
+`base` is what all are; `elementwise`, `rowwise` (of `rows`), `gated` (of `gates`), `pieces` and `stochastic` are the families,
+which import each other in this order; `general` is the way of elementwise calls to the ufuncs, `gradients` those by
+parameters, `registry` the table of names, `embedding` what compiled code asks for. Arithmetic stands in ``activations/`` and
+runs in ``cpu/`` and ``cuda/``.
 """
 
 from . import pieces, stochastic  # noqa: F401  (each makes its functions public)

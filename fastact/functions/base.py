@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..arguments import REAL, as_array, computed, unknown_keyword
+from ..cpu.buffers import keeping
+from ..cpu.direct import Direct, enable
 from ..dispatch import require_cpu
 from .docstrings import numpydoc, paragraphs
 
@@ -70,6 +72,8 @@ class Function:
                 method.__signature__ = _public(inspect.signature(method))  # type: ignore[attr-defined]
                 inspect.unwrap(method).__qualname__ = f"fastact's {cls.word}"
         cls.__doc__ = Documentation(cls.__dict__.get("__doc__") or "")  # type: ignore[assignment]
+        if issubclass(cls, Direct):
+            enable(cls)
 
     def __init__(
         self, name: str, *, summary: str, latex: str, reference: str, notes: str = "", range: tuple[str, ...] = (),
@@ -132,3 +136,11 @@ def real_array(title: str, name: str, value: Any) -> np.ndarray:
     if computed(array.dtype) is None:
         raise TypeError(f"{title}: {name} has dtype {array.dtype}; expected {REAL}")
     return array
+
+
+def by_ufunc(title: str, ufunc: np.ufunc, *operands: Any, **kwargs: Any) -> Any:
+    """Compute by the ufunc, whose refusals say whose call it is."""
+    try:
+        return keeping(ufunc, *operands, **kwargs)
+    except (TypeError, ValueError) as error:
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{title}: {error}") from None

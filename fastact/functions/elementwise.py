@@ -16,6 +16,7 @@ from .._kernels import Kernel
 from ..cpu import levels
 from ..cpu.api import FLOAT64, address_of, scalar_capsule
 from ..cpu.call import Call
+from ..cpu.direct import enable
 from ..language.kinds import ARRAYS, kinds, outputs
 from ..language.registry import REGISTRY, Spec
 from .base import Documentation, Function
@@ -295,6 +296,7 @@ class Activation(Function, _Kind):
         return get, (self.__name__,)
 
 
+@enable
 class KindCall(_Kind):
     __doc__ = Documentation("The derivative, backward or value_and_derivative of an activation, called like a ufunc.")
 

@@ -27,7 +27,7 @@ alpha : float or array_like, default 1.5
 
 class Entmax(RowFunction):
     call = "(x, alpha=1.5, axis=-1)"
-    plain = False
+    direct = plain = False
 
     def _parameters(self) -> str:
         first, axis, rest = super()._parameters().partition("axis :")
@@ -35,18 +35,18 @@ class Entmax(RowFunction):
 
     def __call__(  # type: ignore[override]
         self, x: Any = REQUIRED, alpha: Any = 1.5, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None,
-        out: Any = None, dtype: Any = None, device: Any = None, **_unknown: Any,
+        out: Any = None, dtype: Any = None, device: Any = None, casting: Any = "same_kind", **_unknown: Any,
     ) -> Any:  # documented by _docstring  # fmt: skip
         self._check("__call__", _unknown, x=x)
         title = self._title()
         if contained(x):
             keywords = {"alpha": alpha, "temperature": temperature, "out": out, "dtype": dtype, "device": device}
-            return self._in_container(x, axis, where, **keywords)
+            return self._in_container(x, axis, where, **keywords, casting=casting)
         require_cpu_device(title, device)
-        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype, casting)
         power = self._power(title, alpha, given.shape, axes)
         if out is not None:
-            out = check_out(title, out, given.shape, dtype)
+            out = check_out(title, out, given.shape, dtype, casting)
         result = self._solved(given, axes, out, dtype, scale, power)
         return result if out is not None or given.ndim else result[()]
 

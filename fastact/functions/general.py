@@ -14,10 +14,12 @@ import numpy as np
 
 from ..arguments import REAL, broadcast_shape, common_dtype, computed, is_computed, taken, unknown_keyword
 from ..cpu.buffers import keeping
-from ..cpu.call import SPREAD_FROM, is_redirected
+from ..cpu.call import SPREAD_FROM
+from ..cpu.direct import is_redirected
 from ..cpu.layouts import spread
 from ..dispatch import Place, gpu, place_of
 from . import integers
+from .base import by_ufunc
 from .registry import BY_NAME
 
 #: The keywords of `bias`, by the arrays of a kind that has them, with their defaults.
@@ -40,7 +42,7 @@ def general(call: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     if call.kind == "value" and spec.name in integers.FUNCTIONS and _keeps(kwargs):
         found = integers.whole(call, operands, [*map(own_dtype, operands, dtypes)])
         if found is not None:
-            return _on_integers(call, *found, kwargs=kwargs)
+            return by_ufunc(call.title, *found, **kwargs)
     if call.kind == "backward_from_output":
         _require_output(call, dict(zip(spec.params, operands[nin:], strict=True)))
     return _on_cpu(call, operands, dtypes, kwargs)
@@ -75,14 +77,6 @@ def parsed(
 def _keeps(kwargs: dict[str, Any]) -> bool:
     """Whether the caller leaves integers what they are."""
     return "signature" not in kwargs and (kwargs.get("dtype") is None or np.dtype(kwargs["dtype"]).kind in "iu")
-
-
-def _on_integers(call: Any, ufunc: np.ufunc, *operands: Any, kwargs: dict[str, Any]) -> Any:
-    """Compute by NumPy's own ufunc; its refusals say whose call it is."""
-    try:
-        return keeping(ufunc, *operands, **kwargs)
-    except (TypeError, ValueError) as error:
-        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{call.title}: {error}") from None
 
 
 def _require_output(call: Any, params: dict[str, Any]) -> None:

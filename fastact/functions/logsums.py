@@ -40,20 +40,20 @@ class LogSumExp(LogRowFunction):
     def __call__(
         self, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None,
         dtype: Any = None, device: Any = None, keepdims: bool = False, b: Any = None, return_sign: bool = False,
-        **_unknown: Any,
+        casting: Any = "same_kind", **_unknown: Any,
     ) -> Any:  # documented by _docstring  # fmt: skip
         self._check("__call__", _unknown, x=x)
         title = self._title()
         if contained(x):
             keywords = {"temperature": temperature, "out": out, "dtype": dtype, "device": device, "keepdims": keepdims}
-            return self._in_container(x, axis, where, **keywords, b=b, return_sign=return_sign)
+            return self._in_container(x, axis, where, **keywords, b=b, return_sign=return_sign, casting=casting)
         require_cpu_device(title, device)
         asked = dtype
-        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype, casting)
         _, shape = _reduced(given.shape, axes, keepdims)
         weights, dtype = self._weights(title, b, given.shape, dtype, asked)
         if out is not None:
-            out = check_out(title, out, shape, dtype)
+            out = check_out(title, out, shape, dtype, casting)
         if weights is None:
             result = self._plain_sum(given, axes, dtype, scale)
             sign: Any = np.where(np.isnan(result), result, result > -np.inf) if return_sign else None
@@ -197,6 +197,8 @@ class LogSumExp(LogRowFunction):
 
 
 class LogMeanExp(LogSumExp):
+    direct = False
+
     def _of_sum(self, result: np.ndarray, where: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> np.ndarray:
         every = math.prod(shape[a] for a in axes)
         count = every if where is None else np.broadcast_to(where, shape).sum(axis=axes, keepdims=True)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import ufuncs
 from ..arguments import (
     axes_of,
     broadcast_grad,
@@ -22,12 +23,13 @@ from ..arguments import (
     temperature_of,
     work_dtype,
 )
-from ..cpu.call import is_redirected
+from ..cpu.direct import is_redirected
+from ..cpu.rows.call import RowCall, plain
 from ..cpu.rows.functions import OPS
 from ..cpu.rows.layout import compute
-from ..cpu.rows.ways import plain
+from ..cpu.rows.ufuncs import gufunc
 from ..dispatch import Place, gpu, place_of, require_cpu_device
-from .base import QUIET, REQUIRED, Function, real_array
+from .base import QUIET, REQUIRED, Function, by_ufunc, real_array
 from .containers import Masked, bare, by_block, contained, elsewhere, mask_of, masked, slope_elsewhere
 from .gradients import summed
 
@@ -44,6 +46,10 @@ _AXIS = "axis : int, tuple of int or None, default -1\n    Axes that make up a r
 _WHERE = "where : array_like of bool, optional\n    Broadcast to the shape of x; elements that are False do not count{masked}.\n"
 _OUT = "out : numpy.ndarray, optional\n    Where the result goes, of its shape; may be x.\n"
 _DTYPE = "dtype : dtype, optional\n    Of the result: float16, bfloat16, float32 or float64; x is cast to it.\n"
+_CASTING = (
+    'casting : {"no", "equiv", "safe", "same_kind", "unsafe"}, default "same_kind"\n    Which casts of x and of the result are '
+    "allowed, as of ufuncs.\n"
+)
 _DEVICE = 'device : {"cpu", "cuda"}, optional\n    Where NumPy arrays are computed; see docs/cuda.md.\n'
 _NO_DEVICE = 'device : {"cpu"}, optional\n    There are no kernels for GPUs.\n'
 _X = (
@@ -60,7 +66,7 @@ ValueError
 """
 
 
-class RowFunction(Function):
+class RowFunction(Function, RowCall):
     """A function of rows, called like ``fastact.softmax(x, axis=-1)``; not made by users."""
 
     family = "rowwise"
@@ -68,7 +74,8 @@ class RowFunction(Function):
     empty = "zeros"
     masked = " and give 0"
     absent = 0.0  # the result for elements that do not count
-    plain = True  # has passes of its own, and the result the shape of x
+    direct = True  # the fast path takes calls
+    plain = True  # and backward
     shaped = True  # the result has the shape of x
     shift_free = True  # a constant added to x does not matter to slopes
     more_parameters = ""
@@ -78,6 +85,15 @@ class RowFunction(Function):
     def __init__(self, name: str, op: str, *, sign: float = 1.0, **known: Any) -> None:
         super().__init__(name, **known)
         self.op, self.sign = op, sign
+        self.number = OPS[op] if self.direct else -1
+        for kind in ("", "_backward") if self.direct else ():
+            if (op + kind) in OPS:
+                setattr(ufuncs, name + kind, gufunc(name + kind, f"{name}: {self.summary}", OPS[op + kind], sign, bool(kind)))
+
+    @property
+    def ufunc(self) -> np.ufunc | None:
+        """The generalised ufunc underneath, of the last axis; that of `backward` is in `fastact.ufuncs`. None: there is none."""
+        return getattr(ufuncs, self.__name__, None)
 
     @property
     def on_gpu(self) -> bool:
@@ -86,7 +102,8 @@ class RowFunction(Function):
 
     def _parameters(self) -> str:
         device = _DEVICE if self.on_gpu else _NO_DEVICE
-        return _X + _AXIS + _TEMPERATURE + _WHERE.format(masked=self.masked) + _OUT + _DTYPE + device + self.more_parameters
+        where = _WHERE.format(masked=self.masked)
+        return _X + _AXIS + _TEMPERATURE + where + _OUT + _DTYPE + _CASTING + device + self.more_parameters
 
     def _notes(self) -> list[str]:
         return [*super()._notes(), _ROWS.format(empty=self.empty), f"Values in [{self.range[0]}, {self.range[1]}]."]
@@ -100,16 +117,13 @@ class RowFunction(Function):
 
     def __call__(
         self, x: Any = REQUIRED, axis: Any = -1, *, temperature: Any = 1.0, where: Any = None, out: Any = None,
-        dtype: Any = None, device: Any = None, **_unknown: Any,
+        dtype: Any = None, device: Any = None, casting: Any = "same_kind", **_unknown: Any,
     ) -> Any:  # documented by _docstring  # fmt: skip
-        if self._is_plain(temperature, device) and where is None and dtype is None and not _unknown:
-            result = plain(OPS[self.op], x, None, axis, self.sign, out)
-            if result is not None:
-                return result
         self._check("__call__", _unknown, x=x)
         title = self._title()
         if contained(x):
-            return self._in_container(x, axis, where, temperature=temperature, out=out, dtype=dtype, device=device)
+            keywords = {"temperature": temperature, "out": out, "dtype": dtype, "device": device, "casting": casting}
+            return self._in_container(x, axis, where, **keywords)
         if self.on_gpu:
             place = place_of(title, device, (x, where, out))
             if place is Place.THERE and (where is not None or dtype is not None):
@@ -117,19 +131,23 @@ class RowFunction(Function):
             if place is Place.THERE:
                 return self._there(title, self.op, {"x": x}, axis, temperature, out)
             if place is Place.HOST:
-                given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
+                given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype, casting)
                 return self._through_gpu(title, self.op, [given], axes, scale, dtype, out)
         else:
             require_cpu_device(title, device)
-        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype)
+        given, dtype, axes, scale = self._arguments(title, x, axis, temperature, where, dtype, casting)
         if out is not None:
-            out = check_out(title, out, given.shape, dtype)
+            out = check_out(title, out, given.shape, dtype, casting)
         result = self._forward(given, axes, out, dtype, scale)
         return result if out is not None or given.ndim else result[()]
 
     def _in_container(self, x: Any, axis: Any, where: Any, **keywords: Any) -> Any:
         """The result for what is more than an array."""
         axes = axes_of(self._title(), axis, x.ndim)
+        if self._is_for_ufunc(x, axes, where, keywords):
+            usual = {"dtype": None, "casting": "same_kind", "keepdims": False}
+            given = {name: keywords[name] for name, value in usual.items() if keywords.get(name, value) != value}
+            return by_ufunc(self._title(), getattr(ufuncs, self.__name__), x, axis=axes[0], out=keywords["out"], **given)
         if not isinstance(x, Masked):
             own = {name: keywords.pop(name) for name in ("temperature", "alpha") if name in keywords}
             named = self._per_row(x, axes, own | {"where": where})
@@ -139,6 +157,19 @@ class RowFunction(Function):
         mask = mask_of(x)
         keep = ~mask if where is None else broadcast_mask(self._title(), where, x.shape) & ~mask
         return masked(self(np.asarray(x), axis=axis, where=keep, **keywords), self._result_mask(mask, axes, keywords))
+
+    def _is_for_ufunc(self, x: Any, axes: tuple[int, ...], where: Any, keywords: dict[str, Any]) -> bool:
+        """Whether a container is for the generalised ufunc, so that it is the container's, or NumPy's, what becomes of it.
+
+        pandas would hand over its transposed blocks, and xarray refuses; Dask cannot say which axis is in several chunks.
+        """
+        ours = {"temperature": 1.0, "alpha": None, "b": None, "return_sign": False, "device": None}
+        if self.ufunc is None or isinstance(x, Masked) or len(axes) != 1 or where is not None:
+            return False
+        given = ((keywords.get(name, usual), usual) for name, usual in ours.items())
+        if not all(type(value) is type(usual) and value == usual for value, usual in given):
+            return False
+        return not any(hasattr(x, name) for name in ("iloc", "dims", "numblocks"))
 
     def _made_of(self, dtype: np.dtype) -> np.dtype | None:
         """The dtype of the result for an array of that dtype."""
@@ -161,18 +192,14 @@ class RowFunction(Function):
     def _result_mask(self, mask: Any, axes: tuple[int, ...], keywords: dict[str, Any]) -> Any:
         return mask
 
-    def _is_plain(self, temperature: Any, device: Any) -> bool:
-        """Whether a call may be one for the fast path, which knows no temperature and no device."""
-        return self.plain and type(temperature) is float and temperature == 1.0 and device is None and not is_redirected()
-
     def _forward(self, x: np.ndarray, axes: tuple[int, ...], out: Any, dtype: np.dtype, temperature: Any) -> np.ndarray:
         return compute(self.op, [x], axes, out, dtype, self.sign, temperature)
 
     def _arguments(
-        self, title: str, x: Any, axis: Any, temperature: Any, where: Any, dtype: Any = None
+        self, title: str, x: Any, axis: Any, temperature: Any, where: Any, dtype: Any = None, casting: Any = "same_kind"
     ) -> tuple[np.ndarray, np.dtype, tuple[int, ...], Any]:
         given = real_array(title, "x", x)
-        dtype = result_dtype(title, dtype, given)
+        dtype = result_dtype(title, dtype, given, casting)
         axes = axes_of(title, axis, given.ndim)
         scale = self._row_numbers(title, "temperature", temperature, given.shape, axes)
         if where is not None:
@@ -216,7 +243,7 @@ class RowFunction(Function):
         >>> fa.softmax.backward(np.array([0.0, 0.0, 1.0]), y)
         array([-0.03544787, -0.09635731,  0.13180518])
         """
-        if self._is_plain(temperature, device) and not _unknown:
+        if self.plain and _is_default(temperature) and device is None and not is_redirected() and not _unknown:
             result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign, out)
             if result is not None:
                 return result
@@ -325,6 +352,10 @@ class RowFunction(Function):
         keep = ~np.ma.getmaskarray(x)
         keep = keep if where is None else broadcast_mask(title, where, keep.shape) & keep
         return call(bare(title, "grad", grad, 0.0), np.asarray(x), where=keep)
+
+
+def _is_default(temperature: Any) -> bool:
+    return type(temperature) is float and temperature == 1.0
 
 
 def _single(title: str, temperature: Any) -> Any:

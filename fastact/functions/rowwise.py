@@ -25,10 +25,10 @@ class Hardmax(RowFunction):
         return dtype if dtype.kind in "iu" else super()._made_of(dtype)
 
     def _arguments(
-        self, title: str, x: Any, axis: Any, temperature: Any, where: Any, dtype: Any = None
+        self, title: str, x: Any, axis: Any, temperature: Any, where: Any, dtype: Any = None, casting: Any = "same_kind"
     ) -> tuple[np.ndarray, np.dtype, tuple[int, ...], Any]:
         whole = real_array(title, "x", x)
-        given, floating, axes, scale = super()._arguments(title, whole, axis, temperature, where, dtype)
+        given, floating, axes, scale = super()._arguments(title, whole, axis, temperature, where, dtype, casting)
         if whole.dtype.kind not in "iu" or dtype is not None:
             return given, floating, axes, scale
         counts = True if where is None else broadcast_mask(title, where, whole.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +20,11 @@ class Variant:
     #: Of the kernels: params, limit, offset.
     numbers: dict[str, Any] = field(default_factory=dict)
 
-    def check(self, title: str, b: Any, place: Place) -> None:
-        """Refuse what there is not."""
+    def check(self, title: str, b: Any, place: Place, asked: Sequence[str] = ()) -> None:
+        """Refuse what there is not; `asked` are the keywords of ufuncs that are given."""
+        if asked and (place is not Place.CPU or self.numbers):
+            elsewhere = "on a GPU" if place is not Place.CPU else f"with {', '.join(self._given())}"
+            raise TypeError(f"{title}: {', '.join(asked)} not supported {elsewhere}")
         if self.interleaved and b is not None:
             raise TypeError(f"{title}: interleaved goes with one array, which is split; there are two")
         if place is not Place.CPU and self != PLAIN:

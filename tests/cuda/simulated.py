@@ -8,7 +8,7 @@ import threading
 
 import numpy as np
 import pytest
-from fastact.cpu.call import is_redirected
+from fastact.cpu.direct import is_redirected
 from helpers import CALLS, WITH_PARAMS, arrays, assert_same_bits, function, numbers, parameter_sets, results
 from numba import cuda
 

@@ -239,6 +239,9 @@ def gated(x32: Single, x64: Double, s32: np.float32) -> None:
     assert_type(fa.geglu.backward(s32, x32, axis=0), Single)
     assert_type(fa.geglu.backward(x32, x32, x32), tuple[Single, Single])
     _ = fa.glu(x32, 2.0), fa.glu(x32, None), fa.glu(x32, x64)
+    assert_type(fa.swiglu(x32, x32, dtype=np.float64, casting="safe", order="C"), Double)
+    assert_type(fa.softmax(x32, casting="no"), Single)
+    assert_type(fa.swiglu.ufunc, np.ufunc)
 
 
 def pieces(x32: Single, ints: NDArray[np.int64]) -> None:

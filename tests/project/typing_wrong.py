@@ -42,6 +42,7 @@ def too_many(x: NDArray[np.float32]) -> None:
     fa.elu(x, 0.5, x)  # wrong: out has to be named
     fa.elu(x, 0.5, alpha=0.5)  # wrong: given twice
     fa.swiglu(x, x, x)  # wrong: three arrays
+    fa.swiglu(x, x, casting="some")  # wrong: no such casting
     fa.swiglu(x, x, axis=0)  # wrong: an axis and two arrays
     fa.glu(x, -1)  # wrong: an axis for the second array
 

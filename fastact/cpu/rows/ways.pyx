@@ -16,11 +16,10 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memset
 cimport numpy as cnp
 from fastact._kernels cimport BLOCK, GROUP, movers, parallel, transpose_fn, worth_streaming
-from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.rows.accumulators cimport winners
 from fastact.cpu.rows.functions cimport *
 from fastact.cpu.rows.passes cimport whole
-from fastact.cpu.rows.view cimport NSCALARS, SEGMENT, SLOTS, WIDTH, Array, Job, View, padded, segments
+from fastact.cpu.rows.view cimport NSCALARS, SEGMENT, SLOTS, WIDTH, Array, View, padded, segments
 from fastact.cpu.threads cimport acquire_team, release_team, threads_now
 
 cnp.import_array()
@@ -28,12 +27,6 @@ cnp.import_array()
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
     void fa_stream_end()
-
-cdef extern from "numpy/arrayobject.h":
-    bint PyArray_CheckExact(object)
-    bint PyArray_ISCARRAY_RO(cnp.ndarray)
-    bint PyArray_ISWRITEABLE(cnp.ndarray)
-    bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
 
 cdef enum:
     LANES = 256                 # lanes of a tile, at most
@@ -54,29 +47,6 @@ cdef enum:
 # ---------------------------------------------------------------------------------------------------
 # Rows, tiles, panels
 # ---------------------------------------------------------------------------------------------------
-
-cdef struct Grid:
-    Job job
-    Py_ssize_t outer
-    Py_ssize_t n
-    Py_ssize_t inner
-    Py_ssize_t width        # of a tile or panel, or the number of rows that take turns
-    bint tiled
-    int copies              # positions side by side
-    Py_ssize_t per_outer    # panels side by side
-    Py_ssize_t room         # bytes of a slot
-    Py_ssize_t sums         # bytes
-    Py_ssize_t kept         # bytes
-    Py_ssize_t memory       # bytes for each thread
-    bint one                # one number a row
-    Py_ssize_t ahead        # the rows after so many are fetched meanwhile, 0: none
-    bint whole              # all passes over a row are one kernel
-    char* index
-    const char* numbers     # each row's own in place of the job's, or NULL
-    Array a
-    Array b
-    Array out
-
 
 cdef void tile(const Grid* g, View* v, Py_ssize_t first, Py_ssize_t w, char* memory) noexcept nogil:
     """Rows first to first + w through a tile."""
@@ -335,63 +305,3 @@ def run(int op, cnp.ndarray a, b, cnp.ndarray out, double sign, double t, double
         g.numbers = <const char*> cnp.PyArray_DATA(second)
         g.job.unit = False
     launch(&g)
-
-
-def plain(int op, a, b, axis, double sign, out):
-    """The result for contiguous arrays of one float dtype and shape, and one axis; None if these are not such.
-
-    `a` is the input, `b` None; in a backward pass they are the gradient and the output. `out` may be None, or an input.
-    """
-    cdef Grid g
-    cdef cnp.ndarray first, second, result
-    cdef int ndim, d, number
-    cdef Py_ssize_t row
-    if type(axis) is not int or not plain_array(a):
-        return None
-    first = a
-    ndim = cnp.PyArray_NDIM(first)
-    if not -ndim <= axis < ndim:
-        return None
-    number = axis + ndim if axis < 0 else axis
-    prepare(&g, op, cnp.PyArray_ITEMSIZE(first), sign, 1.0, 0.0, 1.0)
-    g.outer = g.inner = 1
-    for d in range(ndim):
-        if d < number:
-            g.outer *= cnp.PyArray_DIMS(first)[d]
-        elif d > number:
-            g.inner *= cnp.PyArray_DIMS(first)[d]
-    g.n = cnp.PyArray_DIMS(first)[number]
-    if g.outer * g.n * g.inner == 0:
-        return None
-    row = g.n * g.inner * g.job.size
-    g.a = Array(<char*> cnp.PyArray_DATA(first), g.inner, row)
-    if b is not None:
-        if not plain_array(b):
-            return None
-        second = b
-        if cnp.PyArray_TYPE(second) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, second):
-            return None
-        g.b = Array(<char*> cnp.PyArray_DATA(second), g.inner, row)
-    if out is None:
-        result = kept_empty(first, cnp.PyArray_TYPE(first), False)
-    else:
-        if not plain_array(out):
-            return None
-        result = out
-        if cnp.PyArray_TYPE(result) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, result):
-            return None
-        if not PyArray_ISWRITEABLE(result) or meet(result, g.a.data) or (g.b.data != NULL and meet(result, g.b.data)):
-            return None
-    g.out = Array(<char*> cnp.PyArray_DATA(result), g.inner, row)
-    launch(&g)
-    return result
-
-
-cdef inline bint meet(cnp.ndarray out, const char* data) noexcept:
-    """Whether an array of the size of `out` begins elsewhere and shares memory with it."""
-    cdef Py_ssize_t apart = data - <const char*> cnp.PyArray_DATA(out), size = cnp.PyArray_NBYTES(out)
-    return apart != 0 and -size < apart < size
-
-
-cdef inline bint plain_array(a):
-    return PyArray_CheckExact(a) and cnp.PyArray_TYPE(a) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and PyArray_ISCARRAY_RO(a)

@@ -1,0 +1,143 @@
+# cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
+"""The fast path from a Python call to rows: contiguous float arrays and one axis, forward and backward.
+
+Everything else goes to the general path in Python (fastact/functions/rows.py).
+"""
+
+cimport numpy as cnp
+from cpython.ref cimport Py_INCREF, PyObject
+from libc.math cimport isnan
+from fastact.cpu.buffers cimport kept_empty
+from fastact.cpu.direct cimport Direct, enable
+from fastact.cpu.rows.functions cimport *
+from fastact.cpu.rows.view cimport Array
+from fastact.cpu.rows.ways cimport Grid, launch, prepare
+
+cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    bint PyArray_CheckExact(object)
+    bint PyArray_ISCARRAY_RO(cnp.ndarray)
+    bint PyArray_ISWRITEABLE(cnp.ndarray)
+    bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
+    object PyArray_EMPTY(int, cnp.npy_intp*, int, int)
+    object PyArray_Return(cnp.ndarray)      # takes the reference
+
+cdef enum: MOST = 64    # dimensions
+
+
+cdef class RowCall(Direct):
+    """A row-wise function's call ``(x, axis=-1, *, out=None)``.
+
+    Attributes
+    ----------
+    number : int
+        Of the function; -1: nothing of it is plain.
+    sign : float
+        -1: of the input negated.
+    """
+
+    cdef public int number
+    cdef public double sign
+
+    cdef object attempt(self, PyObject* const* args, Py_ssize_t given, tuple names):
+        cdef object axis = -1, out = None
+        cdef Py_ssize_t j
+        if self.number < 0 or not 1 <= given <= 2:
+            return None
+        if given == 2:
+            axis = <object> args[1]
+        for j, name in enumerate(names):
+            if name == "out":
+                out = <object> args[given + j]
+            elif name == "axis" and given == 1:
+                axis = <object> args[given + j]
+            else:
+                return None
+        return plain(self.number, <object> args[0], None, axis, self.sign, out)
+
+
+def plain(int op, a, b, axis, double sign, out):
+    """The result for contiguous arrays of one float dtype and shape, and one axis; None if these are not such.
+
+    `a` is the input, `b` None; in a backward pass they are the gradient and the output. `out` may be None, or an input.
+    logsumexp has no `out` here, and none of its results is NaN.
+    """
+    cdef Grid g
+    cdef cnp.ndarray first, second, result
+    cdef int ndim, d, number
+    cdef Py_ssize_t row
+    if type(axis) is not int or not plain_array(a):
+        return None
+    first = a
+    ndim = cnp.PyArray_NDIM(first)
+    if not -ndim <= axis < ndim:
+        return None
+    number = axis + ndim if axis < 0 else axis
+    prepare(&g, op, cnp.PyArray_ITEMSIZE(first), sign, 1.0, 0.0, 1.0)
+    g.outer = g.inner = 1
+    for d in range(ndim):
+        if d < number:
+            g.outer *= cnp.PyArray_DIMS(first)[d]
+        elif d > number:
+            g.inner *= cnp.PyArray_DIMS(first)[d]
+    g.n = cnp.PyArray_DIMS(first)[number]
+    if g.outer * g.n * g.inner == 0:
+        return None
+    row = g.n * g.inner * g.job.size
+    g.a = Array(<char*> cnp.PyArray_DATA(first), g.inner, row)
+    if b is not None:
+        if not plain_array(b):
+            return None
+        second = b
+        if cnp.PyArray_TYPE(second) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, second):
+            return None
+        g.b = Array(<char*> cnp.PyArray_DATA(second), g.inner, row)
+    if g.one:
+        return None if out is not None else one_number(&g, first, number)
+    if out is None:
+        result = kept_empty(first, cnp.PyArray_TYPE(first), False)
+    else:
+        if not plain_array(out):
+            return None
+        result = out
+        if cnp.PyArray_TYPE(result) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, result):
+            return None
+        if not PyArray_ISWRITEABLE(result) or meet(result, g.a.data) or (g.b.data != NULL and meet(result, g.b.data)):
+            return None
+    g.out = Array(<char*> cnp.PyArray_DATA(result), g.inner, row)
+    launch(&g)
+    return result
+
+
+cdef object one_number(Grid* g, cnp.ndarray x, int axis):
+    """The result of a function with one number a row; None if one is NaN, which is for +inf too."""
+    cdef cnp.npy_intp shape[MOST]
+    cdef int d, ndim = cnp.PyArray_NDIM(x)
+    cdef Py_ssize_t i
+    cdef cnp.ndarray result
+    cdef char* data
+    for d in range(ndim - 1):
+        shape[d] = cnp.PyArray_DIMS(x)[d + (d >= axis)]
+    result = PyArray_EMPTY(ndim - 1, shape, cnp.PyArray_TYPE(x), 0)
+    data = <char*> cnp.PyArray_DATA(result)
+    g.out = Array(data, g.inner, g.inner * g.job.size)
+    launch(g)
+    for i in range(g.outer * g.inner):
+        if isnan((<float*> data)[i]) if g.job.size == 4 else isnan((<double*> data)[i]):
+            return None
+    Py_INCREF(result)
+    return PyArray_Return(result)
+
+
+cdef inline bint meet(cnp.ndarray out, const char* data) noexcept:
+    """Whether an array of the size of `out` begins elsewhere and shares memory with it."""
+    cdef Py_ssize_t apart = data - <const char*> cnp.PyArray_DATA(out), size = cnp.PyArray_NBYTES(out)
+    return apart != 0 and -size < apart < size
+
+
+cdef inline bint plain_array(a):
+    return PyArray_CheckExact(a) and cnp.PyArray_TYPE(a) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and PyArray_ISCARRAY_RO(a)
+
+
+enable(RowCall)
