@@ -618,9 +618,11 @@ def other_lines(function: Function, name: str) -> list[str]:
     cases: list[Case]
     if str(found.return_annotation).startswith("dict"):
         to_shape = "np.ndarray" in str(found.return_annotation)
-        of_any = "dict[str, NDArray[Any]]"
-        cases = [*unknown(decisive, [], of_any), (dict.fromkeys(decisive, ARRAY), f"dict[str, {ARRAY}]"), ({}, of_any)]
-        return method(name, given, cases if to_shape else [({}, "dict[str, np.float64]")], own)
+        of_any, each = ("dict[str, NDArray[Any]]", ARRAY) if to_shape else ("dict[str, Any]", "{D}")
+        arrays = {n: GRAD if n == "grad" else ARRAY for n in decisive}
+        cases = [*unknown(decisive, [], of_any), (arrays, f"dict[str, {each}]")]
+        cases += [(arrays | {"b": "None="}, f"dict[str, {each}]")] if "b" in decisive else []
+        return method(name, given, [*cases, ({}, of_any)], own)
     tail = ""
     if isinstance(function, GatedUnit):
         cases = list(gated(name == "__call__"))

@@ -327,7 +327,7 @@ TypeError, ValueError
         Parameters
         ----------
         grad : array_like
-            Gradient by the output, of its shape.
+            Gradient by the output, broadcast against it.
         x, axis
             As in the forward pass.
 
@@ -353,8 +353,7 @@ TypeError, ValueError
         given, incoming = real_array(title, "x", x), real_array(title, "grad", grad)
         number = one_axis(title, axis, given.ndim)
         shape = tuple(2 * n if a == number else n for a, n in enumerate(given.shape))
-        if incoming.shape != shape:
-            raise ValueError(f"{title}: grad has shape {incoming.shape}; expected {shape}")
+        incoming = broadcast_grad(title, incoming, shape)
         dtype = dtype_of_both(x, grad, given, incoming)
         first, second = np.split(incoming.astype(dtype, copy=False), 2, axis=number)
         keeps = np.where(np.isnan(given), given.astype(dtype, copy=False), dtype.type(0))

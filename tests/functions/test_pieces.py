@@ -111,6 +111,7 @@ def test_crelu(dtype, axis):
     grad = np.random.default_rng(1).normal(size=want.shape).astype(dtype)
     a, b = np.split(grad, 2, axis)
     assert_same_bits(fa.crelu.backward(grad, x, axis), np.where(np.isnan(x), x, a * (x > 0) - b * (x < 0)).astype(dtype))
+    assert_same_bits(fa.crelu.backward(dtype(2), x, axis), fa.crelu.backward(np.full_like(grad, 2), x, axis))
 
 
 @pytest.mark.parametrize(

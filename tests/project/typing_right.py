@@ -242,6 +242,9 @@ def gated(x32: Single, x64: Double, s32: np.float32) -> None:
     assert_type(fa.swiglu(x32, x32, dtype=np.float64, casting="safe", order="C"), Double)
     assert_type(fa.softmax(x32, casting="no"), Single)
     assert_type(fa.swiglu.ufunc, np.ufunc)
+    assert_type(fa.swiglu.parameter_gradients(x32[:2], x32), dict[str, np.float32])
+    assert_type(fa.swiglu.parameter_gradients(x64, x64, x64, limit=7.0), dict[str, np.float64])
+    assert_type(fa.softmax.parameter_gradients(s32, x32, 0, temperature=2.0), dict[str, np.float32])
 
 
 def pieces(x32: Single, ints: NDArray[np.int64]) -> None:
@@ -263,7 +266,7 @@ def stochastic(x16: Half, x32: Single) -> None:
     y, slopes = fa.rrelu(x16, training=True, rng=np.random.default_rng(0), return_slopes=True)
     assert_type(y, Half)
     assert_type(fa.rrelu.backward(x16, x16, slopes), Half)
-    assert_type(fa.rrelu.parameter_gradients(x32, x32, slopes), dict[str, np.float64])
+    assert_type(fa.rrelu.parameter_gradients(x32, x32, slopes), dict[str, np.float32])
     z, noise = fa.noisy_relu(x32, np.random.default_rng(0), return_noise=True)
     assert_type(fa.noisy_relu.backward(z, x32, noise), Single)
     assert_type(fa.gumbel_softmax(x32, 0.5, hard=True, axis=-1, rng=1), Single)
