@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import dtype_of, dtype_of_both, is_number, one_axis, temperature_of, work_dtype
+from ..arguments import dtype_of, dtype_of_both, is_number, narrowed, one_axis, temperature_of, work_dtype
 from .base import QUIET, REQUIRED, Function, real_array
 from .containers import Masked, bare, contained, elementwise, elsewhere, mask_of, masked
 from .elementwise import ACTIVATIONS
@@ -155,8 +155,8 @@ TypeError, ValueError
 
         Returns
         -------
-        dict of str to float
-            Sums in float64, without losing digits.
+        dict of str to numpy.floating
+            Summed in float64, without losing digits.
 
         Examples
         --------
@@ -175,8 +175,11 @@ TypeError, ValueError
         low, high = self._bounds(title, lower, upper)
         a = real_array(title, "slopes", slopes).astype(np.float64)
         share = (a - low) / (high - low) if high > low else np.full(a.shape, 0.5)
-        each = np.where(np.asarray(x) > 0, 0.0, np.multiply(grad, x, dtype=np.float64))
-        return {"lower": np.sum(each * (1 - share)), "upper": np.sum(each * share)}
+        given, incoming = real_array(title, "x", x), real_array(title, "grad", grad)
+        dtype = dtype_of_both(x, grad, given, incoming)
+        each = np.where(given > 0, 0.0, np.multiply(incoming, given, dtype=np.float64))
+        sums = {"lower": np.sum(each * (1 - share)), "upper": np.sum(each * share)}
+        return {name: narrowed(np.asarray(v), dtype)[()] for name, v in sums.items()}
 
 
 class NoisyRelu(Function):
