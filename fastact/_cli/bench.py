@@ -31,7 +31,8 @@ ROUNDS = 9
 GOAL = 1.1
 
 _EPILOG = """\
-A ratio is the time of the fastest other library over that of fastact, in the same cell. At the largest float32 size the
+A ratio is the time of the fastest other library over that of fastact, in the same cell: the median of the rounds, and how wide
+the middle half of these is ("spread"). At the largest float32 size the
 forward pass is also compared with what bounds it: the larger of a copy of the same bytes by the same threads and of the
 kernel's own time in cache. Softmax and log_softmax run over rows of 1000, softmax@0 and log_softmax@0 along the first
 axis. A size may also be a shape, ROWSxCOLUMNS, which swiglu splits into halves along the last axis. Libraries that are
@@ -125,14 +126,14 @@ def limits(cell: tuple[Any, ...], worker: Worker, results: list[dict[str, Any]])
 def head(workers: list[Worker]) -> str:
     """Return the head of the table."""
     columns = "".join(f"{worker.name:>13}" for worker in workers)
-    return f"{'function':<14}{'kind':<10}{'dtype':<9}{'elements':>10}{columns}{'ratio':>8}"
+    return f"{'function':<14}{'kind':<10}{'dtype':<9}{'elements':>10}{columns}{'ratio':>8}{'spread':>8}"
 
 
 def row(result: dict[str, Any], workers: list[Worker]) -> str:
     """Return the line of a cell."""
     times = result["ns_per_element"]
     columns = "".join(f"{times[w.name]:>13.3f}" if w.name in times else f"{'-':>13}" for w in workers)
-    ratio = f"{result['ratio']:>8.2f}" if "ratio" in result else ""
+    ratio = f"{result['ratio']:>8.2f}{result['ratio_spread']:>8.0%}" if "ratio" in result else ""
     return f"{result['function']:<14}{result['kind']:<10}{result['dtype']:<9}{result['elements']:>10}{columns}{ratio}"
 
 

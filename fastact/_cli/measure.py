@@ -96,5 +96,15 @@ def measure(cell: tuple[Any, ...], workers: list[Worker], rounds: int, progress:
     if peers and "fastact" in times:
         fastest = min(peers, key=lambda name: statistics.median(peers[name]))
         result["fastest_peer"] = fastest
-        result["ratio"] = statistics.median(p / f for p, f in zip(peers[fastest], times["fastact"], strict=True))
+        ratios = [p / f for p, f in zip(peers[fastest], times["fastact"], strict=True)]
+        result["ratio"], result["ratio_spread"] = statistics.median(ratios), spread(ratios)
+    result["spread"] = {name: spread(taken) for name, taken in times.items()}
     return result
+
+
+def spread(values: list[float]) -> float:
+    """The half of the numbers that lies in the middle: its width, over the median; 0 of fewer than two numbers."""
+    if len(values) < 2:
+        return 0.0
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return (high - low) / middle

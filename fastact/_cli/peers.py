@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import math
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -244,9 +245,76 @@ def thinc() -> Peer:
     return Peer(f"thinc {version}", forward, backward)
 
 
+def openvino() -> Peer:
+    """OpenVINO: one compiled model per function and rank, in float32, which is what its CPU plugin computes."""
+    library: Any = importlib.import_module("openvino")
+    ops: Any = importlib.import_module("openvino.opset13")
+    core = library.Core()
+    operators: dict[str, Call] = {
+        "relu": ops.relu, "elu": lambda x: ops.elu(x, 1.0), "sigmoid": ops.sigmoid, "tanh": ops.tanh, "softplus": ops.softplus,
+        "softsign": ops.softsign, "silu": ops.swish, "gelu": lambda x: ops.gelu(x, "erf"), "mish": ops.mish,
+        "gelu_tanh": lambda x: ops.gelu(x, "tanh"), "hard_swish": ops.hswish, "exponential": ops.exp, "arctan": ops.atan,
+        "relu6": lambda x: ops.clamp(x, 0.0, 6.0), "hard_tanh": lambda x: ops.clamp(x, -1.0, 1.0),
+    }  # fmt: skip
+    single = np.float32
+    operators["leaky_relu"] = lambda x: ops.prelu(x, single(0.01))
+    operators["selu"] = lambda x: ops.selu(x, single(1.6732632423543772), single(1.0507009873554805))
+    operators["hard_sigmoid"] = lambda x: ops.hard_sigmoid(x, single(1 / 6), single(0.5))
+    for suffix, axis in AXES.items():  # axes are counted from the front; all arrays of rows have two
+        operators[f"softmax{suffix}"] = functools.partial(ops.softmax, axis=axis % 2)
+        operators[f"log_softmax{suffix}"] = functools.partial(ops.log_softmax, axis=axis % 2)
+    models: dict[tuple[str, int], Any] = {}
+
+    def model(name: str, dimensions: int) -> Any:
+        if (name, dimensions) not in models:
+            x = ops.parameter([-1] * dimensions, np.float32)
+            made = library.Model([operators[name](x)], [x], name)
+            hints = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+            models[name, dimensions] = core.compile_model(made, "CPU", hints)
+        return models[name, dimensions]
+
+    def caller(name: str) -> Call:
+        return lambda x: model(name, x.ndim)(x, share_inputs=True)[0]
+
+    def put(x: np.ndarray) -> np.ndarray:
+        if x.dtype != np.float32:
+            raise TypeError("computed in float32 alone")
+        return x
+
+    return Peer(f"OpenVINO {library.__version__.partition('-')[0]}", {n: caller(n) for n in operators}, put=put)
+
+
+def tensorflow() -> Peer:
+    """TensorFlow, eagerly: its functions, and the kernels that its gradients call."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    library: Any = importlib.import_module("tensorflow")
+    nn, raw = library.nn, library.raw_ops
+    forward = {
+        "relu": nn.relu, "relu6": nn.relu6, "leaky_relu": functools.partial(nn.leaky_relu, alpha=0.01), "elu": nn.elu,
+        "selu": nn.selu, "sigmoid": nn.sigmoid, "log_sigmoid": library.math.log_sigmoid, "tanh": library.tanh,
+        "softplus": nn.softplus, "softsign": nn.softsign, "silu": nn.silu, "gelu": functools.partial(nn.gelu, approximate=False),
+        "gelu_tanh": functools.partial(nn.gelu, approximate=True), "exponential": library.exp, "arctan": library.atan,
+    }  # fmt: skip
+    backward = {
+        "relu": lambda g, x, y: raw.ReluGrad(gradients=g, features=x),
+        "leaky_relu": lambda g, x, y: raw.LeakyReluGrad(gradients=g, features=x, alpha=0.01),
+        "elu": lambda g, x, y: raw.EluGrad(gradients=g, outputs=y),
+        "selu": lambda g, x, y: raw.SeluGrad(gradients=g, outputs=y),
+        "sigmoid": lambda g, x, y: raw.SigmoidGrad(y=y, dy=g),
+        "tanh": lambda g, x, y: raw.TanhGrad(y=y, dy=g),
+        "softplus": lambda g, x, y: raw.SoftplusGrad(gradients=g, features=x),
+        "softsign": lambda g, x, y: raw.SoftsignGrad(gradients=g, features=x),
+    }
+    for suffix, axis in AXES.items():
+        forward[f"softmax{suffix}"] = functools.partial(nn.softmax, axis=axis)
+        forward[f"log_softmax{suffix}"] = functools.partial(nn.log_softmax, axis=axis)
+    return Peer(f"TensorFlow {library.__version__}", forward, backward, library.convert_to_tensor, lambda y: y.numpy())
+
+
 #: Functions that make the peers, in the order of the tables.
 PEERS: dict[str, Callable[[], Peer]] = {
     "numpy": numpy, "torch": torch, "jax": jax, "onnxruntime": onnxruntime, "numexpr": numexpr, "thinc": thinc,
+    "openvino": openvino, "tensorflow": tensorflow,
 }  # fmt: skip
 
 

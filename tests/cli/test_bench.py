@@ -3,13 +3,14 @@
 import importlib.util
 import json
 import sys
+import time
 
 import numpy as np
 import pytest
 from helpers import NAMES
 
 import fastact as fa
-from fastact._cli import bench, main, peers, worker
+from fastact._cli import bench, main, measure, peers, worker
 
 TINY = ["--sizes", "32", "--rounds", "2"]
 
@@ -51,7 +52,7 @@ def test_alone(capsys):
     ("arguments", "words"),
     [
         (["nonsense"], "no function 'nonsense'"),
-        (["relu", "--peers", "tensorflow"], "no 'tensorflow'"),
+        (["relu", "--peers", "theano"], "no 'theano'"),
         (["relu", "--sizes", "10,x"], "--sizes: 'x'"),
         (["relu", "--json", "/nowhere/at/all.json"], "cannot be written"),
     ],
@@ -94,7 +95,7 @@ def test_peers_compute_the_same_function(library, dtype):
     for name in sorted(set(peer.forward) & set(NAMES)):
         with np.errstate(all="ignore"):
             if not peer.has(name, "forward", dtype):
-                assert library == "onnxruntime"
+                assert library in ("onnxruntime", "openvino")
                 assert dtype == "float64"
                 continue
             given = peer.put(x)
@@ -143,3 +144,23 @@ def test_verify_peers(tmp_path, capsys, monkeypatch):
     assert findings[0]["max_ulp"] > 100  # expit loses its tail
     assert main(["verify", "sigmoid", "--peers", "nonsense"]) == 2
     assert "no 'nonsense'" in capsys.readouterr().err
+
+
+def test_repetitions_after_a_stall(monkeypatch, capsys):
+    """A first call that stalls does not leave one call a turn for all rounds."""
+    monkeypatch.setattr(worker, "REST", 0)
+    monkeypatch.setattr(worker, "WARM_UP", 0)
+    calls = iter([0.05] + [0.0] * 10**6)
+    monkeypatch.setattr(worker, "prepare", lambda *_: lambda: time.sleep(next(calls)))
+    monkeypatch.setattr(sys, "argv", ["worker", "numpy"])
+    monkeypatch.setattr(sys, "stdin", iter([json.dumps({"cell": ["relu", "forward", "float32", 16]})]))
+    stdout = sys.stdout
+    worker.main()
+    monkeypatch.setattr(sys, "stdout", stdout)
+    assert json.loads(capsys.readouterr().out.splitlines()[1]) > 5
+
+
+def test_spread():
+    assert measure.spread([3.0]) == 0.0
+    assert measure.spread([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 3)
+    assert measure.spread([2.0] * 9) == 0.0
