@@ -20,6 +20,7 @@ cnp.import_array()
 
 cdef object float64 = np.float64
 SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as layouts.pyx
+cdef double FEW = 1e5  # nanoseconds: with arrays of one dtype so much is computed before more threads pay for what comes before
 cdef Py_ssize_t spread_from = SPREAD_FROM
 
 cdef extern from "Python.h":
@@ -91,8 +92,8 @@ cdef class Call(Direct):
         if self.nin <= given <= self.nin + self.nparams:
             if PyArray_CheckExact(<object> args[0]):
                 out = self.plain(args, given, names)
-                if out is None and not names:
-                    out = self.small(args, given)
+                if out is None:
+                    out = self.small(args, given, names)
             elif given == 1 and self.nin == 1 and PyFloat_CheckExact(<object> args[0]) and not names:
                 out = self.scalar(PyFloat_AS_DOUBLE(<object> args[0]))
         return out
@@ -121,13 +122,19 @@ cdef class Call(Direct):
             return float64(y)
         return float64(y), float64(z)
 
-    cdef object small(self, PyObject* const* args, Py_ssize_t given):
+    cdef object small(self, PyObject* const* args, Py_ssize_t given, tuple names):
         """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
         cdef cnp.ndarray first = <cnp.ndarray> args[0]
         cdef int j, held = stored(first)
+        cdef Py_ssize_t size = cnp.PyArray_SIZE(first)
         cdef list values = []
-        if held < 0 or cnp.PyArray_SIZE(first) >= spread_from:
+        cdef object out = None
+        if held < 0 or (size >= spread_from and (held or size * self.kernel.f32.cost >= FEW)):
             return None
+        if names:
+            out = <object> args[given]
+            if len(names) > 1 or names[0] != "out" or not alike(first, out):
+                return None
         if held and self.nparams:  # which are float32
             return None
         if self.nin == 2 and not alike(first, <object> args[1]):
@@ -136,7 +143,8 @@ cdef class Call(Direct):
             values.append(<object> args[j])
             if j >= self.nin and (not PyFloat_CheckExact(values[j]) or PyFloat_AS_DOUBLE(values[j]) < self.least[j - self.nin]):
                 return None
-        return self.kernel.ufunc(*values, *self.defaults[given - self.nin:])
+        values += self.defaults[given - self.nin:]
+        return self.kernel.ufunc(*values) if out is None else self.kernel.ufunc(*values, out=out)
 
     cdef object plain(self, PyObject* const* args, Py_ssize_t given, tuple names):
         """The result for plain contiguous arrays and float parameters; None if these are not such."""

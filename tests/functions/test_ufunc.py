@@ -305,3 +305,25 @@ def test_ufuncs_can_be_pickled():
         activation = fa.get(name)
         for call in (activation, activation.derivative, activation.value_and_derivative, activation.backward):
             assert pickle.loads(pickle.dumps(call.ufunc)) is call.ufunc
+
+
+@pytest.mark.parametrize("n", [10, 300, 700])
+@pytest.mark.parametrize("name", ["relu", "gelu", "elu"])
+def test_out_of_strided_arrays(name, n):
+    """Into any layout, with the bits of a contiguous array, below and above where threads are asked; and over itself."""
+    x = np.random.default_rng(0).normal(size=(n, n)).astype(np.float32)
+    call, want = getattr(fa, name), getattr(fa, name)(x)
+    for view in (x[::-1], x[:, ::-1], x.T, x[:, ::2], np.broadcast_to(x[:1], x.shape)):
+        expected = call(np.ascontiguousarray(view))
+        apart = np.zeros((n, 2 * n), np.float32)[:, : 2 * view.shape[1] : 2]
+        for out in (np.zeros(view.shape, np.float32), np.zeros(view.shape, np.float32, "F"), apart):
+            assert call(view, out=out) is out
+            assert_same_bits(out, expected)
+            assert_same_bits(call.backward(view, view, out=out), call.backward(expected * 0 + view, view.copy()))
+    moved = x.copy()
+    call(moved[:-1].T, out=moved[1:].T)
+    assert_same_bits(moved[1:], want[:-1])
+    moved = x.copy()
+    assert_same_bits(call(moved[::-1], out=moved), want[::-1])
+    with pytest.raises(ValueError, match="broadcast"):
+        call(x[::-1], out=np.zeros((n, n + 1), np.float32))
