@@ -308,7 +308,7 @@ interface.rows = rows_here
 interface.rows_parallel = rows_parallel
 interface.along = along
 
-FLOAT64 = FA_FLOAT64
+FLOAT32, FLOAT64 = FA_FLOAT32, FA_FLOAT64
 capsule = PyCapsule_New(&interface, b"fastact._C_API", NULL)
 
 cdef struct Scalar:
@@ -326,6 +326,20 @@ cdef double scalar(double x, void* data) noexcept nogil:
 
 cdef void release(object capsule) noexcept:
     free(PyCapsule_GetContext(capsule))
+
+
+def rows_at(
+    size_t kernel, Py_ssize_t outer, Py_ssize_t columns, Py_ssize_t inner, size_t x, size_t grad, size_t y, double temperature
+):
+    """A kernel of rows over arrays at addresses, as ``along`` of the C interface; grad is 0 for none."""
+    cdef int failed
+    with nogil:
+        failed = along(
+            <const fa_kernel*> <uintptr_t> kernel, outer, columns, inner, <const void*> <uintptr_t> x,
+            <const void*> <uintptr_t> grad, <void*> <uintptr_t> y, temperature, True,
+        )
+    if failed:
+        raise MemoryError("fastact: no memory for rows")
 
 
 def scalar_capsule(size_t kernel, params):

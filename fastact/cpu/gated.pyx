@@ -11,9 +11,16 @@ from libc.stdint cimport uintptr_t
 from libc.string cimport memcpy, memset
 cimport numpy as cnp
 from fastact._kernels cimport BLOCK, GROUP, MAX_PARAMS, PART, SHARES, block_fn, movers, parallel, worth_streaming
+from fastact.cpu.buffers cimport kept_empty
+from fastact.cpu.call import is_redirected
 from fastact.cpu.threads cimport acquire_team, release_team
 
 cnp.import_array()
+
+cdef extern from "numpy/arrayobject.h":
+    bint PyArray_CheckExact(object)
+    bint PyArray_ISCARRAY_RO(cnp.ndarray)
+    bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
 
 cdef extern from "scratch.h" nogil:
     char* fa_scratch()
@@ -264,6 +271,41 @@ cdef Rows rows_of(cnp.ndarray array):
     return Rows(<char*> cnp.PyArray_DATA(array), array.strides[0], array.strides[1] // array.itemsize if array.shape[1] > 1 else 1)
 
 
+cdef inline Rows one_row(size_t data, Py_ssize_t n, int size) noexcept nogil:
+    return Rows(<char*> <uintptr_t> data, n * size, 1)
+
+
+cdef inline size_t address(cnp.ndarray array):
+    return <size_t> <uintptr_t> cnp.PyArray_DATA(array)
+
+
+cdef inline bint plain_array(object x) noexcept:
+    """Whether something is a contiguous array of float32 or float64 with an axis."""
+    cdef int number
+    if not PyArray_CheckExact(x) or cnp.PyArray_NDIM(<cnp.ndarray> x) == 0:
+        return False
+    number = cnp.PyArray_TYPE(<cnp.ndarray> x)
+    return (number == cnp.NPY_FLOAT or number == cnp.NPY_DOUBLE) and PyArray_ISCARRAY_RO(<cnp.ndarray> x)
+
+
+cdef inline bint alike(cnp.ndarray x, cnp.ndarray other) noexcept:
+    return cnp.PyArray_TYPE(x) == cnp.PyArray_TYPE(other) and PyArray_SAMESHAPE(x, other)
+
+
+cdef void compute(Job* job, double cost) noexcept nogil:
+    """On as many threads as it is worth."""
+    cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
+    cdef int threads = acquire_team(job.n * cost * (job.size // 4) * (2 if job.back else 1), blocks)
+    if threads > 1:
+        job.blocks = blocks
+        job.parts = blocks // PART if job.stream else min(blocks, <Py_ssize_t> SHARES * threads)
+        parallel(run_part, job, job.parts, threads)
+        release_team()
+    else:
+        run_range(job, 0, job.n)
+    fa_clear_float_status()
+
+
 cdef class Gate:
     """The kernels of one gated unit.
 
@@ -277,13 +319,17 @@ cdef class Gate:
         Its parameters.
     steep, grows : bool
         Whether its slope exceeds 1 anywhere, and for large gates.
+    first : bool
+        Whether the gate is the first of two arrays.
     """
 
     cdef Job jobs[2]
     cdef double cost
+    cdef bint first
 
-    def __init__(self, tuple tables, str name, params, bint steep, bint grows):
+    def __init__(self, tuple tables, str name, params, bint steep, bint grows, bint first):
         cdef int j, k
+        self.first = first
         for j in range(2):
             table = tables[j]
             self.jobs[j].value = <block_fn> <uintptr_t> <size_t> table[name, "value", False][0]
@@ -307,8 +353,7 @@ cdef class Gate:
         defaults; the gate is clamped above to `limit`, the other half on both sides, and the offset added to that.
         """
         cdef Job job = self.jobs[gate.itemsize == 8]
-        cdef Py_ssize_t rows = gate.shape[0], blocks
-        cdef int threads
+        cdef Py_ssize_t rows = gate.shape[0]
         cdef int k
         job.run = gate.shape[1]
         job.n = rows * job.run
@@ -327,16 +372,45 @@ cdef class Gate:
             job.out_linear = rows_of(out_linear)
         job.stream = not job.buffered and job.out.step == 1 and worth_streaming(job.n * job.size)
         job.buffered |= job.stream
-        if job.n == 0:
-            return
-        blocks = (job.n + BLOCK - 1) // BLOCK
-        with nogil:
-            threads = acquire_team(job.n * self.cost * (job.size // 4) * (2 if job.back else 1), blocks)
-            if threads > 1:
-                job.blocks = blocks
-                job.parts = blocks // PART if job.stream else min(blocks, <Py_ssize_t> SHARES * threads)
-                parallel(run_part, &job, job.parts, threads)
-                release_team()
-            else:
-                run_range(&job, 0, job.n)
-            fa_clear_float_status()
+        if job.n:
+            with nogil:
+                compute(&job, self.cost)
+
+    def at(self, size_t a, size_t b, size_t y, Py_ssize_t n, bint double_, size_t grad=0, size_t other=0):
+        """The same of n elements from addresses to an address, in one piece each; with grad to two, the gradients by a and b."""
+        cdef Job job = self.jobs[double_]
+        cdef Rows first = one_row(a, n, job.size), second = one_row(b, n, job.size)
+        job.run = job.n = n
+        job.gate, job.linear = (first, second) if self.first else (second, first)
+        job.clamped, job.limit, job.offset = False, INFINITY, -0.0
+        job.back, job.buffered = grad != 0, False
+        job.out = one_row(y, n, job.size)
+        if job.back:
+            job.grad = one_row(grad, n, job.size)
+            job.out_linear = one_row(other, n, job.size)
+            if not self.first:
+                job.out, job.out_linear = job.out_linear, job.out
+        job.stream = worth_streaming(n * job.size)
+        job.buffered = job.stream
+        if n:
+            with nogil:
+                compute(&job, self.cost)
+
+    def plain(self, a, b, grad):
+        """The result for contiguous arrays of float32 or float64 and one shape, or both gradients; None if these are not such.
+
+        grad may be None.
+        """
+        cdef cnp.ndarray first, y, z
+        if not plain_array(a) or not plain_array(b) or is_redirected():
+            return None
+        first = a
+        if not alike(first, b) or (grad is not None and not (plain_array(grad) and alike(first, grad))):
+            return None
+        y = kept_empty(first, cnp.PyArray_TYPE(first), False)
+        if grad is None:
+            self.at(address(first), address(b), address(y), cnp.PyArray_SIZE(first), first.itemsize == 8)
+            return y
+        z = kept_empty(first, cnp.PyArray_TYPE(first), False)
+        self.at(address(first), address(b), address(y), cnp.PyArray_SIZE(first), first.itemsize == 8, address(grad), address(z))
+        return y, z

@@ -46,6 +46,9 @@ ValueError
 """
 
 
+_NO_MORE = 1.0, 0.0, False  # what swiglu takes
+
+
 class GatedUnit(Function):
     """A gated unit, called like ``fastact.swiglu(x, axis=-1)`` or ``fastact.swiglu(a, b)``; not made by users.
 
@@ -89,7 +92,8 @@ device : {"cpu", "cuda"}, optional
         spec = REGISTRY[activation]
         grows = spec.slopes[1] not in ("0", "1")
         # Those that are not monotonic are steeper than 1 before they become straight.
-        self._kernels = Gate(levels.tables(), activation, tuple(spec.params.values()), grows or not spec.monotonic, grows)
+        steep = grows or not spec.monotonic
+        self._kernels = Gate(levels.tables(), activation, tuple(spec.params.values()), steep, grows, gate == "first")
 
     def _example(self) -> str:
         found = self(np.array([-1.0, 0.0, 2.0]), np.array([3.0, 1.0, -0.5]), device="cpu")
@@ -103,6 +107,8 @@ device : {"cpu", "cuda"}, optional
     def __call__(
         self, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, out: Any = None, device: Any = None, **_unknown: Any
     ) -> Any:
+        if axis is out is device is None and not _unknown and (found := self._kernels.plain(a, b, None)) is not None:
+            return found
         self._check("__call__", _unknown, a=a)
         return self._forward(self._title(), a, b, axis, out, device, PLAIN)
 
@@ -161,6 +167,8 @@ device : {"cpu", "cuda"}, optional
         >>> by_b
         array([0.25, 0.5 ])
         """
+        if axis is device is None and not _unknown and (found := self._kernels.plain(a, b, grad)) is not None:
+            return found
         self._check("backward", _unknown, grad=grad, a=a)
         return self._back(self._title("backward"), grad, a, b, axis, device, PLAIN)
 
@@ -256,6 +264,9 @@ interleaved : bool, default False
         self, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, out: Any = None, device: Any = None,
         limit: float | None = None, alpha: float = 1.0, offset: float = 0.0, interleaved: bool = False, **_unknown: Any,
     ) -> Any:  # fmt: skip
+        if axis is out is device is limit is None and (alpha, offset, interleaved) == _NO_MORE and not _unknown:
+            if (found := self._kernels.plain(a, b, None)) is not None:
+                return found
         self._check("__call__", _unknown, a=a)
         title = self._title()
         return self._forward(title, a, b, axis, out, device, variant_of(title, limit, alpha, offset, interleaved))
@@ -287,6 +298,9 @@ interleaved : bool, default False
         >>> by_a
         array([1.5, 3.5])
         """
+        if axis is device is limit is None and (alpha, offset, interleaved) == _NO_MORE and not _unknown:
+            if (found := self._kernels.plain(a, b, grad)) is not None:
+                return found
         self._check("backward", _unknown, grad=grad, a=a)
         title = self._title("backward")
         return self._back(title, grad, a, b, axis, device, variant_of(title, limit, alpha, offset, interleaved))

@@ -19,6 +19,8 @@ from .signatures import describe
 
 #: The parameters of swiglu, numbers, with what they are by default.
 _MORE = {"limit": None, "alpha": 1.0, "offset": 0.0, "interleaved": False}
+#: The dtypes that there are kernels for, and whether they are the wide one.
+_DOUBLE = {torch.float32: False, torch.float64: True}
 
 
 def _how(numbers: Any, dims: Any) -> dict[str, Any]:
@@ -93,10 +95,29 @@ def function(unit: Any) -> Any:
     name = unit.__name__
     title, more = f"fastact.torch.{name}", _MORE if name == "swiglu" else {}
 
+    gate = unit._kernels
+
+    def run(numbers: Any, a: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
+        if b is None or a.dtype not in _DOUBLE or bridge.is_large(a):
+            return bridge.compute(unit, (a,) if b is None else (a, b), (), **_how(*numbers))
+        y = torch.empty_like(a)
+        gate.at(a.data_ptr(), b.data_ptr(), y.data_ptr(), a.numel(), _DOUBLE[a.dtype])
+        return y
+
+    def back(numbers: Any, wanted: Any, grad: torch.Tensor, a: torch.Tensor, b: torch.Tensor | None = None) -> Any:
+        if b is None or torch.is_grad_enabled() or a.dtype not in _DOUBLE or bridge.is_large(a) or not bridge.is_short(grad, a):
+            return BACKWARD(name, (grad, a) if b is None else (grad, a, b), (), *numbers)
+        y, z = torch.empty_like(a), torch.empty_like(a)
+        addresses = a.data_ptr(), b.data_ptr(), y.data_ptr()
+        gate.at(*addresses, a.numel(), _DOUBLE[a.dtype], grad.data_ptr(), z.data_ptr())
+        return y, z
+
+    short = bridge.quick(run, back)
+
     def of_tensors(a: torch.Tensor, b: torch.Tensor | None = None, *, dim: int | None = None, **named: Any) -> torch.Tensor:
         if not (is_compiling() or named or b is None) and isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
             alike = dim is None and a.dtype is b.dtype and a.shape == b.shape
-            if alike and (found := bridge.quick(unit, (a, b), ())) is not None:
+            if alike and (found := short(((), ()), a, b)) is not None:
                 return found
         bridge.checked(title, "a", a)
         numbers = _numbers(title, more, named) if named else ()
@@ -104,6 +125,8 @@ def function(unit: Any) -> Any:
             dims = _dims(title, -1 if dim is None else dim, a.dim())
             if len(dims) != 1 or a.shape[dims[0]] % 2:
                 raise ValueError(f"{title}: dim {dim} of shape {tuple(a.shape)}; expected a dimension of even length")
+            if not is_compiling() and (found := short((numbers, dims), a)) is not None:
+                return found
             return VALUE(name, (a,), (), numbers, dims)
         if dim is not None:
             raise TypeError(f"{title}: dim goes with one tensor, which it splits; there are two")
