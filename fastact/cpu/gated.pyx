@@ -33,6 +33,9 @@ ctypedef fused real:
     float
     double
 
+cdef enum:
+    PLAIN = 1 << 17             # bytes of an array that is split, beyond which its result is worth memory that is kept
+
 cdef struct Rows:
     char* data
     Py_ssize_t stride           # bytes from row to row
@@ -271,10 +274,6 @@ cdef Rows rows_of(cnp.ndarray array):
     return Rows(<char*> cnp.PyArray_DATA(array), array.strides[0], array.strides[1] // array.itemsize if array.shape[1] > 1 else 1)
 
 
-cdef inline Rows one_row(size_t data, Py_ssize_t n, int size) noexcept nogil:
-    return Rows(<char*> <uintptr_t> data, n * size, 1)
-
-
 cdef inline size_t address(cnp.ndarray array):
     return <size_t> <uintptr_t> cnp.PyArray_DATA(array)
 
@@ -376,41 +375,79 @@ cdef class Gate:
             with nogil:
                 compute(&job, self.cost)
 
-    def at(self, size_t a, size_t b, size_t y, Py_ssize_t n, bint double_, size_t grad=0, size_t other=0):
-        """The same of n elements from addresses to an address, in one piece each; with grad to two, the gradients by a and b."""
+    def at(
+        self, size_t a, size_t b, size_t y, Py_ssize_t rows, Py_ssize_t run, Py_ssize_t apart, bint double_, size_t grad=0,
+        size_t other=0,
+    ):
+        """The same from addresses to an address: rows of a and b begin so many elements apart, those of the result and of grad
+        follow each other. With grad to two addresses, the gradients by a and b, which lie as these do."""
         cdef Job job = self.jobs[double_]
-        cdef Rows first = one_row(a, n, job.size), second = one_row(b, n, job.size)
-        job.run = job.n = n
+        cdef Py_ssize_t stride = apart * job.size, row = run * job.size
+        cdef Rows first = Rows(<char*> <uintptr_t> a, stride, 1), second = Rows(<char*> <uintptr_t> b, stride, 1)
+        job.run = run
+        job.n = rows * run
         job.gate, job.linear = (first, second) if self.first else (second, first)
         job.clamped, job.limit, job.offset = False, INFINITY, -0.0
-        job.back, job.buffered = grad != 0, False
-        job.out = one_row(y, n, job.size)
+        job.back = grad != 0
+        job.out = Rows(<char*> <uintptr_t> y, row, 1)
         if job.back:
-            job.grad = one_row(grad, n, job.size)
-            job.out_linear = one_row(other, n, job.size)
-            if not self.first:
-                job.out, job.out_linear = job.out_linear, job.out
-        job.stream = worth_streaming(n * job.size)
-        job.buffered = job.stream
-        if n:
+            job.grad = Rows(<char*> <uintptr_t> grad, row, 1)
+            first, second = Rows(<char*> <uintptr_t> y, stride, 1), Rows(<char*> <uintptr_t> other, stride, 1)
+            job.out, job.out_linear = (first, second) if self.first else (second, first)
+        job.stream = job.buffered = worth_streaming(job.n * job.size)
+        if job.n:
             with nogil:
                 compute(&job, self.cost)
 
     def plain(self, a, b, grad):
         """The result for contiguous arrays of float32 or float64 and one shape, or both gradients; None if these are not such.
 
-        grad may be None.
+        b may be None, for an array that is split along its last axis, and so may grad.
         """
         cdef cnp.ndarray first, y, z
-        if not plain_array(a) or not plain_array(b) or is_redirected():
+        cdef cnp.npy_intp shape[32]     # NPY_MAXDIMS_LEGACY
+        cdef Py_ssize_t n, rows
+        cdef int d, ndim
+        cdef size_t incoming = 0, half
+        cdef bint wide
+        if not plain_array(a) or is_redirected():
             return None
         first = a
-        if not alike(first, b) or (grad is not None and not (plain_array(grad) and alike(first, grad))):
+        wide = first.itemsize == 8
+        n = cnp.PyArray_SIZE(first)
+        if b is not None:
+            if not plain_array(b) or not alike(first, b):
+                return None
+            if grad is not None:
+                if not plain_array(grad) or not alike(first, grad):
+                    return None
+                z = kept_empty(first, cnp.PyArray_TYPE(first), False)
+                incoming = address(grad)
+            y = kept_empty(first, cnp.PyArray_TYPE(first), False)
+            self.at(address(first), address(b), address(y), 1, n, n, wide, incoming, 0 if grad is None else address(z))
+            return y if grad is None else (y, z)
+        ndim = cnp.PyArray_NDIM(first)
+        if ndim > 32 or n == 0 or cnp.PyArray_NBYTES(first) > PLAIN:
             return None
-        y = kept_empty(first, cnp.PyArray_TYPE(first), False)
+        for d in range(ndim):
+            shape[d] = cnp.PyArray_DIMS(first)[d]
+        if shape[ndim - 1] % 2:
+            return None
+        rows = n // shape[ndim - 1]
+        shape[ndim - 1] //= 2
+        half = shape[ndim - 1] * first.itemsize
         if grad is None:
-            self.at(address(first), address(b), address(y), cnp.PyArray_SIZE(first), first.itemsize == 8)
+            y = cnp.PyArray_EMPTY(ndim, shape, cnp.PyArray_TYPE(first), False)
+            self.at(address(first), address(first) + half, address(y), rows, shape[ndim - 1], 2 * shape[ndim - 1], wide)
             return y
-        z = kept_empty(first, cnp.PyArray_TYPE(first), False)
-        self.at(address(first), address(b), address(y), cnp.PyArray_SIZE(first), first.itemsize == 8, address(grad), address(z))
-        return y, z
+        if not plain_array(grad) or cnp.PyArray_TYPE(grad) != cnp.PyArray_TYPE(first) or cnp.PyArray_NDIM(grad) != ndim:
+            return None
+        for d in range(ndim):
+            if cnp.PyArray_DIMS(grad)[d] != shape[d]:
+                return None
+        y = kept_empty(first, cnp.PyArray_TYPE(first), False)
+        self.at(
+            address(first), address(first) + half, address(y), rows, shape[ndim - 1], 2 * shape[ndim - 1], wide, address(grad),
+            address(y) + half,
+        )
+        return y

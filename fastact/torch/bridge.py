@@ -97,25 +97,25 @@ def quick(run: Callable[..., torch.Tensor], back: Callable[..., Any], of_output:
     return called
 
 
-def is_short(grad: torch.Tensor, x: torch.Tensor) -> bool:
-    """Whether a gradient is such a tensor too, beside x."""
-    return type(grad) is _TENSOR and grad.dtype is x.dtype and grad.shape == x.shape and grad.is_contiguous() and not _is_watched()
+def is_short(grad: torch.Tensor, x: torch.Tensor, shape: Any = None) -> bool:
+    """Whether a gradient, of the shape of x or of another, is such a tensor too, beside x."""
+    alike = type(grad) is _TENSOR and grad.dtype is x.dtype and grad.shape == (x.shape if shape is None else shape)
+    return alike and grad.is_contiguous() and not _is_watched() and not is_redirected()
 
 
 def is_large(x: torch.Tensor) -> bool:
-    """Whether the memory of a result is better taken from fastact, which keeps it for the next one."""
-    return x.numel() >= _LARGE
+    """Whether the memory of a result is better taken from fastact, which keeps it for the next one; or there is none."""
+    return not 0 < x.numel() < _LARGE
 
 
-def rows_at(kernel: int, dim: int, temperature: float, x: torch.Tensor, grad: torch.Tensor | None = None) -> torch.Tensor:
-    """A kernel of rows over such a tensor; with the gradient, x is the output."""
-    y, shape = torch.empty_like(x), x.shape
-    last = dim in (-1, len(shape) - 1)
-    inner = 1 if last else math.prod(shape[dim + 1 :])
-    columns = shape[dim]
-    if y.numel():
-        addresses = x.data_ptr(), 0 if grad is None else grad.data_ptr(), y.data_ptr()
-        _rows_at(kernel, y.numel() // (columns * inner), columns, inner, *addresses, temperature)
+def rows_at(
+    kernel: int, dim: int, temperature: float, x: torch.Tensor, grad: torch.Tensor | None = None, shape: Any = None
+) -> torch.Tensor:
+    """A kernel of rows over such a tensor; with the gradient, x is the output. shape: of the result, where it is not that of x."""
+    y, columns, rank = torch.empty_like(x) if shape is None else x.new_empty(shape), x.shape[dim], x.dim()
+    inner = 1 if dim in (-1, rank - 1) else math.prod(x.shape[dim % rank + 1 :])
+    addresses = x.data_ptr(), 0 if grad is None else grad.data_ptr(), y.data_ptr()
+    _rows_at(kernel, x.numel() // (columns * inner), columns, inner, *addresses, temperature)
     return y
 
 

@@ -97,20 +97,36 @@ def function(unit: Any) -> Any:
 
     gate = unit._kernels
 
+    def addresses(numbers: Any, a: torch.Tensor, b: torch.Tensor | None) -> tuple[Any, ...] | None:
+        """What the kernel is told of small plain tensors: both addresses, rows, their length and distance, the dtype."""
+        extra, dims = numbers
+        if extra or a.dtype not in _DOUBLE or bridge.is_large(a):
+            return None
+        n, start = a.numel(), a.data_ptr()
+        if b is not None:
+            return start, b.data_ptr(), 1, n, n, _DOUBLE[a.dtype]
+        whole = a.shape[-1]
+        if dims[0] != a.dim() - 1 or not n:
+            return None
+        return start, start + whole // 2 * a.element_size(), n // whole, whole // 2, whole, _DOUBLE[a.dtype]
+
     def run(numbers: Any, a: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
-        if b is None or a.dtype not in _DOUBLE or bridge.is_large(a):
+        given = addresses(numbers, a, b)
+        if given is None:
             return bridge.compute(unit, (a,) if b is None else (a, b), (), **_how(*numbers))
-        y = torch.empty_like(a)
-        gate.at(a.data_ptr(), b.data_ptr(), y.data_ptr(), a.numel(), _DOUBLE[a.dtype])
+        y = torch.empty_like(a) if b is not None else a.new_empty((*a.shape[:-1], given[3]))
+        gate.at(*given[:2], y.data_ptr(), *given[2:])
         return y
 
     def back(numbers: Any, wanted: Any, grad: torch.Tensor, a: torch.Tensor, b: torch.Tensor | None = None) -> Any:
-        if b is None or torch.is_grad_enabled() or a.dtype not in _DOUBLE or bridge.is_large(a) or not bridge.is_short(grad, a):
+        given = None if torch.is_grad_enabled() else addresses(numbers, a, b)
+        if given is None or not bridge.is_short(grad, a, a.shape if b is not None else (*a.shape[:-1], given[3])):
             return BACKWARD(name, (grad, a) if b is None else (grad, a, b), (), *numbers)
-        y, z = torch.empty_like(a), torch.empty_like(a)
-        addresses = a.data_ptr(), b.data_ptr(), y.data_ptr()
-        gate.at(*addresses, a.numel(), _DOUBLE[a.dtype], grad.data_ptr(), z.data_ptr())
-        return y, z
+        y = torch.empty_like(a)
+        z = torch.empty_like(a) if b is not None else None
+        other = y.data_ptr() + given[3] * a.element_size() if z is None else z.data_ptr()
+        gate.at(*given[:2], y.data_ptr(), *given[2:], grad.data_ptr(), other)
+        return (y,) if z is None else (y, z)
 
     short = bridge.quick(run, back)
 

@@ -169,11 +169,13 @@ def function(of_rows: Any) -> Any:
     def run(numbers: tuple[int, float, bool], x: torch.Tensor) -> torch.Tensor:
         dim, temperature, keepdim = numbers
         number = kernels.get(x.dtype)
-        if sums:
-            return bridge.compute(of_rows, (x,), (dim,), temperature=temperature, keepdims=keepdim)
         if not number or bridge.is_large(x):
-            return bridge.compute(of_rows, (x,), (dim,), temperature=temperature)
-        return bridge.rows_at(number, dim, temperature, x)
+            return bridge.compute(of_rows, (x,), (dim,), temperature=temperature, **({"keepdims": keepdim} if sums else {}))
+        if not sums:
+            return bridge.rows_at(number, dim, temperature, x)
+        shape = list(x.shape)
+        shape[dim : dim + 1 or None] = [1] * keepdim
+        return bridge.rows_at(number, dim, temperature, x, None, shape)
 
     def back(numbers: tuple[int, float, bool], wanted: Any, grad: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor]:
         dim, temperature, keepdim = numbers
