@@ -32,6 +32,8 @@ cdef extern from "../include/fastact.h" nogil:
             double) noexcept
         int (*along)(
             const fa_kernel*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void*, const void*, void*, double, int) noexcept
+        void (*run_arrays)(
+            const fa_kernel*, Py_ssize_t, const void*, const void*, void*, void*, const void* const*, const Py_ssize_t*) noexcept
 
 ctypedef fused real:
     float
@@ -220,6 +222,26 @@ cdef void run_parallel(
     run(&job)
     fa_restore_float_status(status)
 
+
+cdef void run_arrays(
+    const fa_kernel* kernel, Py_ssize_t n, const void* x, const void* grad, void* y, void* z, const void* const* params,
+    const Py_ssize_t* strides
+) noexcept nogil:
+    cdef const Found* f = <const Found*> kernel
+    cdef Job job
+    cdef int j, step = 2 if f.half else f.op.size
+    cdef unsigned int status = fa_float_status()
+    job.op = &f.op
+    job.n = n
+    job.x = Operand(<char*> x, step, f.half)
+    job.grad = Operand(<char*> grad, step, f.half)
+    job.out[0] = Operand(<char*> y, step, f.half)
+    job.out[1] = Operand(<char*> z, step, f.half)
+    for j in range(f.op.nparams):
+        job.params[j] = Operand(<char*> params[j], strides[j], f.half)
+    run(&job)
+    fa_restore_float_status(status)
+
 # ---------------------------------------------------------------------------------------------------
 # Rows
 # ---------------------------------------------------------------------------------------------------
@@ -307,6 +329,7 @@ interface.run_parallel = run_parallel
 interface.rows = rows_here
 interface.rows_parallel = rows_parallel
 interface.along = along
+interface.run_arrays = run_arrays
 
 FLOAT32, FLOAT64 = FA_FLOAT32, FA_FLOAT64
 capsule = PyCapsule_New(&interface, b"fastact._C_API", NULL)

@@ -11,7 +11,7 @@ from torch.compiler import is_compiling
 
 from ..functions import get
 from ..functions.general import bind, chosen_variant
-from . import bridge
+from . import bridge, mixed
 from .operators import Call, Operator, Tensors, only_once
 from .signatures import describe
 
@@ -62,13 +62,13 @@ def _of_value(call: Call, grad: torch.Tensor) -> tuple[list[Any], list[Any]]:
 
 
 def _of_backward(call: Call, grad_grad: torch.Tensor) -> tuple[list[Any], list[Any]]:
-    if any(call.by_tensor):
-        raise only_once(call, "derivatives by x and by a parameter, which is a tensor that requires gradients; there are none")
     grad, x = call.arrays
-    none = [None] * len(call.tensors)
+    found: Any = [None] * len(call.tensors)
+    if any(call.by_tensor):
+        found = mixed.by_parameters(call, grad_grad * grad)
     if not call.by_array[1]:
-        return [BACKWARD(call.name, (grad_grad, x), call.tensors, call.numbers), None], none
-    return list(TWICE(call.name, (grad_grad, grad, x), call.tensors, call.numbers)), none
+        return [BACKWARD(call.name, (grad_grad, x), call.tensors, call.numbers), None], found
+    return list(TWICE(call.name, (grad_grad, grad, x), call.tensors, call.numbers)), found
 
 
 def _along_value(call: Call, by_x: Any, *by_tensors: Any) -> torch.Tensor:
@@ -86,11 +86,11 @@ def _along_backward(call: Call, by_grad: Any, by_x: Any, *by_tensors: Any) -> to
 
 
 def _of_twice(call: Call, *grads: torch.Tensor) -> Any:
-    raise only_once(call, "third derivatives; there are none")
+    raise only_once(call, "third derivatives by x; there are none")
 
 
 def _of_parameters(call: Call, *grads: torch.Tensor) -> Any:
-    raise only_once(call, "second derivatives by a parameter; there are none")
+    return mixed.of_gradients(call, grads)
 
 
 def _narrow(results: list[torch.Tensor], shapes: list[Any]) -> list[torch.Tensor]:

@@ -98,7 +98,8 @@ def _along_value(call: Call, by_x: Any, *others: Any) -> torch.Tensor:
 def _of_backward(call: Call, grad_grad: torch.Tensor) -> tuple[list[Any], list[Any]]:
     """By grad the transpose of the same slope, by y what that changes by."""
     if any(call.by_tensor):
-        raise only_once(call, "derivatives by x and by a parameter, which is a tensor that requires gradients; there are none")
+        names = " or ".join(_parameters(call.name))
+        raise only_once(call, f"derivatives by x and by {names}, a tensor that requires gradients; there are none")
     (grad, y), dims, dtype = call.arrays, list(call.dims), call.arrays[1].dtype
     given = [t.to(dtype) for t in call.tensors] or list(call.numbers)
     scale = get(call.name).sign / given[-1]
@@ -129,7 +130,7 @@ def _of_backward(call: Call, grad_grad: torch.Tensor) -> tuple[list[Any], list[A
 
 
 def _of_parameters(call: Call, *grads: torch.Tensor) -> Any:
-    raise only_once(call, "second derivatives by a parameter; there are none")
+    raise only_once(call, f"second derivatives by {' or '.join(_parameters(call.name))}; there are none")
 
 
 def _keeps(name: str, tensors: Tensors) -> tuple[bool, bool]:

@@ -217,7 +217,7 @@ def cffi_client():
 
 def test_cffi_client(cffi_client):
     ffi, api = cffi_client
-    assert api.version == 2
+    assert api.version == 3
     kernel = api.find(b"swish", b"value", 1)
     x = numbers(1000, np.float32)
     y = np.zeros_like(x)
