@@ -68,7 +68,7 @@ UNITS = ("f64", "f32", "r64", "r32", "moves")
 HAND_WRITTEN = [
     "fastact._kernels",
     *(f"fastact.cpu.{n}" for n in ("api", "bias", "buffers", "call", "dtypes", "gated", "layouts", "threads")),
-    *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "functions", "passes", "table", "ways")),
+    *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "functions", "halves", "passes", "table", "ways")),
     "fastact._cli.counting",
 ]
 

@@ -70,7 +70,7 @@ cdef class Kernel:
     cdef readonly int nin       # arrays before the parameters: (grad,) x
     cdef readonly str kind
     cdef object _keep           # the bytes that the ufunc points to
-    cdef make_ufunc(self, tuple loops)
+    cdef make_ufunc(self, tuple loops, int name)
 
 cdef void run(Job* job) noexcept nogil
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil

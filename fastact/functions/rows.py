@@ -24,6 +24,7 @@ from ..arguments import (
 )
 from ..cpu.call import is_redirected
 from ..cpu.rows.functions import OPS
+from ..cpu.rows.halves import halves
 from ..cpu.rows.layout import compute
 from ..cpu.rows.ways import plain
 from ..dispatch import Place, gpu, place_of, require_cpu_device
@@ -104,6 +105,8 @@ class RowFunction(Function):
     ) -> Any:  # documented by _docstring  # fmt: skip
         if self._is_plain(temperature, device) and where is None and dtype is None and not _unknown:
             result = plain(OPS[self.op], x, None, axis, self.sign, out)
+            if result is None and out is None:
+                result = halves(OPS[self.op], x, None, axis, self.sign)
             if result is not None:
                 return result
         self._check("__call__", _unknown, x=x)
@@ -218,6 +221,8 @@ class RowFunction(Function):
         """
         if self._is_plain(temperature, device) and not _unknown:
             result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign, out)
+            if result is None and out is None:
+                result = halves(OPS[f"{self.op}_backward"], grad, y, axis, self.sign)
             if result is not None:
                 return result
         self._check("backward", _unknown, grad=grad, y=y)
