@@ -13,17 +13,7 @@ import numpy as np
 
 from .. import activations as _formulas  # noqa: F401  (fills the registry)
 from ..activations.units import UNITS
-from ..arguments import (
-    broadcast_grad,
-    check_out,
-    dtype_of,
-    dtype_of_both,
-    dtype_with,
-    one_axis,
-    stored,
-    weak,
-    work_dtype,
-)
+from ..arguments import broadcast_grad, check_out, dtype_of, dtype_of_both, dtype_with, one_axis, stored, weak, work_dtype
 from ..cpu import levels
 from ..cpu.buffers import keeping
 from ..cpu.gated import Gate
@@ -264,9 +254,9 @@ interleaved : bool, default False
         self, a: Any = REQUIRED, b: Any = None, *, axis: Any = None, out: Any = None, device: Any = None,
         limit: float | None = None, alpha: float = 1.0, offset: float = 0.0, interleaved: bool = False, **_unknown: Any,
     ) -> Any:  # fmt: skip
-        if axis is out is device is limit is None and (alpha, offset, interleaved) == _NO_MORE and not _unknown:
-            if (found := self._kernels.plain(a, b, None)) is not None:
-                return found
+        none = axis is out is device is limit is None and (alpha, offset, interleaved) == _NO_MORE and not _unknown
+        if none and (found := self._kernels.plain(a, b, None)) is not None:
+            return found
         self._check("__call__", _unknown, a=a)
         title = self._title()
         return self._forward(title, a, b, axis, out, device, variant_of(title, limit, alpha, offset, interleaved))
@@ -298,9 +288,9 @@ interleaved : bool, default False
         >>> by_a
         array([1.5, 3.5])
         """
-        if axis is device is limit is None and (alpha, offset, interleaved) == _NO_MORE and not _unknown:
-            if (found := self._kernels.plain(a, b, grad)) is not None:
-                return found
+        none = axis is device is limit is None and (alpha, offset, interleaved) == _NO_MORE and not _unknown
+        if none and (found := self._kernels.plain(a, b, grad)) is not None:
+            return found
         self._check("backward", _unknown, grad=grad, a=a)
         title = self._title("backward")
         return self._back(title, grad, a, b, axis, device, variant_of(title, limit, alpha, offset, interleaved))

@@ -1,8 +1,8 @@
 """The functions with parameters in the operations of an array library: for derivatives that there are no kernels of.
 
-A formula takes a namespace with ``where``, ``exp``, ``expm1``, ``log1p``, ``tanh``, ``sqrt``, ``sin``, ``erf`` and ``sigmoid``, then x
-and the parameters, arrays of that library. Such a library differentiates it as often as one likes; the digits are its own, so
-that it serves for nothing that there is a kernel of.
+A formula takes a namespace with ``where``, ``exp``, ``expm1``, ``log1p``, ``tanh``, ``sqrt``, ``sin``, ``erf`` and ``sigmoid``,
+then x and the parameters, arrays of that library. Such a library differentiates it as often as one likes; the digits are its
+own, so that it serves for nothing that there is a kernel of.
 """
 
 from __future__ import annotations

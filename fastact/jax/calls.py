@@ -85,9 +85,8 @@ def _many(name: str, kind: str, x: Any, *params: Any) -> Any:
 @partial(_many.defjvp, symbolic_zeros=True)
 def _many_jvp(name: str, kind: str, primals: Any, tangents: Any) -> Any:
     """Derivatives of values by kernels, and so those of slopes by x; those of slopes by parameters by XLA."""
-    x, *params = primals
-    y, (by_x, *others) = _many(name, kind, *primals), tangents
-    given = [None if isinstance(t, SymbolicZero) else t for t in (by_x, *others)]
+    x, y = primals[0], _many(name, kind, *primals)
+    given = [None if isinstance(t, SymbolicZero) else t for t in tangents]
     names, found = list(get(name).params), jnp.zeros_like(y)
     if kind == "value":
         for which, t in zip(["derivative", *(f"derivative_by_{n}" for n in names)], given, strict=True):
@@ -99,7 +98,8 @@ def _many_jvp(name: str, kind: str, primals: Any, tangents: Any) -> Any:
         found, given[0] = given[0] * _many(name, "second_derivative", *primals), None
     if any(t is not None for t in given):
         if name not in FORMULAS:
-            raise NotImplementedError(f"fastact.jax.{name}: second derivatives by parameters ({', '.join(names)}); there are none")
+            known = ", ".join(names)
+            raise NotImplementedError(f"fastact.jax.{name}: second derivatives by parameters ({known}); there are none")
         number = 0 if kind == "derivative" else 1 + names.index(kind.removeprefix("derivative_by_"))
 
         def slope(*values: Any) -> Any:
@@ -178,7 +178,7 @@ def _arrays(title: str, names: Any, x: Any, values: Any) -> list[Any]:
 def _named(call: Any, function: Any) -> Any:
     call.__name__ = call.__qualname__ = function.__name__
     call.__module__ = "fastact.jax"
-    call.__doc__ = f"{function.summary}\n\nOf JAX's arrays: `fastact.{function.__name__}`, which see; numbers may be arrays, which broadcast."
+    call.__doc__ = f"{function.summary}\n\nOf JAX's arrays: `fastact.{function.__name__}`, which see."
     return call
 
 

@@ -111,7 +111,7 @@ def is_large(x: torch.Tensor) -> bool:
 def rows_at(
     kernel: int, dim: int, temperature: float, x: torch.Tensor, grad: torch.Tensor | None = None, shape: Any = None
 ) -> torch.Tensor:
-    """A kernel of rows over such a tensor; with the gradient, x is the output. shape: of the result, where it is not that of x."""
+    """A kernel of rows over such a tensor; with the gradient, x is the output. shape: of the result, if not that of x."""
     y, columns, rank = torch.empty_like(x) if shape is None else x.new_empty(shape), x.shape[dim], x.dim()
     inner = 1 if dim in (-1, rank - 1) else math.prod(x.shape[dim % rank + 1 :])
     addresses = x.data_ptr(), 0 if grad is None else grad.data_ptr(), y.data_ptr()

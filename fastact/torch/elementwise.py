@@ -155,7 +155,7 @@ def function(activation: Any) -> Any:
             if i < len(params):
                 return None
             values[i] = value
-        return tuple(values) if len(values) == len(default) and all([type(v) is float for v in values]) else None
+        return tuple(values) if len(values) == len(default) and all(type(v) is float for v in values) else None
 
     def of_tensors(x: torch.Tensor, *params: Any, **named: Any) -> torch.Tensor:
         if not is_compiling():
