@@ -123,7 +123,7 @@ def function(activation: Any) -> Any:
     slope = activation.backward
 
     def run(numbers: Any, x: torch.Tensor, *tensors: torch.Tensor) -> torch.Tensor:
-        return bridge.at(activation, x, numbers=_given(tensors, numbers))
+        return bridge.at(activation, x, numbers=tuple([t.item() for t in tensors]) if tensors else numbers)
 
     def back(numbers: Any, wanted: Any, grad: torch.Tensor, x: torch.Tensor, *tensors: torch.Tensor) -> Any:
         if tensors:

@@ -130,20 +130,32 @@ def function(unit: Any) -> Any:
 
     short = bridge.quick(run, back)
 
+    def split(a: torch.Tensor, dim: Any, named: dict[str, Any]) -> torch.Tensor:
+        bridge.checked(title, "a", a)
+        numbers = _numbers(title, more, named) if named else ()
+        dims = _dims(title, -1 if dim is None else dim, a.dim())
+        if len(dims) != 1 or a.shape[dims[0]] % 2:
+            raise ValueError(f"{title}: dim {dim} of shape {tuple(a.shape)}; expected a dimension of even length")
+        if not is_compiling() and (found := short((numbers, dims), a)) is not None:
+            return found
+        return VALUE(name, (a,), (), numbers, dims)
+
     def of_tensors(a: torch.Tensor, b: torch.Tensor | None = None, *, dim: int | None = None, **named: Any) -> torch.Tensor:
-        if not (is_compiling() or named or b is None) and isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        if not (is_compiling() or named) and type(a) is torch.Tensor and (b is None or isinstance(b, torch.Tensor)):
+            if b is None:
+                last = a.dim() - 1
+                if (dim is None or dim == -1) and last >= 0 and a.shape[last] % 2 == 0:
+                    found = short(((), (last,)), a)
+                    if found is not None:
+                        return found
+                return split(a, dim, named)
             alike = dim is None and a.dtype is b.dtype and a.shape == b.shape
             if alike and (found := short(((), ()), a, b)) is not None:
                 return found
+        if b is None:
+            return split(a, dim, named)
         bridge.checked(title, "a", a)
         numbers = _numbers(title, more, named) if named else ()
-        if b is None:
-            dims = _dims(title, -1 if dim is None else dim, a.dim())
-            if len(dims) != 1 or a.shape[dims[0]] % 2:
-                raise ValueError(f"{title}: dim {dim} of shape {tuple(a.shape)}; expected a dimension of even length")
-            if not is_compiling() and (found := short((numbers, dims), a)) is not None:
-                return found
-            return VALUE(name, (a,), (), numbers, dims)
         if dim is not None:
             raise TypeError(f"{title}: dim goes with one tensor, which it splits; there are two")
         bridge.beside(title, "b", b, a, "a")
