@@ -137,6 +137,25 @@ def test_bfloat16():
     assert torch.equal(x.grad, torch.from_numpy(fa.gelu.derivative(x.detach().float().numpy())).bfloat16())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_ways_that_tensors_take(dtype):
+    """Small ones and large ones, plain and not, with gradients and without."""
+    for rows in (3, 200):
+        x = torch.linspace(-4, 4, rows * 100).reshape(rows, 100).to(dtype)
+        wide, learnt = x.t().contiguous().t(), x.clone().requires_grad_()
+        for call in (ft.gelu, lambda v: ft.elu(v, 0.5), lambda v: ft.elu(v, alpha=1.5), ft.softmax, lambda v: ft.log_softmax(v, 0),
+                     lambda v: ft.softmax(v, temperature=0.5), ft.logsumexp, lambda v: ft.logsumexp(v, 0, keepdim=True),
+                     ft.swiglu, lambda v: ft.glu(v, dim=1), lambda v: ft.geglu(v, v.flip(0).contiguous()),
+                     lambda v: ft.swiglu(v, limit=2.0)):  # fmt: skip
+            y = call(x)
+            assert y.dtype is dtype
+            torch.testing.assert_close(call(wide), y)  # rows whose elements lie apart are summed in another order
+            assert torch.equal(call(learnt), y)
+            weights = torch.linspace(-1, 2, y.numel()).reshape(y.shape).to(dtype)
+            slopes = [torch.autograd.grad((call(v) * weights).sum(), v) for v in (learnt, wide.clone().requires_grad_())]
+            torch.testing.assert_close(*slopes)
+
+
 def test_half_with_a_learnt_parameter():
     x, weight = torch.randn(5, 3).half(), torch.nn.Parameter(torch.tensor([0.1, 0.2, 0.3]))
     y = ft.prelu(x, weight)
