@@ -143,10 +143,12 @@ def test_ways_that_tensors_take(dtype):
     for rows in (3, 200):
         x = torch.linspace(-4, 4, rows * 100).reshape(rows, 100).to(dtype)
         wide, learnt = x.t().contiguous().t(), x.clone().requires_grad_()
-        for call in (ft.gelu, lambda v: ft.elu(v, 0.5), lambda v: ft.elu(v, alpha=1.5), ft.softmax, lambda v: ft.log_softmax(v, 0),
-                     lambda v: ft.softmax(v, temperature=0.5), ft.logsumexp, lambda v: ft.logsumexp(v, 0, keepdim=True),
-                     ft.swiglu, lambda v: ft.glu(v, dim=1), lambda v: ft.geglu(v, v.flip(0).contiguous()),
-                     lambda v: ft.swiglu(v, limit=2.0)):  # fmt: skip
+        calls = [
+            ft.gelu, lambda v: ft.elu(v, 0.5), lambda v: ft.elu(v, alpha=1.5), ft.softmax, lambda v: ft.log_softmax(v, 0),
+            lambda v: ft.softmax(v, temperature=0.5), ft.logsumexp, lambda v: ft.logsumexp(v, 0, keepdim=True), ft.swiglu,
+            lambda v: ft.glu(v, dim=1), lambda v: ft.geglu(v, v.flip(0).contiguous()), lambda v: ft.swiglu(v, limit=2.0),
+        ]  # fmt: skip
+        for call in calls:
             y = call(x)
             assert y.dtype is dtype
             torch.testing.assert_close(call(wide), y)  # rows whose elements lie apart are summed in another order

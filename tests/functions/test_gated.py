@@ -181,8 +181,8 @@ def test_the_fast_path_is_the_general_one(name, dtype):
         x, y = rng.normal(0, 3, (2, *shape)).astype(dtype)
         x.flat[0], y.flat[-1] = np.inf, np.nan
         half = rng.normal(size=(*shape[:-1], shape[-1] // 2)).astype(dtype)
-        for call, *given in ((unit, x, y), (unit, x), (unit.backward, y, x, y), (unit.backward, half, x)):
-            assert_all_same(call(*given), call(*given, device="cpu"))
+        for call, *arrays in ((unit, x, y), (unit, x), (unit.backward, y, x, y), (unit.backward, half, x)):
+            assert_all_same(call(*arrays), call(*arrays, device="cpu"))
     x = rng.normal(size=(6, 8)).astype(dtype)
     for v in (x[:, ::2], x.T, x.astype(x.dtype.newbyteorder()), x[:0]):
         plain = np.ascontiguousarray(v, dtype)
