@@ -56,6 +56,8 @@ def failures(suite: str, ours: bool) -> set[str]:
     lines = done.stdout.splitlines()
     last = next((line for line in reversed(lines) if " passed" in line or " failed" in line), done.stderr[-500:])
     print(f"{suite} {'with fastact' if ours else 'as it is'}: {last.strip('= ')}", flush=True)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{suite}: pytest ended with {done.returncode}: {done.stderr[-500:]}")
     return {line.split(" - ")[0] for line in lines if line.startswith("FAILED")}
 
 
