@@ -75,7 +75,7 @@ cdef class Kernel:
     cdef readonly int nin       # arrays before the parameters: (grad,) x
     cdef readonly str kind
     cdef object _keep           # the bytes that the ufunc points to
-    cdef make_ufunc(self, tuple loops)
+    cdef make_ufunc(self, tuple loops, int name)
 
 cdef bint in_turn(PyUFuncGenericFunction loop, char** args, const npy_intp* n, const npy_intp* steps, void* data) noexcept nogil
 cdef int meets(const Operand* a, const Operand* b, Py_ssize_t n, int size) noexcept nogil

@@ -323,16 +323,16 @@ cdef class Kernel:
             op.nout = nout
             op.size = 4 if j == 0 else 8
             op.cost = max(0.07, 0.0115 * cost) * (1 + j)
-        self._keep = (name.encode(), doc.encode())
-        self.ufunc = self.make_ufunc(("ee", "ff", "dd"))
-        self.mixed_ufunc = self.make_ufunc(("ef",)) if nparams else None
+        self._keep = (name.encode(), doc.encode(), f"_{name}_mixed".encode())  # a name of its own, by which it is pickled
+        self.ufunc = self.make_ufunc(("ee", "ff", "dd"), 0)
+        self.mixed_ufunc = self.make_ufunc(("ef",), 2) if nparams else None
 
     @property
     def costs(self):
         """Rough nanoseconds an element on one thread, in float32 and float64."""
         return self.f32.cost, self.f64.cost
 
-    cdef make_ufunc(self, tuple loops):
+    cdef make_ufunc(self, tuple loops, int name):
         """A ufunc with a loop for each pair of letters: dtype of the arrays, dtype of the parameters. The first is for float16.
 
         NumPy keeps the pointers for good; ufuncs live as long as the process.
@@ -357,5 +357,5 @@ cdef class Kernel:
                 letter = param if self.nin <= j < self.nin + nparams else main
                 types[k * nargs + j] = np.dtype(letter).num
         return teach(PyUFunc_FromFuncAndData(
-            functions, data, types, nloops, self.nin + nparams, nout, -1, self._keep[0], self._keep[1], 0
+            functions, data, types, nloops, self.nin + nparams, nout, -1, self._keep[name], self._keep[1], 0
         ))

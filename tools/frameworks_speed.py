@@ -1,7 +1,7 @@
 """fastact inside PyTorch, JAX, scikit-learn and thinc against what these do by themselves.
 
     pip install ".[frameworks]"
-    python tools/frameworks_speed.py [torch jax sklearn thinc]
+    python tools/frameworks_speed.py [torch jax sklearn thinc] [quick]
 
 Prints tables in Markdown, for docs/frameworks.md: the framework's time over fastact's, least of many, by turns; above 1 fastact
 is faster. All on one thread, for what threads gain depends on what else a machine does. Frameworks that are not installed are
@@ -26,7 +26,7 @@ import numpy as np  # noqa: E402
 
 import fastact as fa  # noqa: E402
 
-ROUNDS = 15
+ROUNDS = 1 if "quick" in sys.argv else 15  # to see that it runs
 
 
 def least(calls: list[Callable[[], Any]], rounds: int = ROUNDS) -> list[float]:
@@ -89,12 +89,27 @@ def of_torch() -> None:
             line.append(a / b)
         lines.append(line)
     table(f"torch {torch.__version__}", ["function", "10⁴", "with backward", "10⁶", "with backward"], lines)
-    x = torch.randn(100)
-    learnt, array = x.clone().requires_grad_(), x.numpy()
-    calls = lambda: fa.gelu(array), lambda: ft.gelu(x), lambda: ft.gelu(learnt), lambda: f.gelu(x), lambda: f.gelu(learnt)
-    small = [t * 1e4 for t in least([repeated(c, 100) for c in calls], 400)]
-    columns = ["fa.gelu", "ft.gelu", "ft.gelu, gradient wanted", "torch's", "torch's, gradient wanted"]
-    table("A call of 100 numbers, in microseconds", columns, [small])
+    x, weight = torch.randn(10, 10), torch.tensor(0.25)
+    array, learnt, given = x.numpy(), x.clone().requires_grad_(), weight.clone().requires_grad_()
+    small = {
+        "gelu(x)": (fa.gelu, ft.gelu, lambda v, w: f.gelu(v), ()),
+        "elu(x, 0.5)": (lambda v: fa.elu(v, 0.5), lambda v: ft.elu(v, 0.5), lambda v, w: f.elu(v, 0.5), ()),
+        "prelu(x, weight)": (lambda v: fa.prelu(v, 0.25), ft.prelu, lambda v, w: f.prelu(v, w.reshape(1)), (weight, given)),
+        "softmax(x)": (fa.softmax, ft.softmax, lambda v, w: torch.softmax(v, -1), ()),
+        "swiglu(x, x)": (lambda v: fa.swiglu(v, v), lambda v: ft.swiglu(v, v), lambda v, w: f.silu(v) * v, ()),
+        "swiglu(x)": (fa.swiglu, ft.swiglu, lambda v, w: f.silu(v[:, :5]) * v[:, 5:], ()),
+    }  # fmt: skip
+    lines = []
+    for name, (own, ours, call, more) in small.items():
+        plain, wanted = (x, *more[:1]), (learnt, *more[1:])
+        grad = torch.ones_like(ours(*plain))
+        calls = [lambda o=own: o(array), lambda o=ours, p=plain: o(*p), lambda o=ours, w=wanted: o(*w),
+                 lambda c=call: c(x, weight), lambda c=call: c(learnt, given)]  # fmt: skip
+        pair = (ours, wanted), (call, (learnt, given))
+        back = [lambda o=o, g=grad, w=w: torch.autograd.grad(o(*w), learnt, g) for o, w in pair]
+        lines.append([name, *(t * 1e4 for t in least([repeated(c, 100) for c in (*calls, *back)], 10 * ROUNDS))])
+    columns = ["fastact", "fastact.torch", "gradient wanted", "torch", "gradient wanted", "fastact.torch with backward", "torch"]
+    table("Calls of 100 numbers, in microseconds", ["call", *columns], lines)
 
 
 def of_jax() -> None:
@@ -175,7 +190,7 @@ def main() -> None:
     """Measure what is installed."""
     fa.set_num_threads(1)
     for name, measure in (("torch", of_torch), ("jax", of_jax), ("sklearn", of_sklearn), ("thinc", of_thinc)):
-        if importlib.util.find_spec(name) and name in (sys.argv[1:] or [name]):
+        if importlib.util.find_spec(name) and name in ([a for a in sys.argv[1:] if a != "quick"] or [name]):
             measure()
 
 

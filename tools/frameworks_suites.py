@@ -47,14 +47,17 @@ def failures(suite: str, ours: bool) -> set[str]:
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import pytest, frameworks_suites as f;"
         f"paths = f.{suite}();"
         + ("" if ours else "import fastact.sklearn; fastact.sklearn.uninstall();" if suite == "scikit_learn" else "")
-        + "sys.exit(pytest.main([*paths, '-q', '-p', 'no:cacheprovider', '-rf', '--tb=line', '-W', 'ignore']))"
+        + "sys.exit(pytest.main([*paths, '-q', '-p', 'no:cacheprovider', '-rf', '--tb=line', '-W', 'ignore', '-o', 'addopts=']))"
     )
     if suite == "thinc" and not ours:
         code = code.replace("paths = f.thinc();", "import thinc.tests as t; p = t.__path__[0];"
                             "paths = [p + '/backends/test_ops.py', p + '/layers'];")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     lines = done.stdout.splitlines()
-    print(f"{suite} {'with fastact' if ours else 'as it is'}: {lines[-1] if lines else done.stderr[-500:]}")
+    last = next((line for line in reversed(lines) if " passed" in line or " failed" in line), done.stderr[-500:])
+    print(f"{suite} {'with fastact' if ours else 'as it is'}: {last.strip('= ')}", flush=True)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{suite}: pytest ended with {done.returncode}: {done.stderr[-500:]}")
     return {line.split(" - ")[0] for line in lines if line.startswith("FAILED")}
 
 

@@ -32,6 +32,8 @@ cdef extern from "../include/fastact.h" nogil:
             double) noexcept
         int (*along)(
             const fa_kernel*, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void*, const void*, void*, double, int) noexcept
+        void (*run_arrays)(
+            const fa_kernel*, Py_ssize_t, const void*, const void*, void*, void*, const void* const*, const Py_ssize_t*) noexcept
 
 ctypedef fused real:
     float
@@ -220,6 +222,26 @@ cdef void run_parallel(
     run(&job)
     fa_restore_float_status(status)
 
+
+cdef void run_arrays(
+    const fa_kernel* kernel, Py_ssize_t n, const void* x, const void* grad, void* y, void* z, const void* const* params,
+    const Py_ssize_t* strides
+) noexcept nogil:
+    cdef const Found* f = <const Found*> kernel
+    cdef Job job
+    cdef int j, step = 2 if f.half else f.op.size
+    cdef unsigned int status = fa_float_status()
+    job.op = &f.op
+    job.n = n
+    job.x = Operand(<char*> x, step, f.half)
+    job.grad = Operand(<char*> grad, step, f.half)
+    job.out[0] = Operand(<char*> y, step, f.half)
+    job.out[1] = Operand(<char*> z, step, f.half)
+    for j in range(f.op.nparams):
+        job.params[j] = Operand(<char*> params[j], strides[j], f.half)
+    run(&job)
+    fa_restore_float_status(status)
+
 # ---------------------------------------------------------------------------------------------------
 # Rows
 # ---------------------------------------------------------------------------------------------------
@@ -307,8 +329,9 @@ interface.run_parallel = run_parallel
 interface.rows = rows_here
 interface.rows_parallel = rows_parallel
 interface.along = along
+interface.run_arrays = run_arrays
 
-FLOAT64 = FA_FLOAT64
+FLOAT32, FLOAT64 = FA_FLOAT32, FA_FLOAT64
 capsule = PyCapsule_New(&interface, b"fastact._C_API", NULL)
 
 cdef struct Scalar:
@@ -326,6 +349,20 @@ cdef double scalar(double x, void* data) noexcept nogil:
 
 cdef void release(object capsule) noexcept:
     free(PyCapsule_GetContext(capsule))
+
+
+def rows_at(
+    size_t kernel, Py_ssize_t outer, Py_ssize_t columns, Py_ssize_t inner, size_t x, size_t grad, size_t y, double temperature
+):
+    """A kernel of rows over arrays at addresses, as ``along`` of the C interface; grad is 0 for none."""
+    cdef int failed
+    with nogil:
+        failed = along(
+            <const fa_kernel*> <uintptr_t> kernel, outer, columns, inner, <const void*> <uintptr_t> x,
+            <const void*> <uintptr_t> grad, <void*> <uintptr_t> y, temperature, True,
+        )
+    if failed:
+        raise MemoryError("fastact: no memory for rows")
 
 
 def scalar_capsule(size_t kernel, params):

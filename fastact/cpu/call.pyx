@@ -6,13 +6,14 @@ ufunc machinery would cost more than a small array's arithmetic. Every other cal
 path in Python (fastact/functions/general.py), which ends in the real ufunc.
 """
 
+from libc.stdint cimport uintptr_t
 cimport numpy as cnp
 import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.ref cimport PyObject
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.bias cimport add_bias, sum_bias
-from fastact.cpu.direct cimport Direct, enable
+from fastact.cpu.direct cimport Direct, enable, is_redirected
 from fastact.cpu.dtypes cimport stored
 from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
@@ -104,6 +105,38 @@ cdef class Call(Direct):
         if self.nin <= len(args) <= self.nin + self.nparams and PyArray_CheckExact(args[0]):
             return self.plain(PySequence_Fast_ITEMS(values), len(args), tuple(kwargs))
         return None
+
+    def at(self, size_t x, size_t y, Py_ssize_t n, int held, tuple params=(), size_t grad=0):
+        """Compute n elements from addresses to an address, all of them aligned and in one piece; y is neither x nor grad.
+
+        held: the number of what lies there among the types of ``moves.h``, 0 for float32 and -1 for float64. params: floats, all
+        of them or none. False, and nothing is computed, where the general path finds out on which device a call runs.
+        """
+        cdef Job job
+        cdef float f32[MAX_PARAMS]
+        cdef double f64[MAX_PARAMS]
+        cdef bint single = held >= 0
+        cdef int j, size = 2 if held > 0 else 4 if single else 8
+        if is_redirected():
+            return False
+        job.op = &self.kernel.f32 if single else &self.kernel.f64
+        job.n = n
+        job.x = Operand(<char*> <uintptr_t> x, size, max(held, 0))
+        job.grad = Operand(<char*> <uintptr_t> grad, size, max(held, 0))
+        job.out[0] = Operand(<char*> <uintptr_t> y, size, max(held, 0))
+        for j in range(self.nparams):
+            f64[j] = PyFloat_AS_DOUBLE(params[j]) if params else self.f64[j]
+            f32[j] = <float> f64[j]
+            job.params[j].data = <char*> &f32[j]
+            if not single:
+                job.params[j].data = <char*> &f64[j]
+            job.params[j].stride = job.params[j].type = 0
+        if job.n * job.op.cost < 1000.0:
+            run(&job)
+        else:
+            with nogil:
+                run(&job)
+        return True
 
     cdef object scalar(self, double value):
         """The result for a Python float, with the parameters' defaults: a NumPy float64 as np.exp gives."""

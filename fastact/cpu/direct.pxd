@@ -5,3 +5,4 @@ cdef class Direct:
     cdef object attempt(self, PyObject* const* args, Py_ssize_t given, tuple names)
 
 cpdef enable(object cls)
+cpdef bint is_redirected() noexcept

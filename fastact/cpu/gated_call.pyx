@@ -7,7 +7,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc
 cimport numpy as cnp
 from fastact._kernels cimport PyUFuncGenericFunction, block_fn, in_turn
-from fastact.cpu.buffers cimport kept_of
+from fastact.cpu.buffers cimport kept_empty, kept_of
 from fastact.cpu.direct cimport Direct, enable
 from fastact.cpu.dtypes cimport FLOAT16, Loop, number_of, teach
 from fastact.cpu.gated cimport Job, Rows, launch
@@ -86,6 +86,57 @@ cdef class Gate:
         self._keep = (name.encode(), f"{name}_backward".encode(), doc.encode())
         self.ufunc = self.make_ufunc(self._keep[0], self._keep[2], False)
         self.ufunc_backward = self.make_ufunc(self._keep[1], self._keep[2], True)
+
+    def at(
+        self, size_t a, size_t b, size_t y, Py_ssize_t rows, Py_ssize_t run, Py_ssize_t apart, bint double, size_t grad=0,
+        size_t other=0,
+    ):
+        """Compute from addresses to an address, in float64 if `double`.
+
+        Rows of a and b begin so many elements apart, those of the result and of grad follow each other. With grad the gradients by
+        a and b go to y and to the other address, and lie as these do.
+        """
+        cdef Job job = self.jobs[double]
+        cdef Py_ssize_t size = job.size, stride = apart * size
+        cdef Rows first = Rows(<char*> <uintptr_t> a, stride, size, 0), second = Rows(<char*> <uintptr_t> b, stride, size, 0)
+        job.run, job.n, job.back = run, rows * run, grad != 0
+        job.gate, job.linear = (second, first) if job.second else (first, second)
+        job.out = Rows(<char*> <uintptr_t> y, run * size, size, 0)
+        if job.back:
+            job.grad = Rows(<char*> <uintptr_t> grad, run * size, size, 0)
+            first, second = Rows(<char*> <uintptr_t> y, stride, size, 0), Rows(<char*> <uintptr_t> other, stride, size, 0)
+            job.out, job.out_linear = (second, first) if job.second else (first, second)
+        with nogil:
+            launch(&job)
+
+    def slopes(self, a, b, grad):
+        """Both gradients, or with None for b that by an array that is split along its last axis; None where `attempt` would be."""
+        cdef cnp.ndarray first, y, z
+        cdef Py_ssize_t run, rows, size
+        cdef int ndim
+        if not plain(a) or not plain(grad):
+            return None
+        first = a
+        ndim, size = cnp.PyArray_NDIM(first), cnp.PyArray_ITEMSIZE(first)
+        if ndim == 0 or cnp.PyArray_SIZE(first) == 0 or cnp.PyArray_TYPE(grad) != cnp.PyArray_TYPE(first):
+            return None
+        if b is not None:
+            if not plain(b) or not alike(first, b) or not alike(first, grad):
+                return None
+            y, z = kept_empty(first, cnp.PyArray_TYPE(first), False), kept_empty(first, cnp.PyArray_TYPE(first), False)
+            run = cnp.PyArray_SIZE(first)
+            self.at(address(first), address(b), address(y), 1, run, run, size == 8, address(grad), address(z))
+            return y, z
+        run = cnp.PyArray_DIMS(first)[ndim - 1] // 2
+        rows = cnp.PyArray_SIZE(first) // (2 * run) if run else 0
+        if 2 * run * rows != cnp.PyArray_SIZE(first) or not halved(first, grad):
+            return None
+        y = kept_empty(first, cnp.PyArray_TYPE(first), False)
+        self.at(
+            address(first), address(first) + run * size, address(y), rows, run, 2 * run, size == 8, address(grad),
+            address(y) + run * size,
+        )
+        return y
 
     cdef make_ufunc(self, char* name, char* doc, bint back):
         """The ufunc of two arrays, or of a gradient and two arrays; NumPy keeps what it points to for good."""
@@ -190,7 +241,7 @@ cdef class GateCall(Direct):
             if not plain(<object> args[1]):
                 return None
             b = <cnp.ndarray> args[1]
-            if cnp.PyArray_TYPE(a) != cnp.PyArray_TYPE(b) or not PyArray_SAMESHAPE(a, b):
+            if not alike(a, b):
                 return None
         for d in range(ndim):
             shape[d] = cnp.PyArray_DIMS(a)[d]
@@ -224,6 +275,25 @@ cdef class GateCall(Direct):
 
 cdef inline bint plain(object a):
     return PyArray_CheckExact(a) and cnp.PyArray_TYPE(a) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and PyArray_ISCARRAY_RO(a)
+
+
+cdef inline size_t address(cnp.ndarray array):
+    return <size_t> <uintptr_t> cnp.PyArray_DATA(array)
+
+
+cdef inline bint alike(cnp.ndarray a, cnp.ndarray b):
+    return cnp.PyArray_TYPE(a) == cnp.PyArray_TYPE(b) and PyArray_SAMESHAPE(a, b)
+
+
+cdef bint halved(cnp.ndarray x, cnp.ndarray half):
+    """Whether an array has the shape of another whose last axis is twice as long."""
+    cdef int d, last = cnp.PyArray_NDIM(x) - 1
+    if cnp.PyArray_NDIM(half) - 1 != last or 2 * cnp.PyArray_DIMS(half)[last] != cnp.PyArray_DIMS(x)[last]:
+        return False
+    for d in range(last):
+        if cnp.PyArray_DIMS(half)[d] != cnp.PyArray_DIMS(x)[d]:
+            return False
+    return True
 
 
 cdef inline bint overlaps(cnp.ndarray x, cnp.ndarray y, bint split):

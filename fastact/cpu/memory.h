@@ -22,11 +22,24 @@ static inline void fa_clear_float_status(void)
 #endif
 }
 
-/* The flags as they are, and as they were. */
+/* Flags and mode as they are, and as they were; in between subnormal numbers count, which kernels rely on and which XLA, among
+ * others, has set its threads to take for 0, and results are rounded to nearest. */
+#if !defined(FA_SSE) && defined(__aarch64__) && defined(__GNUC__)
+#define FA_FPCR_MODE 0x01c00000u /* FZ and the rounding mode */
+#endif
 static inline unsigned fa_float_status(void)
 {
 #ifdef FA_SSE
-    return _mm_getcsr();
+    unsigned status = _mm_getcsr();
+    if (status & 0xe040)
+        _mm_setcsr(status & ~0xe040u);
+    return status;
+#elif defined(FA_FPCR_MODE)
+    uint64_t mode;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+    if (mode & FA_FPCR_MODE)
+        __asm__ volatile("msr fpcr, %0" : : "r"(mode & ~(uint64_t)FA_FPCR_MODE));
+    return (unsigned)fetestexcept(FE_ALL_EXCEPT) | ((unsigned)mode & FA_FPCR_MODE);
 #else
     return (unsigned)fetestexcept(FE_ALL_EXCEPT);
 #endif
@@ -37,6 +50,13 @@ static inline void fa_restore_float_status(unsigned status)
     _mm_setcsr(status);
 #else
     feclearexcept(FE_ALL_EXCEPT & ~(int)status);
+#ifdef FA_FPCR_MODE
+    if (status & FA_FPCR_MODE) {
+        uint64_t mode;
+        __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+        __asm__ volatile("msr fpcr, %0" : : "r"(mode | (status & FA_FPCR_MODE)));
+    }
+#endif
 #endif
 }
 

@@ -152,7 +152,9 @@ class Activation(Function, _Kind):
         self.backward_from_output: KindCall | None = None
         self.second_derivative: KindCall | None = None
         for kind, kernel in kernels.items():
-            setattr(ufuncs, kernel.ufunc.__name__, kernel.ufunc)
+            for made in (kernel.ufunc, kernel.mixed_ufunc):
+                if made is not None:
+                    setattr(ufuncs, made.__name__, made)
             if kind != "value":
                 setattr(self, kind, KindCall(self, kernel))
         self._describe()

@@ -22,6 +22,7 @@ from ..arguments import (
 from ..cpu import levels
 from ..cpu.buffers import keeping
 from ..cpu.call import SPREAD_FROM
+from ..cpu.direct import is_redirected
 from ..cpu.gated_call import Gate, GateCall, run
 from ..cpu.halves import widened
 from ..cpu.rows.layout import fastest, layout_of, overlap, some_runs
@@ -180,6 +181,10 @@ where, casting, order, dtype, subok
         return self._back(self._title("backward"), grad, a, b, axis, device, PLAIN)
 
     def _back(self, title: str, grad: Any, a: Any, b: Any, axis: Any, device: Any, variant: Variant) -> Any:
+        if variant is PLAIN and axis is device is None and not is_redirected():
+            found = self.kernels.slopes(a, b, grad)
+            if found is not None:
+                return found
         if contained(grad, a, b):
             call = partial(self._back, title, axis=axis, device=device, variant=variant)
             return self._in_container(title, lambda *v: call(*v, *[None] * (3 - len(v))), [grad], a, b, axis, variant)

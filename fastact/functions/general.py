@@ -119,6 +119,13 @@ def _by_ufunc(call: Any, ufunc: np.ufunc, operands: list[Any], kwargs: dict[str,
     """Compute by the ufunc; shapes that do not broadcast are named."""
     try:
         return keeping(ufunc, *operands, **kwargs)
+    except TypeError:
+        plain = all(isinstance(a, np.ndarray | np.generic | int | float) for a in operands)
+        if plain or ufunc.nout == 1 or "out" in kwargs:
+            raise
+        both = BY_NAME[call.spec.name], BY_NAME[call.spec.name].derivative  # dask has no ufuncs with two results
+        kinds = [c.mixed_ufunc if ufunc is call.mixed_ufunc else c.ufunc for c in both]
+        return tuple(keeping(u, *operands, **kwargs) for u in kinds)
     except ValueError:
         if not all(isinstance(a, np.ndarray | np.generic | int | float) for a in operands):
             raise

@@ -24,7 +24,7 @@ from ..arguments import (
     work_dtype,
 )
 from ..cpu.direct import is_redirected
-from ..cpu.rows.call import RowCall, plain
+from ..cpu.rows.call import RowCall, halves, plain
 from ..cpu.rows.functions import OPS
 from ..cpu.rows.layout import compute
 from ..cpu.rows.ufuncs import gufunc
@@ -245,6 +245,8 @@ class RowFunction(Function, RowCall):
         """
         if self.plain and _is_default(temperature) and device is None and not is_redirected() and not _unknown:
             result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign, out)
+            if result is None and out is None:
+                result = halves(OPS[f"{self.op}_backward"], grad, y, axis, self.sign)
             if result is not None:
                 return result
         self._check("backward", _unknown, grad=grad, y=y)

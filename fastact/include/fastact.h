@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-#define FASTACT_API_VERSION 2
+#define FASTACT_API_VERSION 3
 
 enum { FA_FLOAT16, FA_FLOAT32, FA_FLOAT64 };
 
@@ -68,6 +68,13 @@ typedef struct {
     int (*along)(
         const fa_kernel *kernel, ptrdiff_t outer, ptrdiff_t columns, ptrdiff_t inner, const void *x, const void *grad, void *y,
         double temperature, int several);
+
+    /* Since version 3: run_parallel with parameters that may change along the elements: an address for each, where numbers of the
+     * kernel's dtype lie, and the bytes from one to the next, 0 for one number. Everything is aligned. An output may be one of
+     * the inputs; else it shares no memory with any. */
+    void (*run_arrays)(
+        const fa_kernel *kernel, ptrdiff_t n, const void *x, const void *grad, void *y, void *z, const void *const *params,
+        const ptrdiff_t *strides);
 } fa_interface;
 
 /* The interface as this source file sees it; NULL until fastact_import() or fastact_use(). */
@@ -115,6 +122,12 @@ static inline void fa_run_parallel(
     const fa_kernel *kernel, ptrdiff_t n, const void *x, const void *grad, void *y, void *z, const double *params)
 {
     fastact_api->run_parallel(kernel, n, x, grad, y, z, params);
+}
+static inline void fa_run_arrays(
+    const fa_kernel *kernel, ptrdiff_t n, const void *x, const void *grad, void *y, void *z, const void *const *params,
+    const ptrdiff_t *strides)
+{
+    fastact_api->run_arrays(kernel, n, x, grad, y, z, params, strides);
 }
 static inline int fa_rows(
     const fa_kernel *kernel, ptrdiff_t rows, ptrdiff_t columns, const void *x, ptrdiff_t x_stride, const void *grad,

@@ -63,6 +63,28 @@ static ffi::Error both(
     return ffi::Error::Success();
 }
 
+// x and the parameters, arrays of one shape.
+static ffi::Error many(std::string_view name, std::string_view kind, ffi::RemainingArgs given, ffi::Result<ffi::AnyBuffer> y)
+{
+    auto x = given.get<ffi::AnyBuffer>(0);
+    const void *params[8];
+    ptrdiff_t strides[8];
+    if (!x || given.size() > 9)
+        return missing(name, kind);
+    const fa_kernel *kernel = kernel_of(name, kind, x->element_type());
+    if (!kernel || fa_parameters(kernel) + 1 != (int)given.size())
+        return missing(name, kind);
+    for (size_t i = 1; i < given.size(); i++) {
+        auto p = given.get<ffi::AnyBuffer>(i);
+        if (!p || p->element_type() != x->element_type() || p->element_count() != x->element_count())
+            return missing(name, kind);
+        params[i - 1] = p->untyped_data();
+        strides[i - 1] = p->element_count() ? (ptrdiff_t)(p->size_bytes() / p->element_count()) : 0;
+    }
+    fa_run_arrays(kernel, x->element_count(), x->untyped_data(), nullptr, y->untyped_data(), nullptr, params, strides);
+    return ffi::Error::Success();
+}
+
 // Along an axis counted from the end, so that dimensions of a batch in front change nothing.
 static ffi::Error rows(
     std::string_view name, int64_t axis, double temperature, ffi::AnyBuffer x, ffi::Result<ffi::AnyBuffer> y)
@@ -87,6 +109,9 @@ XLA_FFI_DEFINE_HANDLER_SYMBOL(
     fastact_jax_both, both,
     ffi::Ffi::Bind().Attr<std::string_view>("name").Attr<ffi::Span<const double>>("params")
         .Arg<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>().Ret<ffi::AnyBuffer>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    fastact_jax_many, many,
+    ffi::Ffi::Bind().Attr<std::string_view>("name").Attr<std::string_view>("kind").RemainingArgs().Ret<ffi::AnyBuffer>());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     fastact_jax_rows, rows,
     ffi::Ffi::Bind().Attr<std::string_view>("name").Attr<int64_t>("axis").Attr<double>("temperature")

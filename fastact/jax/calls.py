@@ -13,9 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 
 from ..functions import get
 from ..functions.general import bind
+from ..functions.plain import FORMULAS
 from .library import build
 
 #: The functions of rows, and whether their slope is made of the result itself or of its exponential.
@@ -63,6 +65,51 @@ def _both_jvp(name: str, params: tuple[float, ...], primals: Any, tangents: Any)
     (x,), (t,) = primals, tangents
     y, slope = _both(name, params, x)
     return (y, slope), (t * slope, t * _one(name, 2, params, x))
+
+
+class _Operations:
+    """What the formulas of `plain` are computed with."""
+
+    where, exp, expm1, log1p, tanh, sqrt, sin = jnp.where, jnp.exp, jnp.expm1, jnp.log1p, jnp.tanh, jnp.sqrt, jnp.sin
+    erf, sigmoid = jax.scipy.special.erf, jax.nn.sigmoid
+
+
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _many(name: str, kind: str, x: Any, *params: Any) -> Any:
+    """A kind of an elementwise function with parameters that are arrays, of the shape and dtype of x."""
+    build()
+    like = jax.ShapeDtypeStruct(x.shape, x.dtype)
+    return jax.ffi.ffi_call("fastact_many", like, vmap_method="broadcast_all")(x, *params, name=name, kind=kind)
+
+
+@partial(_many.defjvp, symbolic_zeros=True)
+def _many_jvp(name: str, kind: str, primals: Any, tangents: Any) -> Any:
+    """Derivatives of values by kernels, and so those of slopes by x; those of slopes by parameters by XLA."""
+    x, y = primals[0], _many(name, kind, *primals)
+    given = [None if isinstance(t, SymbolicZero) else t for t in tangents]
+    names, found = list(get(name).params), jnp.zeros_like(y)
+    if kind == "value":
+        for which, t in zip(["derivative", *(f"derivative_by_{n}" for n in names)], given, strict=True):
+            found = found if t is None else found + t * _many(name, which, *primals)
+        return y, found
+    if kind == "second_derivative":
+        raise NotImplementedError(f"fastact.jax.{name}: third derivatives by x; there are none")
+    if kind == "derivative" and given[0] is not None:
+        found, given[0] = given[0] * _many(name, "second_derivative", *primals), None
+    if any(t is not None for t in given):
+        if name not in FORMULAS:
+            known = ", ".join(names)
+            raise NotImplementedError(f"fastact.jax.{name}: second derivatives by parameters ({known}); there are none")
+        number = 0 if kind == "derivative" else 1 + names.index(kind.removeprefix("derivative_by_"))
+
+        def slope(*values: Any) -> Any:
+            rest = partial(FORMULAS[name], _Operations)
+            of_one = lambda v: rest(*values[:number], v, *values[number + 1 :]) + 0 * v  # noqa: E731
+            return jax.jvp(of_one, (values[number],), (jnp.ones_like(x),))[1]
+
+        along = tuple(jnp.zeros_like(p) if t is None else t for p, t in zip(primals, given, strict=True))
+        found = found + jax.jvp(slope, tuple(primals), along)[1]
+    return y, found
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(0, 1, 2))
@@ -113,10 +160,25 @@ def _number(title: str, name: str, value: Any) -> float:
     return float(value)
 
 
+def _arrays(title: str, names: Any, x: Any, values: Any) -> list[Any]:
+    """x and the parameters, in the dtype that is computed with and of one shape."""
+    work = jnp.float64 if x.dtype == jnp.float64 else jnp.float32
+    given = [x.astype(work)]
+    for name, value in zip(names, values, strict=True):
+        if isinstance(value, bool | str):
+            raise TypeError(f"{title}: {name} is {value!r}; expected a number or an array")
+        given.append((jnp.asarray(value, work) if isinstance(value, numbers.Real) else _array(title, name, value)).astype(work))
+    try:
+        return jnp.broadcast_arrays(*given)
+    except ValueError:
+        shapes = ", ".join(f"{n} {g.shape}" for n, g in zip(("x", *names), given, strict=True))
+        raise ValueError(f"{title}: shapes {shapes} do not broadcast") from None
+
+
 def _named(call: Any, function: Any) -> Any:
     call.__name__ = call.__qualname__ = function.__name__
     call.__module__ = "fastact.jax"
-    call.__doc__ = f"{function.summary}\n\nOf JAX's arrays: `fastact.{function.__name__}`, which see; parameters are numbers."
+    call.__doc__ = f"{function.summary}\n\nOf JAX's arrays: `fastact.{function.__name__}`, which see."
     return call
 
 
@@ -125,9 +187,10 @@ def elementwise(activation: Any) -> Any:
     name, call = activation.__name__, _Title(activation)
 
     def of_array(x: Any, *params: Any, **named: Any) -> Any:
-        values = bind(call, params, named)
-        given = tuple([_number(call.title, n, v) for n, v in zip(activation.params, values, strict=True)])
-        return _one(name, 0, given, _array(call.title, "x", x))
+        values, x = bind(call, params, named), _array(call.title, "x", x)
+        if all(isinstance(v, numbers.Real) and not isinstance(v, bool) for v in values):
+            return _one(name, 0, tuple(map(float, values)), x)
+        return _many(name, "value", *_arrays(call.title, activation.params, x, values)).astype(x.dtype)
 
     return _named(of_array, activation)
 

@@ -18,7 +18,7 @@ from ..cpu.api import capsule
 from ..functions import get_include
 
 _SOURCE = Path(__file__).with_name("calls.cc")
-TARGETS = ("one", "both", "rows")
+TARGETS = ("one", "both", "many", "rows")
 
 
 def _place(told: bytes) -> Path:

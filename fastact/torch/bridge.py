@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,9 +10,17 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
+from ..cpu.api import rows_at as _rows_at
+from ..cpu.direct import is_redirected
+
 DTYPES = frozenset((torch.float16, torch.bfloat16, torch.float32, torch.float64))
 _NUMPY = DTYPES - {torch.bfloat16}
-_OWN = frozenset((torch.Tensor, torch.nn.Parameter))
+#: What is a plain tensor.
+OWN = frozenset((torch.Tensor, torch.nn.Parameter))
+_TENSOR, _is_wanted = torch.Tensor, torch.is_grad_enabled
+#: What the kernels call them (fastact/cpu/moves.h).
+HELD = {torch.float32: 0, torch.float64: -1, torch.float16: 1, torch.bfloat16: 12}
+_LARGE = 1 << 14
 
 try:  # what torch's own Python code asks; without it every call goes through the dispatcher, which is slower and as right
     _transformed = torch._C._are_functorch_transforms_active
@@ -33,44 +42,91 @@ def is_plain(tensors: Sequence[torch.Tensor], more: Sequence[torch.Tensor] = ())
     if _is_watched():
         return False
     for t in tensors:
-        if type(t) not in _OWN or not t.is_cpu:
+        if type(t) not in OWN or not t.is_cpu:
             return False
-    return not more or all(type(t) in _OWN and t.is_cpu for t in more)
+    return not more or all(type(t) in OWN and t.is_cpu for t in more)
 
 
-class _Quick(torch.autograd.Function):
-    """The short way of `quick`, with gradients."""
+def quick(run: Callable[..., torch.Tensor], back: Callable[..., Any], of_output: bool = False) -> Callable[..., Any]:
+    """``run(numbers, *tensors)`` without torch's dispatcher, for tensors of the CPU that lie in one piece.
 
-    @staticmethod
-    def forward(ctx: Any, call: Any, numbers: Any, back: Any, of_output: bool, x: torch.Tensor) -> torch.Tensor:
-        result = _tensor(call(x.numpy(force=True), *numbers), x.dtype)
-        ctx.save_for_backward(result if of_output else x)
-        ctx.back, ctx.numbers = back, numbers
-        return result
+    Parameters
+    ----------
+    run : callable
+        What is computed.
+    back : callable
+        ``back(numbers, wanted, grad, *tensors)``, or of the output instead of the tensors: the gradients by the tensors, a
+        sequence; wanted says which.
+    of_output : bool
+        Whether the output is kept for `back`.
 
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> Any:
-        return None, None, None, None, ctx.back(ctx.numbers, grad, *ctx.saved_tensors)
-
-
-def quick(
-    call: Callable[..., Any], tensors: Sequence[torch.Tensor], numbers: Sequence[Any], back: Any = None, of_output: bool = False
-) -> torch.Tensor | None:
-    """``call(*tensors, *numbers)`` where nobody wants to know what is computed but autograd; None for all else.
-
-    ``back(numbers, grad, x)``, or of the output instead of x, is the gradient by a single tensor; without it none may be wanted.
+    Returns
+    -------
+    callable
+        The same, differentiable; None is what it gives where somebody but autograd wants to know what is computed, and for
+        tensors of other kinds.
     """
-    if _is_watched():
-        return None
-    given = []
-    for t in tensors:
-        if type(t) is not torch.Tensor or t.dtype not in _NUMPY or not t.is_cpu:
+
+    class Quick(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, numbers: Any, *tensors: torch.Tensor) -> torch.Tensor:
+            result = run(numbers, *tensors)
+            if of_output:
+                ctx.save_for_backward(result)
+            else:
+                ctx.save_for_backward(*tensors)
+            ctx.numbers = numbers
+            return result
+
+        @staticmethod
+        def backward(ctx: Any, grad: torch.Tensor) -> Any:
+            return None, *back(ctx.numbers, ctx.needs_input_grad[1:], grad, *ctx.saved_tensors)
+
+    apply = Quick.apply
+
+    def called(numbers: Any, *tensors: torch.Tensor) -> torch.Tensor | None:
+        wanted = False
+        for t in tensors:
+            if type(t) not in OWN or t.dtype not in HELD or not t.is_cpu or not t.is_contiguous():
+                return None
+            wanted = wanted or t.requires_grad
+        if _is_watched() or is_redirected():
             return None
-        if t.requires_grad and torch.is_grad_enabled():
-            return None if back is None else _Quick.apply(call, numbers, back, of_output, t)
-        given.append(t.numpy(force=True))
-    result = call(*given, *numbers)
-    return torch.from_numpy(result if type(result) is np.ndarray else np.asarray(result))
+        return apply(numbers, *tensors) if wanted and _is_wanted() else run(numbers, *tensors)
+
+    return called
+
+
+def is_short(grad: torch.Tensor, x: torch.Tensor, shape: Any = None) -> bool:
+    """Whether a gradient, of the shape of x or of another, is such a tensor too, beside x."""
+    alike = type(grad) is _TENSOR and grad.dtype is x.dtype and grad.shape == (x.shape if shape is None else shape)
+    return alike and grad.is_contiguous() and not _is_watched() and not is_redirected()
+
+
+def is_large(x: torch.Tensor) -> bool:
+    """Whether the memory of a result is better taken from fastact, which keeps it for the next one; or there is none."""
+    return not 0 < x.numel() < _LARGE
+
+
+def rows_at(
+    kernel: int, dim: int, temperature: float, x: torch.Tensor, grad: torch.Tensor | None = None, shape: Any = None
+) -> torch.Tensor:
+    """A kernel of rows over such a tensor; with the gradient, x is the output. shape: of the result, if not that of x."""
+    y, columns, rank = torch.empty_like(x) if shape is None else x.new_empty(shape), x.shape[dim], x.dim()
+    inner = 1 if dim in (-1, rank - 1) else math.prod(x.shape[dim % rank + 1 :])
+    addresses = x.data_ptr(), 0 if grad is None else grad.data_ptr(), y.data_ptr()
+    _rows_at(kernel, x.numel() // (columns * inner), columns, inner, *addresses, temperature)
+    return y
+
+
+def at(call: Any, *arrays: torch.Tensor, numbers: Any = ()) -> torch.Tensor:
+    """A kind of an elementwise function over tensors of the CPU that lie in one piece: (grad and) x."""
+    x = arrays[-1]
+    if is_large(x) and x.dtype in _NUMPY:
+        return torch.from_numpy(call(*[a.numpy(force=True) for a in arrays], *numbers))
+    y = torch.empty_like(x)
+    call.at(x.data_ptr(), y.data_ptr(), x.numel(), HELD[x.dtype], numbers, arrays[0].data_ptr() if len(arrays) == 2 else 0)
+    return y
 
 
 def is_transformed() -> bool:

@@ -11,15 +11,14 @@ from torch.compiler import is_compiling
 
 from ..functions import get
 from ..functions.general import bind, chosen_variant
-from . import bridge
-from .bridge import quick
+from . import bridge, mixed
 from .operators import Call, Operator, Tensors, only_once
 from .signatures import describe
 
 
-def _given(tensors: Tensors, numbers: Sequence[float]) -> list[Any]:
+def _given(tensors: Tensors, numbers: Sequence[float]) -> tuple[Any, ...]:
     """The parameters; a tensor of one number on the CPU as that number."""
-    return [t.item() if not t.dim() and t.is_cpu else t for t in tensors] if tensors else list(numbers)
+    return tuple([t.item() if t.numel() == 1 and t.is_cpu else t for t in tensors]) if tensors else tuple(numbers)
 
 
 def _value(name: str, arrays: Tensors, tensors: Tensors, numbers: Any, dims: Any) -> Any:
@@ -63,13 +62,13 @@ def _of_value(call: Call, grad: torch.Tensor) -> tuple[list[Any], list[Any]]:
 
 
 def _of_backward(call: Call, grad_grad: torch.Tensor) -> tuple[list[Any], list[Any]]:
-    if any(call.by_tensor):
-        raise only_once(call, "derivatives by x and by a parameter, which is a tensor that requires gradients; there are none")
     grad, x = call.arrays
-    none = [None] * len(call.tensors)
+    found: Any = [None] * len(call.tensors)
+    if any(call.by_tensor):
+        found = mixed.by_parameters(call, grad_grad * grad)
     if not call.by_array[1]:
-        return [BACKWARD(call.name, (grad_grad, x), call.tensors, call.numbers), None], none
-    return list(TWICE(call.name, (grad_grad, grad, x), call.tensors, call.numbers)), none
+        return [BACKWARD(call.name, (grad_grad, x), call.tensors, call.numbers), None], found
+    return list(TWICE(call.name, (grad_grad, grad, x), call.tensors, call.numbers)), found
 
 
 def _along_value(call: Call, by_x: Any, *by_tensors: Any) -> torch.Tensor:
@@ -87,11 +86,11 @@ def _along_backward(call: Call, by_grad: Any, by_x: Any, *by_tensors: Any) -> to
 
 
 def _of_twice(call: Call, *grads: torch.Tensor) -> Any:
-    raise only_once(call, "third derivatives; there are none")
+    raise only_once(call, "third derivatives by x; there are none")
 
 
 def _of_parameters(call: Call, *grads: torch.Tensor) -> Any:
-    raise only_once(call, "second derivatives by a parameter; there are none")
+    return mixed.of_gradients(call, grads)
 
 
 def _narrow(results: list[torch.Tensor], shapes: list[Any]) -> list[torch.Tensor]:
@@ -115,19 +114,56 @@ def function(activation: Any) -> Any:
     """An activation as a function of tensors."""
     name, call = activation.__name__, _Title(activation)
     title, parameters = call.title, tuple(activation.params)
-    numbers = tuple(map(float, activation.params.values()))
+    default = tuple(map(float, activation.params.values()))
     if get_or_none(name) is not activation:
         raise ValueError(f"fastact.torch: {activation!r} is not what fastact.get({name!r}) gives; expected a name of its own")
     variants = activation.spec.variants
 
-    def back(numbers: tuple[float, ...], grad: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-        return BACKWARD(name, (grad, x), (), numbers)
+    index = {n: i for i, n in enumerate(parameters)}
+    slope = activation.backward
+
+    def run(numbers: Any, x: torch.Tensor, *tensors: torch.Tensor) -> torch.Tensor:
+        return bridge.at(activation, x, numbers=tuple([t.item() for t in tensors]) if tensors else numbers)
+
+    def back(numbers: Any, wanted: Any, grad: torch.Tensor, x: torch.Tensor, *tensors: torch.Tensor) -> Any:
+        if tensors:
+            by_array, by_tensor = _of_value(Call(name, (x,), tensors, (), (), None, wanted[:1], wanted[1:]), grad)
+            return *by_array, *by_tensor
+        if torch.is_grad_enabled() or not bridge.is_short(grad, x):
+            return (BACKWARD(name, (grad, x), (), numbers or default),)
+        return (bridge.at(slope, grad, x, numbers=numbers),)
+
+    short = bridge.quick(run, back)
+
+    def learnt(x: Any, params: tuple[Any, ...], named: dict[str, Any]) -> torch.Tensor | None:
+        """The result where all parameters are tensors of one number, as PReLU's weight is."""
+        values = params or tuple(named.values())
+        if len(values) != len(default) or (params and named) or (named and tuple(named) != parameters):
+            return None
+        if not isinstance(x, torch.Tensor):
+            return None
+        for v in values:
+            if type(v) not in bridge.OWN or v.dtype is not bridge.working(x.dtype) or v.numel() != 1 or v.dim() > x.dim():
+                return None
+        return short((), x, *values)
+
+    def floats(params: tuple[Any, ...], named: dict[str, Any]) -> tuple[float, ...] | None:
+        """The parameters, where all that are given are floats."""
+        values = [*params, *default[len(params) :]]
+        for key, value in named.items():
+            i = index.get(key, -1)
+            if i < len(params):
+                return None
+            values[i] = value
+        return tuple(values) if len(values) == len(default) and all(type(v) is float for v in values) else None
 
     def of_tensors(x: torch.Tensor, *params: Any, **named: Any) -> torch.Tensor:
-        if not params and not named:
-            if not is_compiling() and (found := quick(activation, (x,), numbers, back)) is not None:
+        if not is_compiling():
+            given = floats(params, named) if params or named else ()
+            if (found := learnt(x, params, named) if given is None else short(given, x)) is not None:
                 return found
-            return VALUE(name, (bridge.checked(title, "x", x),), (), numbers)
+        if not params and not named:
+            return VALUE(name, (bridge.checked(title, "x", x),), (), default)
         bridge.checked(title, "x", x)
         if variants:
             chosen, named = chosen_variant(title, activation, named)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.compiler import is_compiling
 
+from ..cpu.api import FLOAT32, FLOAT64, address_of
 from ..functions import get
 from . import bridge
 from .elementwise import number
@@ -97,7 +98,8 @@ def _along_value(call: Call, by_x: Any, *others: Any) -> torch.Tensor:
 def _of_backward(call: Call, grad_grad: torch.Tensor) -> tuple[list[Any], list[Any]]:
     """By grad the transpose of the same slope, by y what that changes by."""
     if any(call.by_tensor):
-        raise only_once(call, "derivatives by x and by a parameter, which is a tensor that requires gradients; there are none")
+        names = " or ".join(_parameters(call.name))
+        raise only_once(call, f"derivatives by x and by {names}, a tensor that requires gradients; there are none")
     (grad, y), dims, dtype = call.arrays, list(call.dims), call.arrays[1].dtype
     given = [t.to(dtype) for t in call.tensors] or list(call.numbers)
     scale = get(call.name).sign / given[-1]
@@ -128,7 +130,7 @@ def _of_backward(call: Call, grad_grad: torch.Tensor) -> tuple[list[Any], list[A
 
 
 def _of_parameters(call: Call, *grads: torch.Tensor) -> Any:
-    raise only_once(call, "second derivatives by a parameter; there are none")
+    raise only_once(call, f"second derivatives by {' or '.join(_parameters(call.name))}; there are none")
 
 
 def _keeps(name: str, tensors: Tensors) -> tuple[bool, bool]:
@@ -165,14 +167,44 @@ def function(of_rows: Any) -> Any:
         found = VALUE(name, arrays, tensors, given, dims)
         return found if keepdim or not sums else found.squeeze(dims)
 
-    def back(dim: tuple[int], grad: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        return BACKWARD(name, (grad, y), (), (1.0,), (dim[0] % y.dim(),))
+    def run(numbers: tuple[int, float, bool], x: torch.Tensor) -> torch.Tensor:
+        dim, temperature, keepdim = numbers
+        number = kernels.get(x.dtype)
+        if not number or bridge.is_large(x):
+            return bridge.compute(of_rows, (x,), (dim,), temperature=temperature, **({"keepdims": keepdim} if sums else {}))
+        if not sums:
+            return bridge.rows_at(number, dim, temperature, x)
+        shape = list(x.shape)
+        shape[dim : dim + 1 or None] = [1] * keepdim
+        return bridge.rows_at(number, dim, temperature, x, None, shape)
+
+    def back(numbers: tuple[int, float, bool], wanted: Any, grad: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor]:
+        dim, temperature, keepdim = numbers
+        dims, number = (dim % kept.dim(),), slopes.get(kept.dtype)
+        if sums:
+            grad = grad if keepdim else grad.unsqueeze(dim)
+            return (_of_value(Call(name, (kept,), (), (temperature,), dims, None, (True,), ()), grad)[0][0],)
+        if not number or torch.is_grad_enabled() or bridge.is_large(kept) or not bridge.is_short(grad, kept):
+            return (BACKWARD(name, (grad, kept), (), (temperature,), dims),)
+        return (bridge.rows_at(number, dim, temperature, kept, grad),)
+
+    single = {torch.float32: FLOAT32, torch.float64: FLOAT64}
+    kernels, slopes = ({t: address_of(name, kind, n) for t, n in single.items()} for kind in ("value", "backward"))
+    short = bridge.quick(run, back, not sums)
+
+    def fast(x: Any, dim: Any, temperature: Any, keepdim: bool = False) -> torch.Tensor | None:
+        """The result by the short way, for numbers."""
+        if is_compiling() or type(temperature) is not float or not 1e-30 <= temperature <= 1e30 or not _names(x, dim):
+            return None
+        return short((dim, temperature, keepdim), x)
 
     if sums:
 
         def of_tensors(
             x: torch.Tensor, dim: Any = -1, *, keepdim: bool = False, temperature: Any = 1.0, where: Any = None
         ) -> torch.Tensor:
+            if where is None and type(keepdim) is bool and (found := fast(x, dim, temperature, keepdim)) is not None:
+                return found
             return computed(x, dim, temperature, where, keepdim)
 
     elif name == "entmax":
@@ -185,10 +217,8 @@ def function(of_rows: Any) -> Any:
     else:
 
         def of_tensors(x: torch.Tensor, dim: Any = -1, *, temperature: Any = 1.0, where: Any = None) -> torch.Tensor:  # type: ignore[misc]
-            if not is_compiling() and type(temperature) is float and temperature == 1.0 and where is None and _names(x, dim):
-                found = bridge.quick(of_rows, (x,), (dim,), back, True)
-                if found is not None:
-                    return found
+            if where is None and (found := fast(x, dim, temperature)) is not None:
+                return found
             return computed(x, dim, temperature, where)
 
     positional = {**({"alpha": 1.5} if name == "entmax" else {}), "dim": -1}

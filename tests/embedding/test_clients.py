@@ -156,7 +156,7 @@ def test_names_and_numbers_of_the_c_interface(client):
     kernel = client.find("gelu", "value", 2)
     assert client.rows(kernel, 1, 4, address(x), 32, 0, 0, address(x), 32, 1.0, False) == -1
     text = (Path(fa.get_include()) / "fastact.h").read_text()
-    assert "#define FASTACT_API_VERSION 2\n" in text
+    assert "#define FASTACT_API_VERSION 3\n" in text
     assert "enum { FA_FLOAT16, FA_FLOAT32, FA_FLOAT64 };" in text
 
 
@@ -217,7 +217,7 @@ def cffi_client():
 
 def test_cffi_client(cffi_client):
     ffi, api = cffi_client
-    assert api.version == 2
+    assert api.version == 3
     kernel = api.find(b"swish", b"value", 1)
     x = numbers(1000, np.float32)
     y = np.zeros_like(x)
@@ -241,3 +241,19 @@ def test_rows_along_any_axis_from_cffi(cffi_client):
     y = np.zeros(4)
     assert api.along(kernel, 2, 0, 2, ffi.from_buffer(x), ffi.NULL, ffi.from_buffer(y, require_writable=True), 1.0, 0) == 0
     same(y, np.full(4, -np.inf))
+
+
+@pytest.mark.parametrize("size", [5, 1000, 70000])
+def test_parameters_that_change_along_the_elements(cffi_client, size):
+    ffi, api = cffi_client
+    for number, dtype in enumerate((np.float16, np.float32, np.float64)):
+        x = np.clip(numbers(size, np.float64), -9, 9).astype(dtype)
+        slopes, one = np.linspace(0.5, 2, size).astype(dtype), np.array([1.5], dtype)
+        pointers = ffi.new("void *[2]", [ffi.cast("void *", a.ctypes.data) for a in (slopes, one)])
+        strides = ffi.new("ptrdiff_t[2]", [slopes.itemsize, 0])
+        for kind, call in (("value", fa.pelu), ("derivative", fa.pelu.derivative)):
+            y = np.zeros_like(x)
+            kernel = api.find(b"pelu", kind.encode(), number)
+            given = ffi.from_buffer(x), ffi.NULL, ffi.from_buffer(y, require_writable=True), ffi.NULL
+            api.run_arrays(kernel, size, *given, pointers, strides)
+            same(y, call(x, slopes, one))

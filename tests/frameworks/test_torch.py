@@ -137,6 +137,27 @@ def test_bfloat16():
     assert torch.equal(x.grad, torch.from_numpy(fa.gelu.derivative(x.detach().float().numpy())).bfloat16())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_ways_that_tensors_take(dtype):
+    """Small ones and large ones, plain and not, with gradients and without."""
+    for rows in (3, 200):
+        x = torch.linspace(-4, 4, rows * 100).reshape(rows, 100).to(dtype)
+        wide, learnt = x.t().contiguous().t(), x.clone().requires_grad_()
+        calls = [
+            ft.gelu, lambda v: ft.elu(v, 0.5), lambda v: ft.elu(v, alpha=1.5), ft.softmax, lambda v: ft.log_softmax(v, 0),
+            lambda v: ft.softmax(v, temperature=0.5), ft.logsumexp, lambda v: ft.logsumexp(v, 0, keepdim=True), ft.swiglu,
+            lambda v: ft.glu(v, dim=1), lambda v: ft.geglu(v, v.flip(0).contiguous()), lambda v: ft.swiglu(v, limit=2.0),
+        ]  # fmt: skip
+        for call in calls:
+            y = call(x)
+            assert y.dtype is dtype
+            torch.testing.assert_close(call(wide), y)  # rows whose elements lie apart are summed in another order
+            assert torch.equal(call(learnt), y)
+            weights = torch.linspace(-1, 2, y.numel()).reshape(y.shape).to(dtype)
+            slopes = [torch.autograd.grad((call(v) * weights).sum(), v) for v in (learnt, wide.clone().requires_grad_())]
+            torch.testing.assert_close(*slopes)
+
+
 def test_half_with_a_learnt_parameter():
     x, weight = torch.randn(5, 3).half(), torch.nn.Parameter(torch.tensor([0.1, 0.2, 0.3]))
     y = ft.prelu(x, weight)
@@ -209,17 +230,63 @@ def test_refused():
             call()
 
 
-def test_orders_that_are_not_there():
+@pytest.mark.parametrize("name", [n for n in NAMES if fa.get(n).params])
+def test_second_derivatives_by_parameters(name):
+    """By x and a parameter, and by two of these; each function with parameters that there is."""
+    x, values = points(name), [p + 0.01 for p in fa.get(name).params.values()]
+    given = [torch.tensor(v, dtype=torch.float64, requires_grad=True) for v in values]
+    assert torch.autograd.gradgradcheck(getattr(ft, name), (x, *given), fast_mode=True)
+    far = torch.tensor([-1e4, -800.0, -50.0, 50.0, 800.0, 1e4], dtype=torch.float64, requires_grad=True)
+    slopes = torch.autograd.grad(getattr(ft, name)(far, *given).sum(), (far, *given), create_graph=True)
+    total = sum(s.square().sum() for s in slopes)
+    found = torch.autograd.grad(total, (far, *given), allow_unused=True)
+    assert all(f is None or f.isfinite().all() for f in found)
+
+
+def test_gradient_penalty():
+    """Through weights for each channel that are learnt, in float32 and half."""
+    weight = torch.tensor([0.1, 0.25, 0.4, 0.3], dtype=torch.float64, requires_grad=True)
+    for function in (ft.prelu, ft.elu, ft.silu):
+        assert torch.autograd.gradgradcheck(function, (points(""), weight))
+    x, w = torch.linspace(-3, 3, 12).reshape(3, 4), weight.detach().float().requires_grad_()
+    for dtype in (torch.float32, torch.float16, torch.bfloat16):
+        given = x.to(dtype).requires_grad_()
+        (slope,) = torch.autograd.grad(ft.prelu(given, w).sum(), given, create_graph=True)
+        (by_weight,) = torch.autograd.grad(slope.sum(), w)
+        assert by_weight.dtype is torch.float32
+        assert torch.equal(by_weight, (x <= 0).sum(0).float())
+    penalty = lambda v, w: torch.func.grad(lambda u: ft.elu(u, w).square().sum())(v).square().sum()  # noqa: E731
+    theirs = lambda v, w: torch.where(v > 0, 4 * v * v, 4 * (w * torch.expm1(v) * w * torch.exp(v)) ** 2).sum()  # noqa: E731
+    given = torch.linspace(-2, 2, 4, dtype=torch.float64), weight.detach()
+    torch.testing.assert_close(torch.func.grad(penalty, 1)(*given), torch.func.grad(theirs, 1)(*given))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", NAMES)
+def test_third_derivatives_are_refused(name):
     """Say so, instead of a gradient that is 0."""
-    x, weight = points(""), torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
-    (slope,) = torch.autograd.grad(ft.prelu(x, weight).square().sum(), x, create_graph=True)
-    with pytest.raises(NotImplementedError, match=r"fastact.torch.prelu: derivatives by x and by a parameter"):
-        torch.autograd.grad(slope.sum(), weight)
-    slope = ft.gelu(x)
+    x = points(name)
+    slope = getattr(ft, name)(x)
     for _ in range(2):
         (slope,) = torch.autograd.grad(slope.sum(), x, create_graph=True)
-    with pytest.raises(NotImplementedError, match="third derivatives"):
+    with pytest.raises(NotImplementedError, match=rf"fastact.torch.{name}: third derivatives by x"):
         torch.autograd.grad(slope.sum(), x)
+
+
+def test_orders_that_are_not_there():
+    pytest.importorskip("numba")
+    x, k = points(""), torch.tensor(1.5, dtype=torch.float64, requires_grad=True)
+    swish = ft.function(fa.define("x * sigmoid(k * x)", params={"k": 1.5}, name="swish_of_the_orders_test"))
+    (slope,) = torch.autograd.grad(swish(x, k).square().sum(), x, create_graph=True)
+    with pytest.raises(NotImplementedError, match=r"fastact.torch.swish_of_the_orders_test: second .* by parameters \(k\)"):
+        torch.autograd.grad(slope.sum(), k)
+    temperature = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(ft.softmax(x, temperature=temperature).square().sum(), x, create_graph=True)
+    with pytest.raises(NotImplementedError, match=r"fastact.torch.softmax: derivatives by x and by temperature"):
+        torch.autograd.grad(slope.sum(), temperature)
+    (slope,) = torch.autograd.grad(ft.softmax(x, temperature=temperature).square().sum(), temperature, create_graph=True)
+    with pytest.raises(NotImplementedError, match=r"fastact.torch.softmax: second derivatives by temperature"):
+        torch.autograd.grad(slope, x)
 
 
 def test_modules():

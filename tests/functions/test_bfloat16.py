@@ -196,3 +196,28 @@ def test_gpus_have_no_kernels_for_it():
     with pytest.raises(TypeError, match=r"fastact\.gelu: arrays have dtype bfloat16; on a GPU expected float16, float32 or"):
         _targets("fastact.gelu", None, 1, (3,), BRAIN)
     assert _targets("fastact.gelu", None, 1, (3,), np.dtype("e"))[0].dtype == np.float16
+
+
+def test_where_it_is_refused(tmp_path, capsys):
+    """Numba, the command line and the C interface have no word for it, and say which dtype that is."""
+    numba = pytest.importorskip("numba")
+    from fastact.cpu.api import address_of
+
+    from fastact._cli import main
+
+    for call in (numba.njit(lambda v: fa.gelu(v)), fa.numba.tanh):
+        with pytest.raises(numba.TypingError, match="dtype: bfloat16"):
+            call(X)
+    assert [bool(address_of("gelu", "value", number)) for number in range(4)] == [True, True, True, False]
+    np.save(tmp_path / "x.npy", X)
+    for arguments, words in [
+        (["apply", "gelu", str(tmp_path / "x.npy"), str(tmp_path / "y.npy")], "x.npy: has dtype |V2; gelu takes float16"),
+        (["verify", "gelu", "--dtype", "bfloat16"], "argument --dtype: invalid choice: 'bfloat16'"),
+    ]:
+        try:
+            code = main(arguments)
+        except SystemExit as error:
+            code = error.code
+        assert code == 2
+        assert words in capsys.readouterr().err
+    assert not (tmp_path / "y.npy").exists()

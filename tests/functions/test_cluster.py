@@ -10,6 +10,7 @@ from test_containers import CALLS, GATED, ROWS
 import fastact as fa
 
 X = np.random.default_rng(0).normal(0, 3, size=(40, 30)).astype(np.float32)
+HALF = X.astype(np.float16)
 
 
 def compiled():
@@ -39,7 +40,15 @@ def test_a_cluster_of_two_processes():
     blocks = [X[:20], X[20:]]
     graphs, wanted = {}, {}
     for name in NAMES:
-        graphs[name], wanted[name] = getattr(fa, name)(lazy), getattr(fa, name)(X)
+        f, halved = getattr(fa, name), array.from_array(HALF, chunks=(20, 30))
+        graphs[name], wanted[name] = f(lazy), f(X)
+        graphs[name, "derivative"], wanted[name, "derivative"] = f.derivative(halved), f.derivative(HALF)
+        graphs[name, "backward"], wanted[name, "backward"] = f.backward(lazy, lazy), f.backward(X, X)
+        graphs[name, "second"], wanted[name, "second"] = f.second_derivative(lazy), f.second_derivative(X)
+        for i, (graph, want) in enumerate(zip(f.value_and_derivative(lazy), f.value_and_derivative(X), strict=True)):
+            graphs[name, i], wanted[name, i] = graph, want
+        params = {p: np.float32(v + 0.01) for p, v in f.params.items()}
+        graphs[name, "params"], wanted[name, "params"] = f(lazy, **params), f(X, **params)
     column = np.linspace(0.5, 2, 40, dtype=np.float32).reshape(40, 1)
     graphs["array"] = fa.elu.backward(lazy, lazy, alpha=array.from_array(column, chunks=(20, 1)))
     wanted["array"] = fa.elu.backward(X, X, alpha=column)
@@ -55,8 +64,12 @@ def test_a_cluster_of_two_processes():
     for name in GATED:
         graphs[name, "two"] = array.map_blocks(getattr(fa, name), lazy, lazy[:, ::-1], dtype=np.float32)
         wanted[name, "two"] = getattr(fa, name)(X, X[:, ::-1])
+    for name in ("softmax", "log_softmax", "sparsemax", "entmax15"):  # a result beside its gradient
+        f = getattr(fa, name).backward
+        graphs[name, "backward"], wanted[name, "backward"] = array.map_blocks(f, lazy, lazy, dtype=np.float32), f(X, X)
     for name, graph in graphs.items():
         assert type(graph) is array.Array, name
+    assert fa.pelu.parameter_gradients(lazy, lazy) == fa.pelu.parameter_gradients(X, X)  # numbers, at once
     tasks = compiled()
     options = {"n_workers": 2, "threads_per_worker": 1, "processes": True, "dashboard_address": None}
     with distributed.LocalCluster(**options) as cluster, distributed.Client(cluster) as client:

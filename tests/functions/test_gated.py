@@ -170,3 +170,28 @@ def test_products_that_overflow_halfway(name, dtype):
             for got, want in ((value, y * o), (by_gate, slope * o * d), (by_other, y * d)):
                 expected = float(want) if abs(want) <= most else np.copysign(np.inf, float(np.sign(float(want))))
                 assert float(got[i]) == pytest.approx(expected, rel=8 * eps, abs=1e-30), (repeat, i)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", ["glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"])
+def test_the_fast_path_is_the_general_one(name, dtype):
+    """`device=` keeps a call from it; sizes on both sides of a block and of what memory is kept for."""
+    unit, rng = getattr(fa, name), np.random.default_rng(0)
+    for shape in [(2,), (1, 2), (7, 34), (3, 4, 6), (5, 2048), (33, 4000)]:
+        x, y = rng.normal(0, 3, (2, *shape)).astype(dtype)
+        x.flat[0], y.flat[-1] = np.inf, np.nan
+        half = rng.normal(size=(*shape[:-1], shape[-1] // 2)).astype(dtype)
+        for call, *arrays in ((unit, x, y), (unit, x), (unit.backward, y, x, y), (unit.backward, half, x)):
+            assert_all_same(call(*arrays), call(*arrays, device="cpu"))
+    x = rng.normal(size=(6, 8)).astype(dtype)
+    for v in (x[:, ::2], x.T, x.astype(x.dtype.newbyteorder()), x[:0]):
+        plain = np.ascontiguousarray(v, dtype)
+        assert_all_same(unit(v, v), unit(plain, plain, device="cpu"))
+    with pytest.raises(ValueError, match="has length 3; expected an even one"):
+        unit(x[:, :3].copy())
+
+
+def assert_all_same(got, want):
+    for g, w in zip(got, want, strict=True) if isinstance(want, tuple) else [(got, want)]:
+        assert g.shape == w.shape
+        assert_same_bits(g, w)

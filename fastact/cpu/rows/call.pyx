@@ -7,11 +7,15 @@ Everything else goes to the general path in Python (fastact/functions/rows.py).
 cimport numpy as cnp
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.math cimport isnan
+from libc.stdlib cimport free, malloc
+from fastact._kernels cimport movers
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.direct cimport Direct, enable
+from fastact.cpu.dtypes cimport stored
 from fastact.cpu.rows.functions cimport *
 from fastact.cpu.rows.view cimport Array
-from fastact.cpu.rows.ways cimport Grid, launch, prepare
+from fastact.cpu.rows.ways cimport Grid, launch, prepare, run_rows
+from fastact.cpu.threads cimport threads_now
 
 cnp.import_array()
 
@@ -23,7 +27,10 @@ cdef extern from "numpy/arrayobject.h":
     object PyArray_EMPTY(int, cnp.npy_intp*, int, int)
     object PyArray_Return(cnp.ndarray)      # takes the reference
 
-cdef enum: MOST = 64    # dimensions
+cdef enum:
+    MOST = 64               # dimensions
+    ROOM = 1 << 13          # elements of a buffer of halves as float32, unless a row is longer
+    SPREAD = 1 << 16        # elements from which on several threads pay, which convert whole arrays
 
 
 cdef class RowCall(Direct):
@@ -54,7 +61,10 @@ cdef class RowCall(Direct):
                 axis = <object> args[given + j]
             else:
                 return None
-        return plain(self.number, <object> args[0], None, axis, self.sign, out)
+        found = plain(self.number, <object> args[0], None, axis, self.sign, out)
+        if found is None and out is None and self.number != LOGSUMEXP:
+            found = halves(self.number, <object> args[0], None, axis, self.sign)
+        return found
 
 
 def plain(int op, a, b, axis, double sign, out):
@@ -138,6 +148,76 @@ cdef inline bint meet(cnp.ndarray out, const char* data) noexcept:
 
 cdef inline bint plain_array(a):
     return PyArray_CheckExact(a) and cnp.PyArray_TYPE(a) in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE) and PyArray_ISCARRAY_RO(a)
+
+
+# ---------------------------------------------------------------------------------------------------
+# Halves
+# ---------------------------------------------------------------------------------------------------
+
+cdef inline bint is_half(a):
+    """Whether something is a contiguous array of a half with an axis."""
+    return (PyArray_CheckExact(a) and cnp.PyArray_NDIM(<cnp.ndarray> a) > 0 and stored(<cnp.ndarray> a) > 0
+            and PyArray_ISCARRAY_RO(<cnp.ndarray> a))
+
+
+def halves(int op, a, b, axis, double sign):
+    """The result for contiguous arrays of float16 or bfloat16, of one shape, and one axis; None if these are not such.
+
+    Some rows at a time are float32, in a buffer that stays in the cache.
+    """
+    cdef cnp.ndarray first, second = None, result
+    cdef Py_ssize_t outer = 1, inner = 1, n, size, step, done = 0, m
+    cdef int ndim, d, number, type_, failed = 0
+    cdef char* room
+    cdef char* other
+    cdef char* to
+    cdef const char* x
+    cdef const char* y = NULL
+    if type(axis) is not int or not is_half(a):
+        return None
+    first = a
+    if b is not None:
+        if not is_half(b):
+            return None
+        second = b
+        if cnp.PyArray_TYPE(second) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, second):
+            return None
+        y = <const char*> cnp.PyArray_DATA(second)
+    ndim = cnp.PyArray_NDIM(first)
+    if not -ndim <= axis < ndim:
+        return None
+    number = axis + ndim if axis < 0 else axis
+    for d in range(ndim):
+        if d < number:
+            outer *= cnp.PyArray_DIMS(first)[d]
+        elif d > number:
+            inner *= cnp.PyArray_DIMS(first)[d]
+    n = cnp.PyArray_DIMS(first)[number]
+    size = n * inner
+    if outer * size == 0 or (outer * size >= SPREAD and threads_now() > 1):
+        return None
+    step = min(outer, max(<Py_ssize_t> 1, ROOM // size))
+    room = <char*> malloc(8 * step * size)
+    if room == NULL:
+        raise MemoryError("fastact: no memory for rows as float32")
+    result = kept_empty(first, cnp.PyArray_TYPE(first), False)
+    type_ = stored(first)
+    x = <const char*> cnp.PyArray_DATA(first)
+    to = <char*> cnp.PyArray_DATA(result)
+    other = NULL if y == NULL else room + 4 * step * size
+    with nogil:
+        while done < outer and not failed:
+            m = min(step, outer - done)
+            movers[0].gather(x + 2 * done * size, 0, 1, 2, type_, room, m * size)
+            if y != NULL:
+                movers[0].gather(y + 2 * done * size, 0, 1, 2, type_, other, m * size)
+            failed = run_rows(op, 4, sign, 1.0, 0.0, m, n, inner, room, 4 * size, other, 4 * size, room, 4 * size, False)
+            movers[0].scatter(room, to + 2 * done * size, 0, 1, 2, type_, m * size)
+            done += m
+    free(room)
+    if failed:
+        raise MemoryError("fastact: no memory for the accumulators of rows")
+    return result
 
 
 enable(RowCall)
