@@ -7,7 +7,6 @@ fails.
 """
 
 import argparse
-import atexit
 import sys
 import time
 from contextlib import nullcontext
@@ -51,7 +50,6 @@ def main() -> int:
         one = how(given(any_case)(lambda case: checks[case[0]][1](case[1]))).hypothesis.fuzz_one_input
         limits = [f"-max_total_time={int(60 * asked.minutes)}", f"-seed={asked.seed}", "-max_len=8192", "-len_control=0"]
         atheris.Setup([sys.argv[0], *limits], lambda data: one(data) and None)
-        atexit.register(lambda: print(f"{sum(fuzzing.done.values())} cases: {dict(fuzzing.done)}", flush=True))
         atheris.Fuzz()  # which ends the process
     end, turn = time.monotonic() + 60 * asked.minutes, asked.seed
     while time.monotonic() < end:
