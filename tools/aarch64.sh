@@ -26,7 +26,8 @@ CONF
     touch "$folder/state/status"
     export APT_CONFIG=$folder/apt.conf
     apt-get update -qq
-    apt-get install -qq -y --no-install-recommends --download-only python3.11-minimal libpython3.11-stdlib libpython3.11-dev >/dev/null
+    apt-get install -qq -y --no-install-recommends --download-only \
+        python3.11-minimal libpython3.11-stdlib libpython3.11-dev libstdc++6 >/dev/null
     unset APT_CONFIG
     for package in "$folder"/cache/archives/*.deb; do
         dpkg-deb -x "$package" "$root"
