@@ -224,15 +224,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="make the file of what is found")
     parser.add_argument("--numba", action="store_true", help="compare what Numba compiles too; takes some minutes")
-    parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--here", action="store_true", help="compare the level that FASTACT_CPU names, or the best one, alone")
+    parser.add_argument("--json", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.here:
+    if given.json:
         print(json.dumps(of_this_level()))
         return 0
-    by_level = {}
-    for level in levels.usable_levels():
+    by_level = {levels.LEVEL: of_this_level()} if given.here else {}
+    for level in levels.usable_levels() if not given.here else ():
         environment = {**os.environ, "FASTACT_CPU": level if level != "generic" else ""}
-        done = subprocess.run([sys.executable, __file__, "--here"], check=True, env=environment, stdout=subprocess.PIPE)
+        done = subprocess.run([sys.executable, __file__, "--json"], check=True, env=environment, stdout=subprocess.PIPE)
         by_level[level] = json.loads(done.stdout)
     if given.numba:
         by_level["Numba"] = {f"{n} {d}": of_numba(n, d) for n in fa.activations() for d in DTYPES[1:]}

@@ -86,9 +86,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         message, status = str(error), 2
     except KeyboardInterrupt:
         message, status = "interrupted", 130
-    except BrokenPipeError:
-        # Whoever read stdout has gone; what is left of it goes nowhere, at exit too.
+    except OSError as error:  # of stdout; what is wrong with other files is a CommandError
+        if error.filename is not None:
+            raise
+        # What is left of it goes nowhere, at exit too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        if isinstance(error, BrokenPipeError):  # whoever read it has gone
+            return 1
+        message, status = f"standard output cannot be written: {error.strerror or error}", 2
     print(f"fastact {args.command}: {one_line(message)}", file=sys.stderr)
     return status

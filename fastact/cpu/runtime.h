@@ -2,6 +2,9 @@
 #ifndef FASTACT_RUNTIME_H
 #define FASTACT_RUNTIME_H
 
+#include <stddef.h>
+_Static_assert(sizeof(ptrdiff_t) == 8, "fastact needs a 64-bit platform");
+
 #if defined(_WIN32)
 #define WIN32_LEAN_AND_MEAN
 #include <windows.h>
@@ -17,9 +20,6 @@
 #include <cpuid.h>
 #endif
 #endif
-
-#include <stddef.h>
-_Static_assert(sizeof(ptrdiff_t) == 8, "fastact needs a 64-bit platform");
 
 /* 0: baseline; 3 and 4: x86-64-v3 and x86-64-v4, as far as kernels are compiled for them (setup.py) and the system saves the
  * registers. By hand: __builtin_cpu_supports knows F16C, MOVBE and LZCNT only in newer compilers, and needs a library that

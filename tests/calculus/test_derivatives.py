@@ -8,6 +8,8 @@ from fastact.calculus.derivatives import NoDerivative, derivative
 from fastact.calculus.identities import recognised
 from fastact.calculus.notation import read
 from fastact.calculus.writing import written
+
+pytest.importorskip("numba")
 from fastact.numba.evaluation import evaluated
 
 

@@ -13,6 +13,8 @@ from fastact.calculus.latex import latex_of
 from fastact.calculus.notation import read
 from fastact.calculus.writing import written
 from fastact.language.terms import FormulaError
+
+pytest.importorskip("numba")
 from fastact.numba.evaluation import evaluated
 
 REFUSED = {  # text: (line, column, what the message says)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals, links an
 SIGNALS = {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}
 
 
-def start(folder, *arguments, ignored=(), **how):
+def start(folder, *arguments, ignored=(), command=("apply",), **how):
     """Start ``python -m fastact apply`` in a folder, with the signals as they are by default."""
 
     def signals():
@@ -27,7 +27,7 @@ def start(folder, *arguments, ignored=(), **how):
 
     path = os.pathsep.join(filter(None, [str(PACKAGE.parent), os.environ.get("PYTHONPATH")]))
     return subprocess.Popen(
-        [sys.executable, "-m", "fastact", "apply", *map(str, arguments)], cwd=folder, env={**os.environ, "PYTHONPATH": path},
+        [sys.executable, "-m", "fastact", *command, *map(str, arguments)], cwd=folder, env={**os.environ, "PYTHONPATH": path},
         stderr=subprocess.PIPE, preexec_fn=signals, **{"stdout": subprocess.PIPE, **how},
     )  # fmt: skip
 
@@ -200,7 +200,22 @@ def test_a_reader_that_has_gone(folder):
     process.stderr.close()
 
 
-def test_a_device(folder):
+def test_a_device(folder, capsys):
     before = sorted(os.listdir(folder))
+    if os.path.exists("/dev/full"):
+        assert "/dev/full: cannot be written: No space left" in refused(capsys, "relu", folder / "in.npy", "/dev/full")
     assert main(["apply", "relu", str(folder / "in.npy"), os.devnull]) == 0
     assert sorted(os.listdir(folder)) == before
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device that is full")
+@pytest.mark.parametrize("command", [["apply", "relu", "in.npy", "/dev/stdout"], ["list"], []])
+def test_standard_output_that_is_full(folder, command):
+    """A line, not a traceback. For a file: `test_apply_without_space_leaves_nothing`."""
+    with open("/dev/full", "wb") as full:
+        process = start(folder, command=command, stdout=full)
+        _, said = process.communicate(timeout=60)
+    name = command[0] if command else "run"
+    assert (process.returncode, said.decode()) == (
+        2, f"fastact {name}: standard output cannot be written: No space left on device\n",
+    )  # fmt: skip

@@ -14,6 +14,7 @@ from helpers import run_c, run_python
 import fastact as fa
 
 LARGE = 1 << 20
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="no memory is kept on Windows")
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -21,7 +21,7 @@ import digests  # noqa: E402
 @pytest.mark.parametrize("level", levels.usable_levels())
 def test_bits_are_those_on_record(level):
     """At every level that this machine can run; where bits are to change, ``python tools/digests.py --write``."""
-    done = run_python(None, str(TOOLS / "digests.py"), "--here", FASTACT_CPU=level if level != "generic" else "")
+    done = run_python(None, str(TOOLS / "digests.py"), "--json", FASTACT_CPU=level if level != "generic" else "")
     assert done.returncode == 0, done.stderr[-3000:]
     different = digests.differences(json.loads(done.stdout), digests.recorded(level))
     assert different == [], f"{len(different)} differ; if they should, run python tools/digests.py --write"

@@ -1,11 +1,13 @@
 """Every CPU level that this machine can run, in an interpreter of its own; and FASTACT_CPU itself."""
 
 import os
+import shutil
+import subprocess
 import sys
 
 import numpy as np
 import pytest
-from helpers import NAMES, assert_same_bits, run_python
+from helpers import NAMES, PACKAGE, assert_same_bits, run_python
 
 import fastact as fa
 from fastact.cpu import levels
@@ -211,3 +213,12 @@ def test_importing_takes_no_name_of_others():
     done = run_python("import sys, numpy; before = set(sys.modules); import fastact; print(*(set(sys.modules) - before))")
     added = {name.partition(".")[0] for name in done.stdout.split()} - set(sys.stdlib_module_names)
     assert {n for n in added if not n.startswith(("_cython_", "cython_runtime", "numpy"))} == {"fastact"}, done.stderr
+
+
+@pytest.mark.skipif(LEVELS == ["generic"] or not shutil.which("gcc"), reason="wants a compiler for x86 of either width")
+@pytest.mark.parametrize(("width", "refused"), [("-m32", True), ("-mx32", True), ("-m64", False)])
+def test_32_bits_are_refused(width, refused):
+    """When it is built: the kernels' interface counts in 64 bits."""
+    command = ["gcc", width, "-fsyntax-only", str(PACKAGE / "cpu" / "runtime.h")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ("fastact needs a 64-bit platform" in done.stderr) == refused

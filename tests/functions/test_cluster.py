@@ -1,4 +1,4 @@
-"""Every family, and what `fastact.numba` gives, in the processes of Dask and loky; multiprocessing: tests/numba."""
+"""Every family, and what `fastact.numba` gives, in the processes of Dask and loky; multiprocessing: tests/njit."""
 
 import multiprocessing
 

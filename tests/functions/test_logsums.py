@@ -4,7 +4,6 @@ import itertools
 
 import numpy as np
 import pytest
-import scipy.special
 from helpers import DTYPES, assert_same_bits
 from mpmath import exp, log, mp, mpf
 
@@ -173,3 +172,6 @@ def test_dtypes_and_errors(name):
     for method in (function.backward, function.parameter_gradients):
         with pytest.raises(ValueError, match=r": b has shape \(2,\)"):
             method(np.ones(2), x, b=np.ones(2))
+
+scipy = pytest.importorskip("scipy")
+

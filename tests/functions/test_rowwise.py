@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-import scipy.special
 from helpers import DTYPES, assert_same_bits, run_python
 from hypothesis import given, seed
 from hypothesis import strategies as st
@@ -393,3 +392,6 @@ print(levels.LEVEL)
 def test_levels(level):
     done = run_python(LEVEL_CODE, FASTACT_CPU=level if level != "generic" else "")
     assert done.stdout.strip() == level, done.stderr[-2000:]
+
+scipy = pytest.importorskip("scipy")
+

@@ -78,6 +78,8 @@ def arguments():
 def keeps(value, promised):
     """Whether a value is what a type says."""
     origin, inner = typing.get_origin(promised), typing.get_args(promised)
+    if hasattr(origin, "__value__"):  # an alias, as NDArray is from NumPy 2.5 on
+        return keeps(value, origin.__value__[inner])
     if promised is typing.Any:
         return True
     if promised is None:
