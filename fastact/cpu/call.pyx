@@ -21,7 +21,6 @@ cnp.import_array()
 
 cdef object float64 = np.float64
 SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as layouts.pyx
-cdef double FEW = 1e5  # nanoseconds: with arrays of one dtype so much is computed before more threads pay for what comes before
 cdef Py_ssize_t spread_from = SPREAD_FROM
 
 cdef extern from "Python.h":
@@ -159,10 +158,9 @@ cdef class Call(Direct):
         """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
         cdef cnp.ndarray first = <cnp.ndarray> args[0]
         cdef int j, held = stored(first)
-        cdef Py_ssize_t size = cnp.PyArray_SIZE(first)
         cdef list values = []
         cdef object out = None
-        if held < 0 or (size >= spread_from and (held or size * self.kernel.f32.cost >= FEW)):
+        if held < 0 or cnp.PyArray_SIZE(first) >= spread_from:
             return None
         if names:
             out = <object> args[given]

@@ -40,7 +40,7 @@ cdef enum:
     BATCH_BACK = 1 << 13        # and in backward passes, where rows come in pairs and exponentials are not kept
     UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
-    LEAST = 145                 # elements of a row for which all passes are one kernel, at least, if there are several rows
+    LEAST = 145                 # elements of a row for which all passes are one kernel, at least
     LINE = 1 << 16              # and its bytes, at most
     PANEL = 512                 # bytes of a panel's width
 
@@ -211,7 +211,7 @@ cdef Py_ssize_t choose(Grid* g) noexcept nogil:
     cdef int short_rows = LEAST - 1 if kernels else SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
     g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
-    g.whole = (kernels and g.inner == 1 and (LEAST <= g.n or g.outer == 1) and g.n <= LINE // size
+    g.whole = (kernels and g.inner == 1 and LEAST <= g.n <= LINE // size
                and g.a.row % size == 0 and g.out.row % size == 0)
     g.tiled = g.inner == 1 and g.numbers == NULL and (g.job.op == MAXOUT or (g.n <= short_rows and g.outer > 1))
     if g.inner > 1:
