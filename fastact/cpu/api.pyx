@@ -199,23 +199,31 @@ cdef void run_here(
     fa_restore_float_status(status)
 
 
-cdef void run_parallel(
-    const fa_kernel* kernel, Py_ssize_t n, const void* x, const void* grad, void* y, void* z, const double* params
+cdef inline void fill(
+    Job* job, const Found* f, Py_ssize_t n, const void* x, const void* grad, const void* y, const void* z
 ) noexcept nogil:
-    cdef const Found* f = <const Found*> kernel
-    cdef double numbers[MAX_PARAMS]
-    cdef Job job
-    cdef int j, step = 2 if f.half else f.op.size
-    cdef unsigned int status = fa_float_status()
-    if not aligned(f, x) or not aligned(f, y) or not aligned(f, z) or not aligned(f, grad) or n * f.op.cost < 1000.0:
-        run_here(kernel, n, x, grad, y, z, params)
-        return
+    """A job but for its parameters."""
+    cdef int step = 2 if f.half else f.op.size
     job.op = &f.op
     job.n = n
     job.x = Operand(<char*> x, step, f.half)
     job.grad = Operand(<char*> grad, step, f.half)
     job.out[0] = Operand(<char*> y, step, f.half)
     job.out[1] = Operand(<char*> z, step, f.half)
+
+
+cdef void run_parallel(
+    const fa_kernel* kernel, Py_ssize_t n, const void* x, const void* grad, void* y, void* z, const double* params
+) noexcept nogil:
+    cdef const Found* f = <const Found*> kernel
+    cdef double numbers[MAX_PARAMS]
+    cdef Job job
+    cdef int j
+    cdef unsigned int status = fa_float_status()
+    if not aligned(f, x) or not aligned(f, y) or not aligned(f, z) or not aligned(f, grad) or n * f.op.cost < 1000.0:
+        run_here(kernel, n, x, grad, y, z, params)
+        return
+    fill(&job, f, n, x, grad, y, z)
     for j in range(f.op.nparams):
         typed(f, j, params, &numbers[j])
         job.params[j] = Operand(<char*> &numbers[j], 0, 0)
@@ -229,14 +237,9 @@ cdef void run_arrays(
 ) noexcept nogil:
     cdef const Found* f = <const Found*> kernel
     cdef Job job
-    cdef int j, step = 2 if f.half else f.op.size
+    cdef int j
     cdef unsigned int status = fa_float_status()
-    job.op = &f.op
-    job.n = n
-    job.x = Operand(<char*> x, step, f.half)
-    job.grad = Operand(<char*> grad, step, f.half)
-    job.out[0] = Operand(<char*> y, step, f.half)
-    job.out[1] = Operand(<char*> z, step, f.half)
+    fill(&job, f, n, x, grad, y, z)
     for j in range(f.op.nparams):
         job.params[j] = Operand(<char*> params[j], strides[j], f.half)
     run(&job)

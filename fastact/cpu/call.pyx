@@ -13,7 +13,7 @@ from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
 from cpython.ref cimport PyObject
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.bias cimport add_bias, sum_bias
-from fastact.cpu.direct cimport Direct, enable, is_redirected
+from fastact.cpu.direct cimport Direct, enable
 from fastact.cpu.dtypes cimport stored
 from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
 
@@ -109,15 +109,13 @@ cdef class Call(Direct):
         """Compute n elements from addresses to an address, all of them aligned and in one piece; y is neither x nor grad.
 
         held: the number of what lies there among the types of ``moves.h``, 0 for float32 and -1 for float64. params: floats, all
-        of them or none. False, and nothing is computed, where the general path finds out on which device a call runs.
+        of them or none. On which device a call runs is for the caller to know, before it has memory for the result.
         """
         cdef Job job
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
         cdef bint single = held >= 0
         cdef int j, size = 2 if held > 0 else 4 if single else 8
-        if is_redirected():
-            return False
         job.op = &self.kernel.f32 if single else &self.kernel.f64
         job.n = n
         job.x = Operand(<char*> <uintptr_t> x, size, max(held, 0))
@@ -135,7 +133,6 @@ cdef class Call(Direct):
         else:
             with nogil:
                 run(&job)
-        return True
 
     cdef object scalar(self, double value):
         """The result for a Python float, with the parameters' defaults: a NumPy float64 as np.exp gives."""

@@ -75,24 +75,14 @@ def plain(int op, a, b, axis, double sign, out):
     """
     cdef Grid g
     cdef cnp.ndarray first, second, result
-    cdef int ndim, d, number
+    cdef int number
     cdef Py_ssize_t row
     if type(axis) is not int or not plain_array(a):
         return None
     first = a
-    ndim = cnp.PyArray_NDIM(first)
-    if not -ndim <= axis < ndim:
-        return None
-    number = axis + ndim if axis < 0 else axis
     prepare(&g, op, cnp.PyArray_ITEMSIZE(first), sign, 1.0, 0.0, 1.0)
-    g.outer = g.inner = 1
-    for d in range(ndim):
-        if d < number:
-            g.outer *= cnp.PyArray_DIMS(first)[d]
-        elif d > number:
-            g.inner *= cnp.PyArray_DIMS(first)[d]
-    g.n = cnp.PyArray_DIMS(first)[number]
-    if g.outer * g.n * g.inner == 0:
+    number = rows_of(first, axis, &g.outer, &g.n, &g.inner)
+    if number < 0:
         return None
     row = g.n * g.inner * g.job.size
     g.a = Array(<char*> cnp.PyArray_DATA(first), g.inner, row)
@@ -118,6 +108,22 @@ def plain(int op, a, b, axis, double sign, out):
     g.out = Array(<char*> cnp.PyArray_DATA(result), g.inner, row)
     launch(&g)
     return result
+
+
+cdef int rows_of(cnp.ndarray x, axis, Py_ssize_t* outer, Py_ssize_t* n, Py_ssize_t* inner):
+    """The number of an axis from 0, and the array as (outer, n, inner); -1: it has not that axis, or no elements."""
+    cdef int d, number, ndim = cnp.PyArray_NDIM(x)
+    if not -ndim <= axis < ndim:
+        return -1
+    number = axis + ndim if axis < 0 else axis
+    outer[0] = inner[0] = 1
+    for d in range(ndim):
+        if d < number:
+            outer[0] *= cnp.PyArray_DIMS(x)[d]
+        elif d > number:
+            inner[0] *= cnp.PyArray_DIMS(x)[d]
+    n[0] = cnp.PyArray_DIMS(x)[number]
+    return number if outer[0] * n[0] * inner[0] else -1
 
 
 cdef object one_number(Grid* g, cnp.ndarray x, int axis):
@@ -166,8 +172,8 @@ def halves(int op, a, b, axis, double sign):
     Some rows at a time are float32, in a buffer that stays in the cache.
     """
     cdef cnp.ndarray first, second = None, result
-    cdef Py_ssize_t outer = 1, inner = 1, n, size, step, done = 0, m
-    cdef int ndim, d, number, type_, failed = 0
+    cdef Py_ssize_t outer = 1, inner = 1, n = 0, size, step, done = 0, m
+    cdef int type_, failed = 0
     cdef char* room
     cdef char* other
     cdef char* to
@@ -183,24 +189,16 @@ def halves(int op, a, b, axis, double sign):
         if cnp.PyArray_TYPE(second) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, second):
             return None
         y = <const char*> cnp.PyArray_DATA(second)
-    ndim = cnp.PyArray_NDIM(first)
-    if not -ndim <= axis < ndim:
+    if rows_of(first, axis, &outer, &n, &inner) < 0:
         return None
-    number = axis + ndim if axis < 0 else axis
-    for d in range(ndim):
-        if d < number:
-            outer *= cnp.PyArray_DIMS(first)[d]
-        elif d > number:
-            inner *= cnp.PyArray_DIMS(first)[d]
-    n = cnp.PyArray_DIMS(first)[number]
     size = n * inner
-    if outer * size == 0 or (outer * size >= SPREAD and threads_now() > 1):
+    if outer * size >= SPREAD and threads_now() > 1:
         return None
+    result = kept_empty(first, cnp.PyArray_TYPE(first), False)
     step = min(outer, max(<Py_ssize_t> 1, ROOM // size))
     room = <char*> malloc(8 * step * size)
     if room == NULL:
         raise MemoryError("fastact: no memory for rows as float32")
-    result = kept_empty(first, cnp.PyArray_TYPE(first), False)
     type_ = stored(first)
     x = <const char*> cnp.PyArray_DATA(first)
     to = <char*> cnp.PyArray_DATA(result)
