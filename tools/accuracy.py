@@ -26,7 +26,7 @@ a derivative errors count in ULP of max(|exact|, 1/4), for fastact and the other
 most 0.5. The input at which an error was met stands beside it, in hexadecimal.
 
 The contract: values within 2 ULP (4 where two transcendental functions meet, and in float32 where 2 would cost more than
-15 % of the time in cache: sigmoid, tanh, softmax and log_softmax), derivatives within 4.
+15 % of the time in cache: sigmoid, tanh, silu, quick_gelu, softplus, log_sigmoid, and softmax and its kin), derivatives within 4.
 
     python -m fastact verify --exhaustive --json docs/accuracy/float32-exhaustive.json --resume
     FASTACT_CPU=x86-64-v3 python -m fastact verify --json docs/accuracy/float32-v3.json --resume

@@ -35,8 +35,9 @@ ROWS: dict[str, Callable[[Array], Array]] = {
     "with NaN": lambda x: np.where(x > 1.5, np.nan, x), "huge": lambda x: 1e37 * x,
 }  # fmt: skip
 
-#: By function: the bound of values, where it is another than 2.
+#: By function: the bound of values, where it is another than 2; and in float32 alone.
 BOUNDS = {"sparsemax": 4.0, "entmax15": 8.0, "entmax": 8.0, "hardmax": 0.0, "maxout": 0.0, "crelu": 0.0}
+BOUNDS32 = dict.fromkeys(("softmax", "softmin", "softmax1", "log_softmax", "log_softmin"), 4.0)
 
 #: How functions are called that are not called with an array alone: without drawing, where they draw.
 KEYWORDS = {**WITHOUT_DEFAULT, "rrelu": {"training": False}, "noisy_relu": {"training": False}}
@@ -60,8 +61,9 @@ def bound(function: Any, kind: str, dtype: str) -> float:
     """The contract, in `unit`."""
     if function.family == "gated units":
         return 4.0 if kind == "value" else 5.0
-    single = dtype == "float32" and function.__name__ in ("softmax", "log_softmax")
-    return 4.0 if kind == "backward" or single else BOUNDS.get(function.__name__, 2.0)
+    if kind == "backward":
+        return 4.0
+    return ((BOUNDS32 if dtype == "float32" else {}) | BOUNDS).get(function.__name__, 2.0)
 
 
 @dataclass

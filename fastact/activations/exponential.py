@@ -3,7 +3,16 @@
 from ..language.atoms import abs, fma, mul_add, select, sqrt
 from ..language.registry import activation
 from ..language.terms import Constant
-from ..primitives.exponential import exp, exp_parts, expm1_negative, expm1_reduced_parts, expm1_scaled, log_reduce, log_sum
+from ..primitives.exponential import (
+    elu_parts,
+    exp,
+    exp_parts,
+    expm1_negative,
+    expm1_reduced_parts,
+    expm1_scaled,
+    log_reduce,
+    log_sum,
+)
 from ..primitives.float64.exponential import celu_series, clamp_far, clamp_low, exp_reduce, scale_down, scale_far, xielu_series
 from ..primitives.parts import fast_two_sum, keep_nan, over_square, quotient, scale_wide, two_product, two_sum
 
@@ -34,13 +43,10 @@ def exponential_from_output(y):
 )  # fmt: skip
 def elu(x, alpha):
     """Exponential linear unit: x for x > 0, else alpha * (exp(x) - 1)."""
-    n = select(x > 0.0, 0.0, x)
-    r, k = exp_reduce(clamp_far(n))
-    e, e_low = expm1_reduced_parts(r)
-    m, m_low = expm1_scaled(e, e_low, k)
+    left, m, p, k = elu_parts(alpha, select(x > 0.0, 0.0, x))
     return (
-        select(x < 0.0, mul_add(alpha, m_low, alpha * m), x),  # x is also -0.0 or NaN
-        select(x > 0.0, 1.0, scale_far(alpha, 1.0 + e, k)),
+        select(x < 0.0, left, x),  # x is also -0.0 or NaN
+        select(x > 0.0, 1.0, scale_far(alpha, p, k)),
         select(x > 0.0, 0.0, m),
     )
 

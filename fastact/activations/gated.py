@@ -5,34 +5,19 @@ gate vanishes like e^x; there the power of two of e^x = p 2^k is applied last, a
 x, so that results far below the smallest normal e^x keep all their digits.
 """
 
-from ..language.atoms import abs, copysign, fma, mul_add, select
+from ..language.atoms import abs, fma, mul_add, select
 from ..language.registry import activation
 from ..language.terms import Constant
 from ..primitives.exponential import exp_parts, exp_parts_low, expm1_reduced, log1p_exp
-from ..primitives.float64.exponential import (
-    clamp_exp,
-    clamp_for,
-    clamp_low,
-    exp_reduce_product,
-    scale_down,
-    scale_down_large,
-)
-from ..primitives.float64.normal import clamp_gelu_tanh, clamp_normal, normal_quotient
+from ..primitives.float64.exponential import clamp_exp, clamp_for, clamp_low, exp_reduce_product, scale_down
+from ..primitives.float64.normal import clamp_normal, normal_quotient
 from ..primitives.float64.parts import sixth
 from ..primitives.hyperbolic import tanh_parts
-from ..primitives.logistic import (
-    gate_slope,
-    gate_slope_parts,
-    gate_slope_short,
-    gelu_tanh_exponent,
-    gelu_tanh_gate,
-    logistic_of,
-    one_plus_exp,
-)
+from ..primitives.logistic import gelu_tanh_pair, logistic_of, one_plus_exp, quick_gelu_pair, silu_pair
 from ..primitives.normal import SQRT_HALF_PI_INVERSE, erf_positive, normal_tail
-from ..primitives.parts import fast_two_sum, over_square, quotient, scale_wide, square, two_product, two_sum
+from ..primitives.parts import fast_two_sum, scale_wide, square, two_product, two_sum
+from ..primitives.softplus import mish_pair
 
-QUICK = Constant("1.702")
 TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 
 
@@ -40,39 +25,31 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
     latex=r"f(x) = x \sigma(\beta x)", params={"beta": 1.0}, alias=("swish", "sil"), range=("-0.2785", "inf"),
     limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
     notes="For |beta| below 1e-8 (float32; 1e-100 in float64) the left tail beyond |beta x| = 128 (800) stays where it was.",
-    slope_root="-1.2784645427610737951 / beta", slope_absolute="abs(x - root) < 1 / abs(beta)", trained=("beta",),
+    bound32=4.0, slope_root="-1.2784645427610737951 / beta", slope_absolute="abs(x - root) < 1 / abs(beta)", trained=("beta",),
     second_least="abs(beta) / 16 * (abs(abs(beta * x) - 2.4) < 1)",
     reference="Elfwing, Uchibe and Doya 2017, arXiv:1702.03118; Ramachandran, Zoph and Le 2017, arXiv:1710.05941 (beta).",
 )  # fmt: skip
 def silu(x, beta):
     """Sigmoid linear unit: x * sigmoid(beta * x)."""
+    value, slope = silu_pair(beta, x)
     c = clamp_for(beta, x)
     r, k = exp_reduce_product(-beta, c)
     d, d_low = one_plus_exp(r, k)
-    q = select(k <= 0.0, x, c) / d
-    value = select(k <= 0.0, q, scale_down_large(q, -abs(k), 1.0 - abs(beta)))
     rise = c * (1.0 + expm1_reduced(r)) * c / (d * d)  # x^2 sigma (1 - sigma)
-    return value, gate_slope_short(beta * c, r, k), scale_down(rise, -abs(k))
+    return value, slope, scale_down(rise, -abs(k))
 
 
 @activation(
     latex=r"f(x) = x \sigma(1.702 x)", range=("-0.1636", "inf"), limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False,
     saturates=("soft", "no"),
-    slope_root="-0.7511542554412889513",
+    bound32=4.0, slope_root="-0.7511542554412889513",
     second_least="(abs(abs(x) - 1.41) < 0.6) / 8",
     reference="Hendrycks and Gimpel 2016, Gaussian error linear units, arXiv:1606.08415.",
 )  # fmt: skip
 def quick_gelu(x):
     """Quick GELU: x * sigmoid(1.702 * x), an approximation of gelu."""
-    c = clamp_for(QUICK.hi, x)
-    r, k = exp_reduce_product(-QUICK.hi, c)
-    r = mul_add(-QUICK.lo, c, r)
-    s, s_low = two_product(QUICK.hi, c)
-    d, d_low = one_plus_exp(r, k)
-    q = quotient(c, d, d_low)
-    value = select(k <= 0.0, select(x == c, q, x), scale_down(q, -abs(k)))
-    n, n_low, d, d_low, weight = gate_slope_parts(s, r, k)
-    return copysign(value, x), gate_slope(n, mul_add(mul_add(QUICK.lo, c, s_low), weight, n_low), d, d_low, k)
+    value, slope = quick_gelu_pair(x)
+    return value, slope
 
 
 @activation(
@@ -106,14 +83,9 @@ def gelu(x):
 )  # fmt: skip
 def gelu_tanh(x):
     """Tanh approximation of gelu."""
-    # x sigma(z), z = x (A + B x^2) = 2 u
-    c = clamp_gelu_tanh(x)
-    z, z_low, w, w_low, b, b_low, r, k = gelu_tanh_exponent(c)
-    u, u_low = two_product(2.0 * b, c)
-    g, g_low = two_sum(z, u)  # x z'(x) = x (A + 3 B x^2)
-    g_low = g_low + mul_add(2.0 * b_low, c, u_low + z_low)
-    n, n_low, d, d_low, weight = gate_slope_parts(g, r, k)
-    return gelu_tanh_gate(x), gate_slope(n, mul_add(g_low, weight, n_low), d, d_low, k)
+    # x sigma(z), z = x (A + B x^2)
+    value, slope = gelu_tanh_pair(x)
+    return value, slope
 
 
 @activation(
@@ -125,29 +97,8 @@ def gelu_tanh(x):
 )  # fmt: skip
 def mish(x):
     """Mish: x * tanh(softplus(x))."""
-    c = clamp_exp(x)
-    p, p_low, k = exp_parts(-abs(c))
-    e = scale_down(p, k)
-    right = x >= 0.0
-    # tanh(log(1 + u)) = (u^2 + 2u)/(u^2 + 2u + 2), u = e^x: numerator and denominator over u^2 on the right
-    # 1 + 2e over 1 + 2e(1 + e) on the right, and p(2 + e) 2^k over 2 + e(2 + e) on the left
-    base = select(right, 1.0, 2.0)
-    f, f_low = fast_two_sum(base, e)
-    h, h_low = two_product(select(right, 2.0 * e, e), f)
-    d, d_low = fast_two_sum(base, h)
-    d_low = d_low + h_low
-    n = select(right, mul_add(2.0, e, 1.0), p * f)
-    q = quotient(c * n, d, d_low)
-    value = select(right, select(x == c, copysign(q, x), x), scale_down(q, k))
-    # The derivative needs the denominator closer, with what e and base + e lost.
-    d_low = d_low + mul_add(2.0 * scale_down(p_low, k), e + 1.0, e * f_low)
-    # gate' = 4 u (1 + u)/(u^2 + 2u + 2)^2; on the left gate + x gate' is u ((u^3 + 4u^2 + 6u + 4) + 4x (1 + u))
-    # over the square of the denominator, on the right that over u^4.
-    g = fma(c, e, c)
-    left = mul_add(4.0, g, fma(e, mul_add(e, e + 4.0, 6.0), 4.0))
-    left = fma(p, left, p_low * mul_add(e, mul_add(8.0, e, 6.0), left))
-    slope = over_square(select(right, mul_add(1.0 + 2.0 * e, d, 4.0 * (e * e * g)), left), d, d_low)
-    return value, select(right, slope, scale_down(slope, k))
+    value, slope = mish_pair(x)
+    return value, slope
 
 
 @activation(

@@ -14,45 +14,19 @@ row's numbers for the next pass.
 from math import inf
 
 from ..language.atoms import abs, exponent, fma, mul_add, scale_by_pow2, select
-from ..language.registry import ROW_KERNELS, primitive, row_pass
-from ..primitives.exponential import exp_shifted, expm1_of_parts, log1p_exp, log_sum
+from ..language.registry import ROW_KERNELS, row_pass
+from ..primitives.exponential import exp_rise, log1p_exp, log_sum
 from ..primitives.float64.exponential import (
     clamp_low,
     counted,
     exp_raised,
     exp_reduce,
-    exp_reduce_product_shifted,
-    exp_reduce_shifted,
     ln2_times,
     row_exponents,
     shift_of,
 )
 from ..primitives.parts import fast_two_sum, quotient_parts, two_sum
-
-
-@primitive
-def times(w, e):
-    """w (1 + e) in two parts, for a power of two."""
-    p = mul_add(w, e, w)
-    return p, mul_add(w, e, w - p)
-
-
-@primitive
-def row_exp(u, t, t_low, b, floor, shift):
-    """exp(u (t + t_low) - km ln 2) = w (1 + e)."""
-    d = u - b
-    d = select(d < floor, floor, d)
-    r, r_low, w = exp_reduce_product_shifted(d, t, shift)
-    return expm1_of_parts(r, mul_add(d, t_low, r_low)), w
-
-
-@primitive
-def add_exp(w, e, s, c):
-    """p = w (1 + e) rounded, and s + c with the unrounded one: exact unless p is larger than s, then within half a ULP of p."""
-    p = mul_add(w, e, w)
-    total = s + p
-    return p, total, c + mul_add(w, e, w - (total - s))
-
+from ..primitives.rows import add_exp, inverse_sum, row_exp, share, times
 
 #: Above all exponentials of a row, in float32 and float64: sums that start with it are larger than what they grow by.
 ABOVE = (2.0**25, 2.0**54)
@@ -100,16 +74,16 @@ def exp_shift(m, t, b, floor, shift):
 @row_pass(inputs="x", lanes="floor shift", state="s c", start=ABOVE)
 def exp_sum(x, floor, shift, s, c):
     """exp(x - km ln 2) and the sum; where b is 0."""
-    r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
-    p, total, rest = add_exp(w, expm1_of_parts(r, r_low), s, c)
+    e, w = exp_rise(select(x < floor, floor, x), shift)
+    p, total, rest = add_exp(w, e, s, c)
     return p, total, rest
 
 
 @row_pass(inputs="x", lanes="floor shift", state="s", start=FAR_ABOVE, alone=False, short=True)
 def exp_sum_short(x, floor, shift, s):
-    """The same within 4 ULP: exponentials are rounded, and the sum is theirs."""
-    e, w = exp_shifted(select(x < floor, floor, x), shift)
-    p = e * w
+    """The same; some exponentials are added up before that is carried over."""
+    e, w = exp_rise(select(x < floor, floor, x), shift)
+    p = mul_add(w, e, w)
     return p, s + p
 
 
@@ -129,34 +103,11 @@ def exp_total(x, sign, t, t_low, b, floor, shift, s, c):
     return total, rest
 
 
-@primitive
-def inverse_sum(s, c, t, t_low, m, b, floor, shift):
-    """2^64/(s + c) in two parts, 0 of a row without a finite element; top: the exponential that becomes 1.
-
-    The maximum alone makes up the sum of a confident row. Its exponential is rounded, the sum hardly, so that their
-    quotient might miss 1.
-    """
-    e, w = row_exp(m, t, t_low, b, floor, shift)
-    one, one_low = times(w, e)
-    others = (s - one) + (c - one_low)
-    d, d_low = fast_two_sum(s, c)
-    high, rest = quotient_parts(18446744073709551616.0, 0.0, d, d_low)
-    sure = (d + 4.0 * others == d) & (d > 0.0)
-    return select(d == 0.0, 0.0, high), select(d == 0.0, 0.0, rest), select(sure, one, 1e30)
-
-
 @row_pass(inputs="s c", lanes="m b floor shift", state="high rest top", once=True)
 def inverse(s, c, t, t_low, m, b, floor, shift, high, rest, top):
     """What the exponentials are divided by."""
     high, rest, top = inverse_sum(s, c, t, t_low, m, b, floor, shift)
     return high, rest, top
-
-
-@row_pass(inputs="s c", state="high rest", once=True, alone=False)
-def inverse_short(s, c, high, rest):
-    """1/(s + c) in two parts, 0 of a row without a finite element. An exponential over a sum of it alone is 1."""
-    high, rest = quotient_parts(1.0, 0.0, s, c)
-    return select(s == 0.0, 0.0, high), select(s == 0.0, 0.0, rest)
 
 
 @row_pass(inputs="s c", lanes="m b floor shift", state="high rest top", once=True)
@@ -169,22 +120,10 @@ def inverse_null(s, c, t, t_low, m, b, floor, shift, high, rest, top):
     return high, rest, top
 
 
-@primitive
-def share(p, high, rest):
-    """p (high + rest)/2^64; p rest would be too small a number for the least of results otherwise."""
-    return fma(p, high, p * rest) * 5.421010862427522e-20
-
-
 @row_pass(inputs="p", lanes="high rest")
 def scaled(p, high, rest):
     """What the exponentials that were kept are of their sum."""
     return share(p, high, rest)
-
-
-@row_pass(inputs="p", lanes="high rest", alone=False)
-def scaled_short(p, high, rest):
-    """p (high + rest); where p rest is too small a number, it counts for less than an ULP."""
-    return fma(p, high, p * rest)
 
 
 @row_pass(inputs="p", lanes="high rest top")
@@ -207,9 +146,9 @@ def exp_scaled(x, sign, t, t_low, b, floor, shift, high, rest, top):
 @row_pass(inputs="x", lanes="floor shift m", state="s c count")
 def exp_sum_others(x, floor, shift, m, s, c, count):
     """The sum of the exponentials below the maximum, and how many elements attain it; where b is 0."""
-    r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
+    e, w = exp_rise(select(x < floor, floor, x), shift)
     top = x == m
-    p, total, rest = add_exp(select(top, 0.0, w), expm1_of_parts(r, r_low), s, c)
+    p, total, rest = add_exp(select(top, 0.0, w), e, s, c)
     return total, rest, count + select(top, 1.0, 0.0)
 
 
@@ -222,18 +161,19 @@ def finite(m, peak):
 @row_pass(inputs="x", lanes="floor shift m peak", state="s c count", alone=False)
 def exp_sum_others_kept(x, floor, shift, m, peak, s, c, count):
     """The same, and x - m."""
-    r, r_low, w = exp_reduce_shifted(select(x < floor, floor, x), shift)
+    e, w = exp_rise(select(x < floor, floor, x), shift)
     top = x == m
-    p, total, rest = add_exp(select(top, 0.0, w), expm1_of_parts(r, r_low), s, c)
+    p, total, rest = add_exp(select(top, 0.0, w), e, s, c)
     return x - peak, total, rest, count + select(top, 1.0, 0.0)
 
 
 @row_pass(inputs="x", lanes="floor shift m peak", state="s count", start=FAR_ABOVE, alone=False, short=True)
 def exp_sum_others_short(x, floor, shift, m, peak, s, count):
-    """The same within 4 ULP, as exp_sum_short."""
-    e, w = exp_shifted(select(x < floor, floor, x), shift)
+    """The same, as exp_sum_short."""
+    e, w = exp_rise(select(x < floor, floor, x), shift)
     top = x == m
-    return x - peak, s + e * select(top, 0.0, w), count + select(top, 1.0, 0.0)
+    own = select(top, 0.0, w)
+    return x - peak, s + mul_add(own, e, own), count + select(top, 1.0, 0.0)
 
 
 @row_pass(inputs="x", lanes="b floor shift m", state="s c count")
@@ -349,7 +289,7 @@ def log_softmax_slope(grad, y, sign, t, s, c):
 #: All passes over a row in one kernel, where there is no temperature and no maximum is far.
 ROW_KERNELS |= {
     "float32": {
-        "softmax": ((largest, exp_shift), (exp_sum_short, inverse_short), (scaled_short,)),
+        "softmax": ((largest, exp_shift), (exp_sum_short, inverse), (scaled,)),
         "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_short, log_total), (log_kept,)),
     },
     "float64": {

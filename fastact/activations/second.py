@@ -21,14 +21,13 @@ from ..primitives.float64.exponential import (
     scale_far,
 )
 from ..primitives.float64.normal import clamp_gaussian, clamp_gelu_tanh, clamp_normal
-from ..primitives.logistic import TANH_A, gelu_tanh_exponent, logistic_slope
+from ..primitives.logistic import QUICK, TANH_A, gelu_tanh_exponent, logistic_slope
 from ..primitives.normal import SQRT_HALF_PI_INVERSE, normal_tail
 from ..primitives.parts import fast_two_sum, over_square_short, quotient, scale_wide, two_product, two_sum
 from ..primitives.trigonometry import half_turns, sine_squared
 from .bell import gaussian, snake
 from .exponential import celu, elish, elu, exponential, log1mexp, pelu
 from .gated import (
-    QUICK,
     TWO_OVER_SQRT_PI,
     gelu,
     gelu_tanh,

@@ -2,7 +2,7 @@
 
 from ..language.atoms import abs, copysign, fma, mul_add, select
 from ..language.registry import activation
-from ..primitives.exponential import exp_negative, exp_parts_low, expm1_negative, log1p_exp
+from ..primitives.exponential import exp_parts_low, expm1_negative
 from ..primitives.float64.exponential import (
     clamp_far,
     clamp_far_for,
@@ -24,9 +24,10 @@ from ..primitives.hyperbolic import (
     tanh_shrink_unit,
     tanh_slope,
 )
-from ..primitives.logistic import logistic, logistic_of, sigmoid_slope
+from ..primitives.logistic import logistic, sigmoid_slope
 from ..primitives.normal import SQRT_HALF_PI_INVERSE
 from ..primitives.parts import quotient_parts, square, two_product, two_sum
+from ..primitives.softplus import log_logistic_parts
 
 
 @activation(
@@ -46,12 +47,12 @@ def sigmoid_from_output(y):
 
 @activation(
     latex=r"f(x) = \log \frac{1}{1 + e^{-x}}", alias=("logsigmoid",), range=("-inf", "0"), limits=("-inf", "-0.0"),
-    slopes=("1", "0"), saturates=("no", "soft"), reference="torch.nn.LogSigmoid; jax.nn.log_sigmoid.",
+    slopes=("1", "0"), saturates=("no", "soft"), bound32=4.0, reference="torch.nn.LogSigmoid; jax.nn.log_sigmoid.",
 )  # fmt: skip
 def log_sigmoid(x):
     """Logarithm of the logistic sigmoid."""
-    e, e_low = exp_negative(-abs(x))
-    return select(x > 0.0, 0.0, x) - log1p_exp(e, e_low), logistic_of(-x, e)
+    tail, slope = log_logistic_parts(x)
+    return select(x > 0.0, 0.0, x) - tail, slope
 
 
 @log_sigmoid.from_output

@@ -4,6 +4,12 @@
 
 #include <stdint.h>
 
+/* What is read before is not read again after it. */
+static inline void fa_settled(void)
+{
+    __asm__ volatile("" ::: "memory");
+}
+
 #define FA_LARGER(a, b) ((b) > (a) ? (b) : (a))
 
 /* By halves, in whole vectors: the last four one by one. */

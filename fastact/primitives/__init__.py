@@ -4,8 +4,22 @@
 other files have one text for both, built on either.
 """
 
-from . import curvature, elementary, exponential, float32, float64, hyperbolic, logistic, normal, parts, trigonometry
+from . import (
+    curvature,
+    elementary,
+    exponential,
+    float32,
+    float64,
+    hyperbolic,
+    logistic,
+    normal,
+    parts,
+    rows,
+    softplus,
+    trigonometry,
+)
 
 __all__ = [
-    "curvature", "elementary", "exponential", "float32", "float64", "hyperbolic", "logistic", "normal", "parts", "trigonometry",
+    "curvature", "elementary", "exponential", "float32", "float64", "hyperbolic", "logistic", "normal", "parts", "rows",
+    "softplus", "trigonometry",
 ]  # fmt: skip

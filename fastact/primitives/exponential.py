@@ -4,6 +4,7 @@ from ..language.atoms import copysign, exponent, mul_add, scale_by_pow2, select
 from ..language.registry import primitive
 from .float64.exponential import (
     clamp_exp,
+    clamp_far,
     clamp_low,
     exp_reduce,
     exp_reduce_shifted,
@@ -55,6 +56,13 @@ def expm1_of_parts(r, r_low):
 
 
 @primitive
+def exp_rise(x, shift):
+    """exp(x) = w (1 + e), w the power of two that is shifted."""
+    r, r_low, w = exp_reduce_shifted(x, shift)
+    return expm1_of_parts(r, r_low), w
+
+
+@primitive
 def exp_short(x):
     """exp(x) = m 2^k for a clamped x, within 1 ULP: what a gate needs, a third cheaper than exp_parts."""
     r, k = exp_reduce(x)
@@ -66,13 +74,6 @@ def exp(x):
     """exp(x), any x."""
     m, k = exp_short(clamp_exp(x))
     return scale_wide(m, k)
-
-
-@primitive
-def exp_shifted(x, shift):
-    """exp(x) = p 2^k within an ULP, and 2^k shifted."""
-    r, r_low, w = exp_reduce_shifted(x, shift)
-    return 1.0 + expm1_reduced(r + r_low), w
 
 
 @primitive
@@ -105,6 +106,15 @@ def expm1_negative(x):
     """expm1(x) in two parts, for x <= 0."""
     high, low = expm1_parts(x)
     return copysign(high, x), low
+
+
+@primitive
+def elu_parts(alpha, x):
+    """alpha expm1(x) and expm1(x) for x <= 0, and exp(x) = p 2^k."""
+    r, k = exp_reduce(clamp_far(x))
+    e, e_low = expm1_reduced_parts(r)
+    m, m_low = expm1_scaled(e, e_low, k)
+    return mul_add(alpha, m_low, alpha * m), m, 1.0 + e, k
 
 
 @primitive

@@ -1,13 +1,14 @@
 """The logistic function, what it is multiplied with, and their slopes."""
 
-from ..language.atoms import abs, fma, mul_add, select
+from ..language.atoms import abs, copysign, fma, mul_add, select
 from ..language.registry import primitive
 from ..language.terms import Constant
 from .exponential import expm1_reduced
-from .float64.exponential import clamp_exp, exp_reduce, scale_down
+from .float64.exponential import clamp_exp, clamp_for, exp_reduce, exp_reduce_product, scale_down, scale_down_large
 from .float64.normal import clamp_gelu_tanh
 from .parts import fast_two_sum, over_square_short, quotient, quotient_parts, two_product, two_sum
 
+QUICK = Constant("1.702")
 TANH_A = Constant("1.5957691216057307117597842397375274739035")  # 2 sqrt(2/pi)
 TANH_B = Constant("0.0713548162726002487763387522798635409956")  # 0.044715 times that
 
@@ -84,11 +85,15 @@ def gelu_tanh_exponent(c):
 
 
 @primitive
-def gelu_tanh_gate(x):
-    """x / (1 + exp(-z)), z = 2 sqrt(2/pi) (x + 0.044715 x^3)."""
+def gelu_tanh_pair(x):
+    """x / (1 + exp(-z)), z = 2 sqrt(2/pi) (x + 0.044715 x^3), and the derivative."""
     c = clamp_gelu_tanh(x)
     z, z_low, w, w_low, b, b_low, r, k = gelu_tanh_exponent(c)
-    return logistic_gate(x, c, r, k)
+    u, u_low = two_product(2.0 * b, c)
+    g, g_low = two_sum(z, u)  # x z'(x) = x (A + 3 B x^2)
+    g_low = g_low + mul_add(2.0 * b_low, c, u_low + z_low)
+    n, n_low, d, d_low, weight = gate_slope_parts(g, r, k)
+    return logistic_gate(x, c, r, k), gate_slope(n, mul_add(g_low, weight, n_low), d, d_low, k)
 
 
 @primitive
@@ -101,6 +106,31 @@ def gate_slope_short(g, r, k):
     d = 1.0 + u
     slope = over_square_short(fma(1.0 + g, select(right, u, t), select(right, 1.0, (1.0 + g) + two_k)), d, u - (d - 1.0))
     return select(right, slope, scale_down(slope, -abs(k)))
+
+
+@primitive
+def silu_pair(beta, x):
+    """x / (1 + exp(-beta x)), and the derivative."""
+    c = clamp_for(beta, x)
+    r, k = exp_reduce_product(-beta, c)
+    d, d_low = one_plus_exp(r, k)
+    q = select(k <= 0.0, x, c) / d
+    value = select(k <= 0.0, q, scale_down_large(q, -abs(k), 1.0 - abs(beta)))
+    return value, gate_slope_short(beta * c, r, k)
+
+
+@primitive
+def quick_gelu_pair(x):
+    """x / (1 + exp(-1.702 x)), and the derivative."""
+    c = clamp_for(QUICK.hi, x)
+    r, k = exp_reduce_product(-QUICK.hi, c)
+    r = mul_add(-QUICK.lo, c, r)
+    s, s_low = two_product(QUICK.hi, c)
+    d, d_low = one_plus_exp(r, k)
+    q = quotient(c, d, d_low)
+    value = select(k <= 0.0, select(x == c, q, x), scale_down(q, -abs(k)))
+    n, n_low, d, d_low, weight = gate_slope_parts(s, r, k)
+    return copysign(value, x), gate_slope(n, mul_add(mul_add(QUICK.lo, c, s_low), weight, n_low), d, d_low, k)
 
 
 @primitive

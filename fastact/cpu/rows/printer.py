@@ -19,6 +19,10 @@ WIDTH = 32
 #: Steps of so many elements after which a plain sum is carried over to one in two parts.
 STEPS = 8
 
+#: Rows that take turns in a kernel of whole rows, at most, and the numbers in these.
+ROWS = 16
+NUMBERS = 4096
+
 #: The passes of a whole row: those that may be a row ahead, those that follow from them, and that of the results.
 Stages = Sequence[Sequence[RowPass]]
 
@@ -53,11 +57,12 @@ class RowPrinter(Printer):
         """Passes side by side along ``n_`` elements, WIDTH at a time: element ``at_ + i_`` of their inputs and output.
 
         A remainder is part of a last step, which leaves alone what has been there. An input p lies where the output goes; the
-        remainder comes first then, because what has just been written would have to be waited for. What `carry` says is done
-        after every STEPS steps.
+        remainder comes first then, because what has just been written would have to be waited for. An input x may lie there
+        too, in spite of what the compiler is told; the last step reads it before it writes. What `carry` says is done after every
+        STEPS steps.
         """
         line = 8 if self.precision == "float64" else 16
-        calls, last, fetches = [], [], []
+        calls, read, last, fetches = [], [], [], []
         for entry, inputs, output in ways:
             self.require(entry.name)
             text = self.primitives[entry.name]
@@ -67,12 +72,16 @@ class RowPrinter(Printer):
             taken = [output for _ in text.results[len(sums) :]] + sums
             call = f"p_{entry.name}({', '.join(names.get(n, n) for n in text.arguments)})"
             calls.append(f"{', '.join(taken)} = {call}")
+            if "x" in entry.inputs and len(taken) > len(sums):
+                read = [f"for i_ in range({WIDTH}):", f"    x_here_[i_] = {names['x']}", "fa_settled()"]
+                call = call.replace(names["x"], "x_here_[i_]")
             last.append(f"{', '.join(f'new{k}_' for k in range(len(taken)))} = {call}")
             last += [f"{n} = fa_select_{self.suffix}(i_ < {WIDTH} - rest_, {n}, new{k}_)" for k, n in enumerate(taken)]
             fetches += [n.replace("i_]", f"ahead_ + {k}]") for n in arrays if fetched for k in range(0, WIDTH, line)]
         way = [f"for j_ in range(n_ // {WIDTH}):", f"    at_ = j_ * {WIDTH}", *(f"    fa_fetch(&{n})" for n in fetches)]
         way += [f"    for i_ in range({WIDTH}):", *(f"        {call}" for call in calls)]
-        end = ["if rest_:", f"    at_ = n_ - {WIDTH}", f"    for i_ in range({WIDTH}):", *(f"        {text}" for text in last)]
+        end = [f"at_ = n_ - {WIDTH}", *read, f"for i_ in range({WIDTH}):", *(f"    {text}" for text in last)]
+        end = ["if rest_:", *(f"    {line}" for line in end)]
         if carry:
             way[0] = f"for j_ in range(block_ * {STEPS}, min(block_ * {STEPS} + {STEPS}, n_ // {WIDTH})):"
             way = [f"for block_ in range((n_ // {WIDTH} + {STEPS - 1}) // {STEPS}):", *(f"    {line}" for line in (*way, *carry))]
@@ -91,7 +100,8 @@ class RowPrinter(Printer):
 
     def counters(self) -> list[str]:
         """``cdef`` lines of what `walk` needs."""
-        return [f"cdef {self.type} new0_, new1_, new2_, new3_", f"cdef Py_ssize_t i_, j_, block_, at_, rest_ = n_ & {WIDTH - 1}"]
+        lines = [f"cdef {self.type} new0_, new1_, new2_, new3_", f"cdef {self.type} x_here_[{WIDTH}]"]
+        return [*lines, f"cdef Py_ssize_t i_, j_, block_, at_, rest_ = n_ & {WIDTH - 1}"]
 
     def carry(self, entry: RowPass) -> list[str]:
         """Add the first accumulator of a short pass to that in two parts, which is larger, and begin anew."""
@@ -119,42 +129,65 @@ class RowPrinter(Printer):
     def whole(self, name: str, stages: Stages) -> None:
         """Print all passes over a row as one kernel for many rows; it returns how many it did before one that is far.
 
-        The first pass goes along the next row beside the second, which leaves it time. The output may be the input: an element
-        is read before its place is written to, and what a last step reads again is not used.
+        Where there is much to compute once a row, ROWS of them take turns, and it is computed for all of these at once. The
+        first pass goes along a row of the next turn beside the second, which leaves it time. The output may be the input: an
+        element is read before its place is written to, and what a last step reads again is not used.
         """
         t = self.suffix
         (first, *then), (sums, *total), (result,) = stages
+        rows = ROWS if len(sums.state) > 1 else 1
+        entries = [entry for stage in stages for entry in stage]
+        numbers = [n for n in dict.fromkeys(n for e in entries for n in (*e.state, *e.inputs)) if n not in "xp"]
 
         def once(entries: Sequence[RowPass]) -> list[str]:
+            """Of all rows of a turn."""
+            lines = []
             for entry in entries:
                 self.require(entry.name)
-            calls = [f"p_{e.name}({', '.join(self.primitives[e.name].arguments)})" for e in entries]
-            return [f"{', '.join(e.state)} = {call}" for e, call in zip(entries, calls, strict=True)]
+                given = (f"{n}_of_[i_]" if n in numbers else n for n in self.primitives[entry.name].arguments)
+                lines.append(f"    {', '.join(f'{n}_of_[i_]' for n in entry.state)} = p_{entry.name}({', '.join(given)})")
+            return [f"for i_ in range({rows}):", *lines] if lines else []
 
-        after = [f"fa_fold_max_{t}({first.name}_, {WIDTH}, &m)", *once(then)]
+        def of_row(entry: RowPass) -> list[str]:
+            return [f"{n} = {n}_of_[row_]" for n in entry.lanes]
+
         x, y, following = ("in_[x_ + at_ + i_]",), "out_[y_ + at_ + i_]", ("in_[next_ + at_ + i_]",)
-        lines = [*self.numbers(()), *self.counters()]
-        numbers = dict.fromkeys(n for stage in stages for entry in stage for n in (*entry.state, *entry.inputs) if n not in "xp")
-        lines += [f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}", f"cdef {self.type} folded_[3]"]
-        lines += [f"cdef {self.type} {e.name}_[{len(e.state) * WIDTH}]" for e in (first, sums)]
-        lines += ["cdef Py_ssize_t x_ = 0, y_, next_, row_ = 0", *self.begin(first), *self.walk((first, x, y)), *after]
-        row = ["x_ = row_ * in_step_", "y_ = row_ * out_step_", "next_ = min(row_ + 1, rows_ - 1) * in_step_"]
-        start, count = self.literal(sums.start[self.precision == "float64"]), len(sums.state)
+        lines = [*self.numbers(()), *self.counters(), f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}"]
+        lines += [f"cdef {self.type} {n}_of_[{rows}]" for n in numbers]
+        lines += [f"cdef {self.type} folded_[3]", *(f"cdef {self.type} {e.name}_[{len(e.state) * WIDTH}]" for e in (first, sums))]
+        lines += [f"cdef Py_ssize_t x_, y_, next_, row_, done_ = 0, count_, turn_ = max(1, min({rows}, {NUMBERS} // n_))"]
+        lines += [f"cdef {self.type} ahead_of_[{rows}]", f"for i_ in range({rows}):", "    m_of_[i_] = ahead_of_[i_] = 0"]
+        lines += [f"    {n}_of_[i_] = 0" for n in numbers if n != "m"]
+        lines += ["for row_ in range(min(turn_, rows_)):", "    x_ = row_ * in_step_"]
+        walk = [*self.begin(first), *self.walk((first, x, y)), f"fa_fold_max_{t}({first.name}_, {WIDTH}, &m_of_[row_])"]
+        lines += [f"    {line}" for line in walk]
+        start, size = self.literal(sums.start[self.precision == "float64"]), len(sums.state)
+        row = ["x_ = (done_ + row_) * in_step_", "y_ = (done_ + row_) * out_step_"]
+        row += ["next_ = min(done_ + row_ + turn_, rows_ - 1) * in_step_", *of_row(sums), *self.begin(first)]
         if sums.short:
-            lines += [f"cdef {self.type} total_[{(count + 1) * WIDTH}]"]
-            row += [*self.begin(first), f"for i_ in range({WIDTH}):"]
-            row += [f"    total_[i_] = {start}", f"    total_[{WIDTH} + i_] = 0"]
-            row += [f"    {sums.name}_[{k * WIDTH} + i_] = 0" for k in range(count)]
+            lines += [f"cdef {self.type} total_[{(size + 1) * WIDTH}]"]
+            row += [f"for i_ in range({WIDTH}):", f"    total_[i_] = {start}", f"    total_[{WIDTH} + i_] = 0"]
+            row += [f"    {sums.name}_[{k * WIDTH} + i_] = 0" for k in range(size)]
             row += self.walk((first, following, y), (sums, x, y), carry=self.carry(sums))
-            row += [f"for i_ in range({WIDTH}):"] if count > 1 else []
-            row += [f"    total_[{(k + 1) * WIDTH} + i_] = {sums.name}_[{k * WIDTH} + i_]" for k in range(1, count)]
+            row += [f"for i_ in range({WIDTH}):"] if size > 1 else []
+            row += [f"    total_[{(k + 1) * WIDTH} + i_] = {sums.name}_[{k * WIDTH} + i_]" for k in range(1, size)]
             names, folded = ("s", "c", *sums.state[1:]), "total_"
         else:
-            row += [*self.begin(first, sums), *self.walk((first, following, y), (sums, x, y))]
+            row += [*self.begin(sums), *self.walk((first, following, y), (sums, x, y))]
             names, folded = sums.state, f"{sums.name}_"
         row += [f"fa_fold_sums_{t}({folded}, {WIDTH}, {len(names)}, {start}, folded_)"]
-        row += [*(f"{n} = folded_[{k}]" for k, n in enumerate(names)), *once(total), *after, *self.walk((result, x, y))]
-        lines += ["while row_ < rows_ and b == 0:", *(f"    {line}" for line in row), "    row_ += 1", "return row_"]
+        row += [*(f"{n}_of_[row_] = folded_[{k}]" for k, n in enumerate(names))]
+        row += [f"fa_fold_max_{t}({first.name}_, {WIDTH}, &ahead_of_[row_])"]
+        last = ["x_ = (done_ + row_) * in_step_", "y_ = (done_ + row_) * out_step_", *of_row(result), *self.walk((result, x, y))]
+        turn = [*once(then), "count_ = min(turn_, rows_ - done_)"]
+        turn += ["for row_ in range(count_):", "    if b_of_[row_] != 0:", "        count_ = row_", "        break"]
+        turn += ["for row_ in range(count_):", *(f"    {line}" for line in row)]
+        turn += [*once(total), "for row_ in range(count_):", *(f"    {line}" for line in last)]
+        turn += ["done_ += count_", "if count_ < turn_:", "    break"]
+        turn += [f"for i_ in range({rows}):", "    m_of_[i_] = ahead_of_[i_]"]
+        lines += ["while done_ < rows_:", *(f"    {line}" for line in turn), "return done_"]
+        declared = [line for line in lines if line.startswith("cdef")]
+        lines = declared + [line for line in lines if not line.startswith("cdef")]
         sizes = "Py_ssize_t rows_, Py_ssize_t n_, Py_ssize_t in_step_, Py_ssize_t out_step_"
         arrays = f"fa_in_{t} in_, fa_out_{t} out_"
         self.lines += [f"cdef Py_ssize_t w_{name}({arrays}, {sizes}, const void* const* p_) noexcept nogil:"]
@@ -166,6 +199,7 @@ def rows_text(precision: str, passes: Sequence[RowPass], kernels: Mapping[str, S
     """The Cython text of all passes in one precision, and of the kernels of whole rows."""
     printer = RowPrinter(precision)
     printer.head += ["    void fa_fetch(const void*)", "", 'cdef extern from "fold.h" nogil:']
+    printer.head.append("    void fa_settled()")
     printer.head.append(f"    void fa_fold_max_{printer.suffix}(const void*, Py_ssize_t, void*)")
     printer.head.append(f"    void fa_fold_sums_{printer.suffix}(const void*, Py_ssize_t, int, double, void*)")
     for entry in (p for p in passes if p.alone):

@@ -81,6 +81,34 @@ def exp_shifted(x, shift):
 
 
 @primitive
+def exp_product_shifted(a, b, low, shift):
+    """exp(a b - low) = p 2^k, and 2^k shifted; the product is not rounded, and low is small."""
+    n = mul_add(a * b, 1.442695, shift)
+    k = n - shift
+    return exp_reduced(mul_add(k, -1.4286068e-06, fma(a, b, k * -0.69314575)) - low), pow2_shifted(n)
+
+
+@primitive
+def exp_rise(x, shift):
+    """exp(x) = w (1 + e), w the power of two that is shifted: fit EXP_F32, by halves."""
+    n = mul_add(x, 1.442695, shift)
+    k = n - shift
+    r = mul_add(k, -1.4286068e-06, mul_add(k, -0.69314575, x))
+    z = r * r
+    high = mul_add(z, 0.0013820906, mul_add(r, 0.008368672, 0.041668262))
+    return mul_add(z, mul_add(z, high, mul_add(r, 0.16666521, 0.49999994)), r), pow2_shifted(n)
+
+
+@primitive
+def exp(x):
+    """exp(x), any x: on the left 2^64 times as large, on the right 2^-64 times, until the last product."""
+    c = clamp_exp(x)
+    left = c < 0.0
+    e, w = exp_rise(c, select(left, shift_of(-64.0), shift_of(64.0)))
+    return mul_add(w, e, w) * select(left, 5.421010862427522e-20, 18446744073709551616.0)
+
+
+@primitive
 def exp2_unit(f):
     """2^f for |f| <= 1/2: 1 + f P(f), fit EXP2_F32."""
     p = mul_add(f, 0.00015329203, 0.0013390993)
@@ -103,6 +131,19 @@ def log1p_rest(e):
     p = mul_add(e, p, -0.24975078)
     p = mul_add(e, p, 0.3333225)
     return e * p * z
+
+
+@primitive
+def log1p_drop(e):
+    """log1p(e) / e - 1 for 0 <= e <= 1: that fit and the term before it."""
+    p = mul_add(e, -0.003675546, 0.021867651)
+    p = mul_add(e, p, -0.06090861)
+    p = mul_add(e, p, 0.110240094)
+    p = mul_add(e, p, -0.15568988)
+    p = mul_add(e, p, 0.19774175)
+    p = mul_add(e, p, -0.24975078)
+    p = mul_add(e, p, 0.3333225)
+    return e * mul_add(e, p, -0.5)
 
 
 @primitive
@@ -146,6 +187,18 @@ def scale_down_large(x, k, large):
 def clamp_far(x):
     """Clamp to where even a huge multiple of exp(x) has underflowed."""
     return select(x < -174.0, -174.0, x)
+
+
+@primitive
+def elu_parts(alpha, x):
+    """alpha expm1(x) and expm1(x) for x <= 0, and exp(x) = p 2^k."""
+    n = mul_add(clamp_far(x), 1.442695, shift_of(0.0))
+    k = n - shift_of(0.0)
+    r = mul_add(k, -1.4286068e-06, mul_add(k, -0.69314575, clamp_far(x)))
+    e = mul_add(r * r, exp_series(r), r)
+    two_k = pow2_shifted(select(k < -100.0, shift_of(100.0), n))
+    m = mul_add(two_k, e, two_k - 1.0)
+    return alpha * m, m, 1.0 + e, k
 
 
 @primitive
