@@ -54,9 +54,10 @@ def kernels(file):
 def _loop(function, kind, symbol, size):
     found = re.findall(r"^ *([0-9a-f]+):\t(\S+) *([^<\n]*)", symbol, re.MULTILINE)
     code = [(int(at, 16), op, operands.strip()) for at, op, operands in found]
-    # Loops end in a condition; a plain jump backwards is that of a case that has been put behind the code.
-    jumps = [(int(to, 16), at) for at, op, to in code if op[0] == "j" and op != "jmp" and re.fullmatch("[0-9a-f]+", to)]
+    jumps = [(int(to, 16), at) for at, op, to in code if op[0] == "j" and re.fullmatch("[0-9a-f]+", to)]
     loops = [[line for line in code if to <= line[0] <= at] for to, at in jumps if to < at]
+    # What jumps back over a return is a case of the beginning that has been put behind the code.
+    loops = [loop for loop in loops if not any(op == "ret" for _, op, _ in loop)]
     inside = {line for loop in loops for line in loop}
     longest = max(loops, key=len, default=[])
     widths = {"z": 64, "y": 32, "x": 16}

@@ -59,7 +59,7 @@ def test_all_keep_the_contract(tmp_path, capsys):
         assert not f["range_violations"]
     softmax = next(f for f in found if (f["function"], f["kind"]) == ("softmax", "value"))
     assert softmax["place"].startswith("a row ")
-    assert 0.5 < softmax["max_ulp"] < 2
+    assert 0.5 < softmax["max_ulp"] < 3  # of 4
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == f"all {len(found)} within the contract"
     assert any(line.startswith("swiglu") and "backward" in line for line in lines)
