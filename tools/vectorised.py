@@ -56,8 +56,9 @@ def _loop(function, kind, symbol, size):
     code = [(int(at, 16), op, operands.strip()) for at, op, operands in found]
     jumps = [(int(to, 16), at) for at, op, to in code if op[0] == "j" and re.fullmatch("[0-9a-f]+", to)]
     loops = [[line for line in code if to <= line[0] <= at] for to, at in jumps if to < at]
-    # What jumps back over a return is a case of the beginning that has been put behind the code.
-    loops = [loop for loop in loops if not any(op == "ret" for _, op, _ in loop)]
+    # A loop steps on, and has no return: cases of the beginning are put behind the code, and jump back from there.
+    steps_on = re.compile("add|sub|inc|dec|lea")
+    loops = [loop for loop in loops if any(map(steps_on.match, ops := [op for _, op, _ in loop])) and "ret" not in ops]
     inside = {line for loop in loops for line in loop}
     longest = max(loops, key=len, default=[])
     widths = {"z": 64, "y": 32, "x": 16}

@@ -135,7 +135,7 @@ class RowPrinter(Printer):
         """
         t = self.suffix
         (first, *then), (sums, *total), (result,) = stages
-        rows = ROWS if len(sums.state) > 1 else 1
+        rows = ROWS if "count" in sums.state else 1  # a logarithm follows
         entries = [entry for stage in stages for entry in stage]
         numbers = [n for n in dict.fromkeys(n for e in entries for n in (*e.state, *e.inputs)) if n not in "xp"]
 
