@@ -61,11 +61,15 @@ class Module(torch.nn.Module):
                 self.register_buffer(name, value)
             else:
                 setattr(self, name, value)
-        self._given = tuple(given.arguments)
+        self._given = {name: self._signature.parameters[name].default for name in given.arguments}
 
     def forward(self, *arrays: torch.Tensor) -> torch.Tensor:
         """Compute."""
-        return self._call(*arrays, **{name: getattr(self, name) for name in self._given})
+        named = {}
+        for name, default in self._given.items():
+            if (value := getattr(self, name)) is not default:  # what is left out takes the shortest way
+                named[name] = value
+        return self._call(*arrays, **named)
 
     def extra_repr(self) -> str:
         """The parameters that are not the default."""

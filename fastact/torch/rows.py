@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.compiler import is_compiling
+from torch.compiler import is_dynamo_compiling as is_compiling
 
 from ..cpu.api import FLOAT32, FLOAT64, address_of
 from ..functions import get
@@ -14,6 +14,7 @@ from . import bridge
 from .elementwise import number
 from .operators import Call, Operator, Tensors, only_once
 from .signatures import describe
+from .tensors import Rows
 
 #: Those whose derivative is made of the input.
 _SUMS = ("logsumexp", "logmeanexp")
@@ -169,41 +170,27 @@ def function(of_rows: Any) -> Any:
 
     def run(numbers: tuple[int, float, bool], x: torch.Tensor) -> torch.Tensor:
         dim, temperature, keepdim = numbers
-        number = kernels.get(x.dtype)
-        if not number or bridge.is_large(x):
-            return bridge.compute(of_rows, (x,), (dim,), temperature=temperature, **({"keepdims": keepdim} if sums else {}))
-        if not sums:
-            return bridge.rows_at(number, dim, temperature, x)
-        shape = list(x.shape)
-        shape[dim : dim + 1 or None] = [1] * keepdim
-        return bridge.rows_at(number, dim, temperature, x, None, shape)
+        return bridge.compute(of_rows, (x,), (dim,), temperature=temperature, **({"keepdims": keepdim} if sums else {}))
 
     def back(numbers: tuple[int, float, bool], wanted: Any, grad: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor]:
         dim, temperature, keepdim = numbers
-        dims, number = (dim % kept.dim(),), slopes.get(kept.dtype)
+        dims = (dim % kept.dim(),)
         if sums:
             grad = grad if keepdim else grad.unsqueeze(dim)
             return (_of_value(Call(name, (kept,), (), (temperature,), dims, None, (True,), ()), grad)[0][0],)
-        if not number or torch.is_grad_enabled() or bridge.is_large(kept) or not bridge.is_short(grad, kept):
+        if torch.is_grad_enabled() or (found := short.backward(numbers, grad, kept)) is None:
             return (BACKWARD(name, (grad, kept), (), (temperature,), dims),)
-        return (bridge.rows_at(number, dim, temperature, kept, grad),)
+        return (found,)
 
-    single = {torch.float32: FLOAT32, torch.float64: FLOAT64}
-    kernels, slopes = ({t: address_of(name, kind, n) for t, n in single.items()} for kind in ("value", "backward"))
-    short = bridge.quick(run, back, not sums)
-
-    def fast(x: Any, dim: Any, temperature: Any, keepdim: bool = False) -> torch.Tensor | None:
-        """The result by the short way, for numbers."""
-        if is_compiling() or type(temperature) is not float or not 1e-30 <= temperature <= 1e30 or not _names(x, dim):
-            return None
-        return short((dim, temperature, keepdim), x)
+    kernels = [[address_of(name, kind, n) for n in (FLOAT32, FLOAT64)] for kind in ("value", "backward")]
+    short = bridge.quick(Rows(kernels, sums, run), back, not sums)
 
     if sums:
 
         def of_tensors(
             x: torch.Tensor, dim: Any = -1, *, keepdim: bool = False, temperature: Any = 1.0, where: Any = None
         ) -> torch.Tensor:
-            if where is None and type(keepdim) is bool and (found := fast(x, dim, temperature, keepdim)) is not None:
+            if where is None and not is_compiling() and (found := short((dim, temperature, keepdim), x)) is not None:
                 return found
             return computed(x, dim, temperature, where, keepdim)
 
@@ -217,7 +204,7 @@ def function(of_rows: Any) -> Any:
     else:
 
         def of_tensors(x: torch.Tensor, dim: Any = -1, *, temperature: Any = 1.0, where: Any = None) -> torch.Tensor:  # type: ignore[misc]
-            if where is None and (found := fast(x, dim, temperature)) is not None:
+            if where is None and not is_compiling() and (found := short((dim, temperature, False), x)) is not None:
                 return found
             return computed(x, dim, temperature, where)
 
@@ -225,11 +212,6 @@ def function(of_rows: Any) -> Any:
     return describe(
         of_tensors, of_rows, ("x",), positional, {**({"keepdim": False} if sums else {}), "temperature": 1.0, "where": None}
     )
-
-
-def _names(x: Any, dim: Any) -> bool:
-    """Whether this is a number of a dimension."""
-    return isinstance(x, torch.Tensor) and type(dim) is int and -x.dim() <= dim < x.dim()
 
 
 def _dims(title: str, dim: Any, rank: int) -> tuple[int, ...]:

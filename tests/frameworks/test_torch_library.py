@@ -134,3 +134,24 @@ def test_transforms():
         torch.testing.assert_close(slope, torch.zeros_like(x), atol=1e-15, rtol=0)
         with pytest.raises(NotImplementedError, match=r"fastact.torch.glu: a forward derivative"):
             ft.glu(dual)
+
+
+def test_tensors_that_only_look_plain():
+    """Whose sign is yet to be changed, that take no memory, or are no dense ones."""
+    x = torch.tensor([1 - 2j]).conj().imag  # one element, in one piece
+    negated = torch._neg_view(torch.linspace(-2, 3, 8))
+    for call in (ft.relu, ft.softmax, ft.logsumexp, ft.log_softmax, lambda v: ft.elu(v, 0.5), lambda v: ft.swiglu(v, v)):
+        assert torch.equal(call(x), call(x.clone()))
+        assert torch.equal(call(negated), call(negated.resolve_neg()))
+        learnt = torch.linspace(-2, 3, 8).requires_grad_()
+        y = call(learnt)
+        ones, zeros = torch.ones_like(y), torch._efficientzerotensor(y.shape)
+        want = torch.autograd.grad(y, learnt, -ones, retain_graph=True)[0]
+        assert torch.equal(torch.autograd.grad(y, learnt, torch._neg_view(ones), retain_graph=True)[0], want)
+        assert not torch.autograd.grad(y, learnt, zeros)[0].any()
+        assert torch.equal(call(torch._efficientzerotensor(8)), call(torch.zeros(8)))
+        for other in (torch.eye(4).to_sparse(), torch.eye(4).to_sparse_csr(), torch.eye(4).to_mkldnn()):
+            with pytest.raises(TypeError, match=r"(x|a) has layout torch\.\w+; expected a dense tensor"):
+                call(other)
+        with pytest.raises(TypeError, match=r"(x|a) is nested; expected a dense tensor"):
+            call(torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]))
