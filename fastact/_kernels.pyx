@@ -86,6 +86,14 @@ cdef inline const char* source(const Operand* a, Py_ssize_t start, Py_ssize_t m,
     return buffer
 
 
+cdef inline const char* number(const Operand* a, char* buffer, int size) noexcept nogil:
+    """Where a kernel finds a parameter."""
+    if a.type == 0 and <uintptr_t> a.data % size == 0:
+        return a.data
+    gather(a, 0, 1, buffer, size)
+    return buffer
+
+
 cdef inline const char* next_of(const Job* job, int output, Py_ssize_t start) noexcept nogil:
     """What is read next while an output is written, or NULL: x, while a second output is written nothing."""
     if output or job.x.stride != job.op.size or job.x.type or start + BLOCK > job.n:
@@ -115,8 +123,7 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
             p[j] = source(&job.params[j], start, m, scratch, size)
             scratch += room
         else:
-            gather(&job.params[j], 0, 1, scratch + j * room, size)
-            p[j] = scratch + j * room
+            p[j] = number(&job.params[j], scratch + j * room, size)
     if varying:
         op.varying(x, out[0], out[1], padded, p)
     else:
