@@ -33,6 +33,8 @@ cdef extern from "scratch.h" nogil:
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
     void fa_stream_end()
 
 cdef extern from "numpy/ufuncobject.h":
@@ -224,6 +226,7 @@ cdef void run(Job* job) noexcept nogil:
     cdef Work work
     cdef bint varying = op.uniform == NULL, buffered, stream, large = worth_streaming(job.n * op.size)
     cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
+    cdef unsigned int status = fa_float_status()
     for j in range(op.nparams):
         varying |= job.params[j].stride != 0 and job.n > 1
     # Kernels need outputs that are no input. An output may be exactly an input, or, since NumPy knows that
@@ -251,6 +254,7 @@ cdef void run(Job* job) noexcept nogil:
         run_range(job, 0, job.n, varying, buffered, stream)
         if stream:
             fa_stream_end()
+    fa_restore_float_mode(status)
 
 
 # ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,10 @@ from fastact.cpu.threads cimport threads_now
 
 cnp.import_array()
 
+cdef extern from "memory.h" nogil:
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
+
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object)
     bint PyArray_ISCARRAY_RO(cnp.ndarray)
@@ -178,6 +182,7 @@ def halves(int op, a, b, axis, double sign):
     cdef Py_ssize_t outer = 1, inner = 1, n = 0, size, step, done = 0, m, i, wide
     cdef int type_, failed = 0, number
     cdef bint one = op == LOGSUMEXP, mended = False
+    cdef unsigned int status
     cdef char* room
     cdef char* other
     cdef char* target
@@ -212,6 +217,7 @@ def halves(int op, a, b, axis, double sign):
     other = NULL if y == NULL else room + 4 * step * size
     target = room + 4 * step * size if y == NULL else room
     with nogil:
+        status = fa_float_status()
         while done < outer and not failed and not mended:
             m = min(step, outer - done)
             movers[0].gather(x + 2 * done * size, 0, 1, 2, type_, room, m * size)
@@ -223,6 +229,7 @@ def halves(int op, a, b, axis, double sign):
                     mended |= isnan((<float*> target)[i])
             movers[0].scatter(target, to + 2 * done * wide, 0, 1, 2, type_, m * wide)
             done += m
+        fa_restore_float_mode(status)
     free(room)
     if failed:
         raise MemoryError("fastact: no memory for the accumulators of rows")
