@@ -109,6 +109,7 @@ class _Title:
 
     def __init__(self, activation: Any) -> None:
         self.spec, self.title, self.arrays = activation.spec, f"fastact.torch.{activation.__name__}", ("x",)
+        self.keywords = tuple(activation.spec.variants)
 
 
 def function(activation: Any) -> Any:

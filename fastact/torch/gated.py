@@ -109,7 +109,8 @@ def function(unit: Any) -> Any:
         numbers = _numbers(title, more, named) if named else ()
         dims = _dims(title, -1 if dim is None else dim, a.dim())
         if len(dims) != 1 or a.shape[dims[0]] % 2:
-            raise ValueError(f"{title}: dim {dim} of shape {tuple(a.shape)}; expected a dimension of even length")
+            where = "its last dimension" if dim is None else f"dim {dim!r}"
+            raise ValueError(f"{title}: a has shape {tuple(a.shape)}; expected an even length along {where}, which is split")
         if not is_compiling() and (found := short((numbers, dims), a)) is not None:
             return found
         return VALUE(name, (a,), (), numbers, dims)

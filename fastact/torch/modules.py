@@ -45,7 +45,11 @@ class Module(torch.nn.Module):
 
     def __init__(self, *args: Any, learn: Iterable[str] | None = None, **named: Any) -> None:
         super().__init__()
-        given = self._signature.bind(*args, **named)
+        try:
+            given = self._signature.bind(*args, **named)
+        except TypeError as error:
+            known = ", ".join(self._signature.parameters) or "nothing"
+            raise TypeError(f"{self._title}: {error}; expected {known}, and learn") from None
         given.apply_defaults()
         known = getattr(self.function.fastact, "params", {}) or {"temperature": 1.0, "alpha": 1.5}
         spec = getattr(self.function.fastact, "spec", None)

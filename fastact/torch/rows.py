@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch.compiler import is_dynamo_compiling as is_compiling
 
@@ -156,6 +157,9 @@ def function(of_rows: Any) -> Any:
         x: torch.Tensor, dim: Any, temperature: Any, where: Any, keepdim: bool = False, more: tuple[Any, ...] = ()
     ) -> torch.Tensor:
         bridge.checked(title, "x", x)
+        if not x.dim():  # one element
+            _dims(title, dim, 1)
+            return computed(x.reshape(1), 0, temperature, where, keepdim, more).reshape(())
         dims = _dims(title, dim, x.dim())
         arrays = [x] if where is None else [x, _mask(title, where, x)]
         given: tuple[Any, ...] = (*more, temperature)
@@ -216,15 +220,15 @@ def function(of_rows: Any) -> Any:
 
 def _dims(title: str, dim: Any, rank: int) -> tuple[int, ...]:
     """The dimensions of a row, counted from the front, in order."""
-    given = tuple(range(rank)) if dim is None else (dim,) if isinstance(dim, int) else dim
-    if not isinstance(given, tuple | list) or any(isinstance(d, bool) or not isinstance(d, int) for d in given):
+    given = tuple(range(rank)) if dim is None else (dim,) if isinstance(dim, int | np.integer) else dim
+    if not isinstance(given, tuple | list) or any(isinstance(d, bool) or not isinstance(d, int | np.integer) for d in given):
         raise TypeError(f"{title}: dim is {dim!r}; expected an int, a tuple of ints or None")
-    if rank == 0 and given in ((0,), (-1,)):
-        return ()
+    if not given:
+        raise ValueError(f"{title}: dim is {dim!r}; expected one dimension or several")
     for d in given:
         if not -rank <= d < rank:
             raise ValueError(f"{title}: dim is {d}; expected one of the {rank} dimensions of x")
-    found = sorted(d % rank for d in given)
+    found = sorted(int(d) % rank for d in given)
     if len(set(found)) < len(found):
         raise ValueError(f"{title}: dim is {dim!r}, which names a dimension twice")
     return tuple(found)
