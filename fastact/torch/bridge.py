@@ -26,9 +26,18 @@ try:  # what torch's own Python code asks; without it every call goes through th
         watch((torch._C._len_torch_dispatch_stack, _transformed, torch._C._get_tracing_state), forward_ad)
 except AttributeError:
     _known = False
-_table = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)  # from torch 2.10 on
-if _known and _table is not None:
-    take(_table, OWN, torch.is_grad_enabled, torch.empty_like)
+
+
+def read_by(functions: Any) -> None:
+    """Let short calls read tensors by DLPack's functions, or by their attributes where there are none."""
+    kinds = {torch.float16: (2, 16), torch.float32: (2, 32), torch.float64: (2, 64), torch.bfloat16: (4, 16)}
+    take(functions, OWN, torch.is_grad_enabled, torch.empty_like, kinds)
+
+
+#: From torch 2.10 on.
+FUNCTIONS = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+if _known:
+    read_by(FUNCTIONS)
 
 
 def is_plain(arrays: Sequence[torch.Tensor], more: Sequence[torch.Tensor] = ()) -> bool:

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
-"""What a short call wants to know of tensors, from torch's table of C functions (DLPack's) instead of one attribute after another.
+"""What a short call wants to know of tensors, from torch's table of C functions (DLPack's) where there is one.
 
 Knows torch by what it is given, and kernels by `Call.at`.
 """
@@ -16,6 +16,7 @@ cdef enum:
     CPU = 1                     # kDLCPU
     FLOAT = 2                   # kDLFloat
     BFLOAT = 4                  # kDLBfloat
+    DIMS = 8                    # of tensors that are asked
     MOST = 5                    # tensors of a call: x and its parameters
     LARGE = 1 << 14             # elements from which memory is better taken from fastact, which keeps it for the next result
 
@@ -30,6 +31,7 @@ cdef struct DLTensor:
     int64_t* shape
     int64_t* strides
     uint64_t byte_offset
+    int64_t room[DIMS]          # of ours, behind it: for shapes that are asked for
 
 cdef struct DLPackExchangeAPI:
     uint32_t major
@@ -41,6 +43,7 @@ cdef struct DLPackExchangeAPI:
 cdef DLPackExchangeAPI* table = NULL
 cdef tuple watchers = None
 cdef object own = None, level = None, grad_enabled = None, empty_like = None
+cdef dict kinds = {}
 
 
 def watch(tuple asked, forward):
@@ -49,13 +52,17 @@ def watch(tuple asked, forward):
     watchers, level = asked, forward
 
 
-def take(capsule, types, enabled, empty):
-    """Take DLPack's functions, the types of plain tensors, whether gradients are enabled, and ``torch.empty_like``."""
-    global table, own, grad_enabled, empty_like
-    cdef DLPackExchangeAPI* found = <DLPackExchangeAPI*> PyCapsule_GetPointer(capsule, b"dlpack_exchange_api")
-    if found.major == MAJOR:
-        own, grad_enabled, empty_like = types, enabled, empty
-        table = found
+def take(capsule, types, enabled, empty, dtypes):
+    """Take DLPack's functions or None, the types of plain tensors, whether gradients are enabled, and ``torch.empty_like``.
+
+    dtypes: DLPack's code and the bits of each; without functions tensors are asked for what they are, which takes longer.
+    """
+    global table, own, grad_enabled, empty_like, kinds
+    cdef DLPackExchangeAPI* found = NULL
+    if capsule is not None:
+        found = <DLPackExchangeAPI*> PyCapsule_GetPointer(capsule, b"dlpack_exchange_api")
+    table = found if found != NULL and found.major == MAJOR else NULL
+    own, grad_enabled, empty_like, kinds = types, enabled, empty, dtypes
 
 
 cpdef bint is_watched() except -1:
@@ -82,19 +89,43 @@ cdef inline bint small(const DLTensor* t) noexcept:
     return 0 < size_of(t) < LARGE
 
 
+cdef int look(object tensor, DLTensor* t) except -1:
+    """What a tensor is; not 0 where that cannot be said."""
+    cdef int j
+    if table != NULL:
+        if table.read(<void*> tensor, t):
+            PyErr_Clear()
+            return 1
+        return 0
+    kind = kinds.get(tensor.dtype)
+    if kind is None or tensor.is_nested or tensor.is_sparse or tensor.is_mkldnn or not tensor.is_cpu or tensor.dim() > DIMS:
+        return 1
+    try:
+        if not tensor.is_contiguous():
+            return 1
+        t.data = <char*> <uintptr_t> tensor.data_ptr()
+    except RuntimeError:  # other layouts, and tensors without memory
+        return 1
+    t.device, t.strides, t.shape = CPU, NULL, t.room
+    t.code, t.bits = kind
+    t.ndim = tensor.dim()
+    for j, length in enumerate(tensor.shape):
+        t.room[j] = length
+    return 0
+
+
 cdef bint read(object tensor, DLTensor* t) except -1:
     """Whether a tensor, if nobody watches, is dense, of a dtype with kernels, on the CPU and in one piece; and what it is."""
     cdef int64_t size = 1
     cdef int j
     if type(tensor) not in own:
         return False
-    if table.read(<void*> tensor, t):
-        PyErr_Clear()
+    if look(tensor, t):
         return False
     if t.device != CPU or not (t.code == FLOAT and 16 <= t.bits <= 64 or t.code == BFLOAT and t.bits == 16):
         return False
     for j in range(t.ndim - 1, -1, -1):
-        if t.shape[j] != 1 and t.strides[j] != size:
+        if t.strides != NULL and t.shape[j] != 1 and t.strides[j] != size:
             return False
         size *= t.shape[j]
     return t.data != NULL and not tensor.is_neg()  # a zero that takes no memory; one whose sign is yet to be changed
@@ -102,7 +133,9 @@ cdef bint read(object tensor, DLTensor* t) except -1:
 
 cdef int reread(object tensor, DLTensor* t) except -1:
     """What a tensor is that has been read before, or is new."""
-    return -1 if table.read(<void*> tensor, t) else 0  # with the error that torch has set
+    if look(tensor, t):
+        raise RuntimeError("fastact.torch: a tensor has lost its memory")
+    return 0
 
 
 cdef inline bint alike(const DLTensor* a, const DLTensor* b) noexcept:
@@ -134,7 +167,7 @@ cdef class Short:
         cdef DLTensor given[MOST]
         cdef Py_ssize_t j, count = len(tensors)
         cdef bint wanted = False
-        if table == NULL or count > MOST or is_redirected() or is_watched():
+        if own is None or count > MOST or is_redirected() or is_watched():
             return None
         for j in range(count):
             if not read(tensors[j], &given[j]):
