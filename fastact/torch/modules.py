@@ -48,8 +48,8 @@ class Module(torch.nn.Module):
         try:
             given = self._signature.bind(*args, **named)
         except TypeError as error:
-            known = ", ".join(self._signature.parameters) or "nothing"
-            raise TypeError(f"{self._title}: {error}; expected {known}, and learn") from None
+            taken = ", ".join(self._signature.parameters) or "nothing"
+            raise TypeError(f"{self._title}: {error}; expected {taken}, and learn") from None
         given.apply_defaults()
         known = getattr(self.function.fastact, "params", {}) or {"temperature": 1.0, "alpha": 1.5}
         spec = getattr(self.function.fastact, "spec", None)
