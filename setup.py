@@ -72,7 +72,7 @@ HAND_WRITTEN = [
     *(f"fastact.cpu.{n}" for n in ("api", "bias", "buffers", "call", "direct", "dtypes", "gated", "gated_call", "layouts")),
     "fastact.cpu.threads",
     *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "call", "functions", "passes", "table", "ufuncs", "ways")),
-    "fastact._cli.counting",
+    "fastact._cli.counting", "fastact.torch.tensors",
 ]
 
 # Everything that a block calls must be inlined into its loop, or the loop stays scalar.

@@ -33,6 +33,8 @@ cdef extern from "scratch.h" nogil:
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
     void fa_stream_end()
 
 cdef extern from "numpy/ufuncobject.h":
@@ -86,6 +88,14 @@ cdef inline const char* source(const Operand* a, Py_ssize_t start, Py_ssize_t m,
     return buffer
 
 
+cdef inline const char* number(const Operand* a, char* buffer, int size) noexcept nogil:
+    """Where a kernel finds a parameter."""
+    if a.type == 0 and <uintptr_t> a.data % size == 0:
+        return a.data
+    gather(a, 0, 1, buffer, size)
+    return buffer
+
+
 cdef inline const char* next_of(const Job* job, int output, Py_ssize_t start) noexcept nogil:
     """What is read next while an output is written, or NULL: x, while a second output is written nothing."""
     if output or job.x.stride != job.op.size or job.x.type or start + BLOCK > job.n:
@@ -115,8 +125,7 @@ cdef void block(const Job* job, Py_ssize_t start, Py_ssize_t m, char* scratch, b
             p[j] = source(&job.params[j], start, m, scratch, size)
             scratch += room
         else:
-            gather(&job.params[j], 0, 1, scratch + j * room, size)
-            p[j] = scratch + j * room
+            p[j] = number(&job.params[j], scratch + j * room, size)
     if varying:
         op.varying(x, out[0], out[1], padded, p)
     else:
@@ -217,6 +226,7 @@ cdef void run(Job* job) noexcept nogil:
     cdef Work work
     cdef bint varying = op.uniform == NULL, buffered, stream, large = worth_streaming(job.n * op.size)
     cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
+    cdef unsigned int status = fa_float_status()
     for j in range(op.nparams):
         varying |= job.params[j].stride != 0 and job.n > 1
     # Kernels need outputs that are no input. An output may be exactly an input, or, since NumPy knows that
@@ -244,6 +254,7 @@ cdef void run(Job* job) noexcept nogil:
         run_range(job, 0, job.n, varying, buffered, stream)
         if stream:
             fa_stream_end()
+    fa_restore_float_mode(status)
 
 
 # ---------------------------------------------------------------------------------------------------

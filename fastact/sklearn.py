@@ -17,6 +17,7 @@ try:
 except ImportError as error:
     raise ImportError(f"fastact.sklearn: scikit-learn cannot be imported ({error}); pip install 'fastact[sklearn]'") from error
 
+from .arguments import is_number
 from .functions import BY_NAME, Activation, RowFunction, get
 from .functions.general import bind
 
@@ -125,10 +126,13 @@ def install(*functions: Any, **parameters: float) -> Any:
             raise TypeError(f"fastact.sklearn.install: {what} is no elementwise activation; expected one, or 'softmax'")
         title = f"fastact.sklearn.install: {function.__name__}"
         if isinstance(function, Activation):
-            call: Any = type("Call", (), {"spec": function.spec, "title": title, "arrays": ("x",)})
-            values = map(float, bind(call, (), parameters))
+            call: Any = type("Call", (), {"spec": function.spec, "title": title, "arrays": ("x",), "keywords": ()})
+            values = bind(call, (), parameters)
+            for name, value in zip(function.params, values, strict=True):
+                if not is_number(value):
+                    raise TypeError(f"{title}: {name} is {value!r}; expected a number")
             found.append((str(given) if isinstance(given, str) else function.__name__, function,
-                          dict(zip(function.params, values, strict=True))))  # fmt: skip
+                          dict(zip(function.params, map(float, values), strict=True))))  # fmt: skip
         elif parameters:
             raise TypeError(f"{title} has no parameters here")
         else:

@@ -25,6 +25,8 @@ cdef extern from "scratch.h" nogil:
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
     void fa_stream_end()
 
 cdef enum:
@@ -152,6 +154,7 @@ cdef void go(Work* w) noexcept nogil:
     cdef Py_ssize_t units, unit
     cdef double cost = ADDING * w.size / 4
     cdef int threads
+    cdef unsigned int status = fa_float_status()
     if job.op != NULL:
         cost += job.op.cost
     if w.totals != NULL:
@@ -175,6 +178,7 @@ cdef void go(Work* w) noexcept nogil:
         parallel(run_part, w, w.parts, threads)
     if threads > 1:
         release_team()
+    fa_restore_float_mode(status)
 
 
 cdef int add_bias(Job* job, const void* bias, Py_ssize_t length) except -1 nogil:

@@ -17,6 +17,8 @@ cdef extern from "scratch.h" nogil:
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
     void fa_stream_end()
 
 ctypedef fused real:
@@ -229,8 +231,10 @@ cdef void launch(Job* job) noexcept nogil:
     """Compute a job, on several threads where it is large enough to pay."""
     cdef Py_ssize_t blocks = (job.n + BLOCK - 1) // BLOCK
     cdef int threads = 1, found = shared(job, &job.out)
+    cdef unsigned int status
     if job.n == 0:
         return
+    status = fa_float_status()
     if job.back:
         found |= shared(job, &job.out_linear)
     job.stream = not found and job.out.step == job.size and job.out.type == 0 and worth_streaming(job.n * job.size)
@@ -245,3 +249,4 @@ cdef void launch(Job* job) noexcept nogil:
     else:
         run_range(job, 0, job.n)
     fa_clear_float_status()
+    fa_restore_float_mode(status)

@@ -21,6 +21,8 @@ cdef extern from "scratch.h" nogil:
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
     void fa_prefetch(const void* src, Py_ssize_t size)
     void fa_stream_end()
 
@@ -163,6 +165,7 @@ cdef void divide(const Grid* g) noexcept nogil:
     """Cut the rows into pieces for the threads."""
     cdef Py_ssize_t total = g.rows * g.length, units = (total + BLOCK - 1) // BLOCK
     cdef int threads
+    cdef unsigned int status = fa_float_status()
     cdef Work work
     if g.height:
         units = g.rows // g.shape[g.ndim - 1] * strips(g) * tiles(g)
@@ -178,6 +181,7 @@ cdef void divide(const Grid* g) noexcept nogil:
         release_team()
     else:
         run_units(g, 0, units)
+    fa_restore_float_mode(status)
 
 
 cdef void run_units(const Grid* g, Py_ssize_t start, Py_ssize_t stop) noexcept nogil:

@@ -22,8 +22,8 @@ static inline void fa_clear_float_status(void)
 #endif
 }
 
-/* Flags and mode as they are, and as they were; in between subnormal numbers count, which kernels rely on and which XLA, among
- * others, has set its threads to take for 0, and results are rounded to nearest. */
+/* Flags and mode as they are, and as they were; in between subnormal numbers count, which kernels rely on and which XLA and
+ * torch.set_flush_denormal, among others, set threads to take for 0, and results are rounded to nearest. */
 #if !defined(FA_SSE) && defined(__aarch64__) && defined(__GNUC__)
 #define FA_FPCR_MODE 0x01c00000u /* FZ and the rounding mode */
 #endif
@@ -57,6 +57,20 @@ static inline void fa_restore_float_status(unsigned status)
         __asm__ volatile("msr fpcr, %0" : : "r"(mode | (status & FA_FPCR_MODE)));
     }
 #endif
+#endif
+}
+
+/* The mode alone, for whoever has nothing to do with flags. */
+static inline void fa_restore_float_mode(unsigned status)
+{
+#ifdef FA_SSE
+    if (status & 0xe040)
+        _mm_setcsr((_mm_getcsr() & ~0xe040u) | (status & 0xe040u));
+#elif defined(FA_FPCR_MODE)
+    if (status & FA_FPCR_MODE)
+        fa_restore_float_status((unsigned)fetestexcept(FE_ALL_EXCEPT) | (status & FA_FPCR_MODE));
+#else
+    (void)status;
 #endif
 }
 

@@ -17,6 +17,7 @@
 
 #include <stdatomic.h>
 #include <stdint.h>
+#include "memory.h"
 #include "platform_threads.h"
 
 typedef void (*fa_part_fn)(const void *job, int64_t part, int worker);
@@ -96,6 +97,7 @@ static void fa_wake_helper(int worker, int threads)
 static void fa_help(int worker)
 {
     uint32_t number = 0;
+    fa_float_status(); /* a thread begins with the mode of whoever makes it */
     for (;;) {
         int64_t part;
         int threads;

@@ -239,7 +239,10 @@ def bind(call: Any, params: tuple[Any, ...], named: dict[str, Any]) -> list[Any]
     values = dict(zip(defaults, params, strict=False))
     for name, value in named.items():
         if name not in defaults and name not in call.arrays:
-            known = [*call.arrays, *defaults, *call.spec.variants, "device", *bias_keywords(call), *sorted(_UFUNC_KEYWORDS)]
+            more = getattr(call, "keywords", None)  # where the function is another library's
+            if more is None:
+                more = (*call.spec.variants, "device", *bias_keywords(call), *sorted(_UFUNC_KEYWORDS))
+            known = [*call.arrays, *defaults, *more]
             raise unknown_keyword(call.title, name, [k for k in known if k != name])
         if name in values or name in call.arrays:
             raise TypeError(f"{call.title}: {name!r} is given twice, by position and by name")

@@ -145,10 +145,14 @@ class _Title:
 
     def __init__(self, activation: Any) -> None:
         self.spec, self.title, self.arrays = activation.spec, f"fastact.jax.{activation.__name__}", ("x",)
+        self.keywords = ()
 
 
 def _array(title: str, name: str, value: Any) -> Any:
-    found = jnp.asarray(value)
+    try:
+        found = jnp.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{title}: {name} is {type(value).__name__}; expected an array: {error}") from None
     if found.dtype not in (jnp.float16, jnp.bfloat16, jnp.float32, jnp.float64):
         raise TypeError(f"{title}: {name} has dtype {found.dtype}; expected float16, bfloat16, float32 or float64")
     return found
@@ -195,17 +199,24 @@ def elementwise(activation: Any) -> Any:
     return _named(of_array, activation)
 
 
+def _axis(title: str, axis: Any, rank: int) -> None:
+    """Refuse what is no axis."""
+    if isinstance(axis, bool) or not isinstance(axis, int | np.integer) or not -rank <= axis < rank:
+        raise ValueError(f"{title}: axis is {axis!r}; expected an int, one of the {rank} axes of the array")
+
+
 def rows(of_rows: Any) -> Any:
     """A function of rows as one of JAX's arrays."""
     name, title = of_rows.__name__, f"fastact.jax.{of_rows.__name__}"
 
     def of_array(x: Any, axis: int = -1, *, temperature: float = 1.0) -> Any:
         x = _array(title, "x", x)
-        if isinstance(axis, bool) or not isinstance(axis, int) or not -x.ndim <= axis < x.ndim:
-            raise ValueError(f"{title}: axis is {axis!r}; expected an int, one of the {x.ndim} axes of x")
+        _axis(title, axis, max(x.ndim, 1))
         scale = _number(title, "temperature", temperature)
         if not 1e-30 <= scale <= 1e30:
             raise ValueError(f"{title}: temperature is {scale!r}; expected a number between 1e-30 and 1e30")
+        if x.ndim == 0:  # one element
+            return jnp.squeeze(_rows(name, -1, scale, x.reshape(1)), 0)
         axis = axis if axis < 0 else axis - x.ndim
         found = _rows(name, axis, scale, x)
         return jnp.squeeze(found, axis) if name == "logsumexp" else found
@@ -221,10 +232,15 @@ def gated(unit: Any) -> Any:
     def of_array(a: Any, b: Any = None, *, axis: int = -1) -> Any:
         a = _array(title, "a", a)
         if b is None:
+            _axis(title, axis, a.ndim)
             if a.shape[axis] % 2:
                 raise ValueError(f"{title}: axis {axis} has length {a.shape[axis]}; expected an even one")
             a, b = jnp.split(a, 2, axis)
         b = _array(title, "b", b)
+        try:
+            jnp.broadcast_shapes(a.shape, b.shape)
+        except ValueError:
+            raise ValueError(f"{title}: a has shape {a.shape} and b {b.shape}; they do not broadcast") from None
         gate, linear = (a, b) if unit.gate == "first" else (b, a)
         return _one(activation.__name__, 0, params, gate) * linear
 

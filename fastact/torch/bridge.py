@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,49 +9,53 @@ import numpy as np
 import torch
 from torch.autograd import forward_ad
 
-from ..cpu.api import rows_at as _rows_at
-from ..cpu.direct import is_redirected
+from .tensors import Short, is_watched, take, watch
 
 DTYPES = frozenset((torch.float16, torch.bfloat16, torch.float32, torch.float64))
 _NUMPY = DTYPES - {torch.bfloat16}
 #: What is a plain tensor.
 OWN = frozenset((torch.Tensor, torch.nn.Parameter))
-_TENSOR, _is_wanted = torch.Tensor, torch.is_grad_enabled
 #: What the kernels call them (fastact/cpu/moves.h).
 HELD = {torch.float32: 0, torch.float64: -1, torch.float16: 1, torch.bfloat16: 12}
-_LARGE = 1 << 14
 
 try:  # what torch's own Python code asks; without it every call goes through the dispatcher, which is slower and as right
     _transformed = torch._C._are_functorch_transforms_active
-    _modes = torch._C._len_torch_dispatch_stack
-    _tracing = torch._C._get_tracing_state
     _level: Any = forward_ad
     _known = isinstance(forward_ad._current_level, int)
+    if _known:
+        watch((torch._C._len_torch_dispatch_stack, _transformed, torch._C._get_tracing_state), forward_ad)
 except AttributeError:
     _known = False
 
 
-def _is_watched() -> bool:
-    """Whether anybody but autograd may want to know what is computed."""
-    return not _known or _modes() or _transformed() or _level._current_level >= 0 or _tracing() is not None
+def read_by(functions: Any) -> None:
+    """Let short calls read tensors by DLPack's functions, or by their attributes where there are none."""
+    kinds = {torch.float16: (2, 16), torch.float32: (2, 32), torch.float64: (2, 64), torch.bfloat16: (4, 16)}
+    take(functions, OWN, torch.is_grad_enabled, torch.empty_like, kinds)
 
 
-def is_plain(tensors: Sequence[torch.Tensor], more: Sequence[torch.Tensor] = ()) -> bool:
+#: From torch 2.10 on.
+FUNCTIONS = getattr(torch.Tensor, "__dlpack_c_exchange_api__", None)
+if _known:
+    read_by(FUNCTIONS)
+
+
+def is_plain(arrays: Sequence[torch.Tensor], more: Sequence[torch.Tensor] = ()) -> bool:
     """Whether these are tensors of the CPU and nobody wants to know what is computed of them but autograd."""
-    if _is_watched():
+    if is_watched():
         return False
-    for t in tensors:
+    for t in arrays:
         if type(t) not in OWN or not t.is_cpu:
             return False
     return not more or all(type(t) in OWN and t.is_cpu for t in more)
 
 
-def quick(run: Callable[..., torch.Tensor], back: Callable[..., Any], of_output: bool = False) -> Callable[..., Any]:
-    """``run(numbers, *tensors)`` without torch's dispatcher, for tensors of the CPU that lie in one piece.
+def quick(short: Short, back: Callable[..., Any], of_output: bool = False) -> Short:
+    """A short call (fastact/torch/tensors.pyx) with gradients.
 
     Parameters
     ----------
-    run : callable
+    short : Short
         What is computed.
     back : callable
         ``back(numbers, wanted, grad, *tensors)``, or of the output instead of the tensors: the gradients by the tensors, a
@@ -62,70 +65,29 @@ def quick(run: Callable[..., torch.Tensor], back: Callable[..., Any], of_output:
 
     Returns
     -------
-    callable
-        The same, differentiable; None is what it gives where somebody but autograd wants to know what is computed, and for
-        tensors of other kinds.
+    Short
+        The same, differentiable.
     """
 
     class Quick(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, numbers: Any, *tensors: torch.Tensor) -> torch.Tensor:
-            result = run(numbers, *tensors)
-            if of_output:
-                ctx.save_for_backward(result)
-            else:
-                ctx.save_for_backward(*tensors)
-            ctx.numbers = numbers
-            return result
+        forward = staticmethod(short.forward)
 
         @staticmethod
         def backward(ctx: Any, grad: torch.Tensor) -> Any:
-            return None, *back(ctx.numbers, ctx.needs_input_grad[1:], grad, *ctx.saved_tensors)
+            return None, *back(getattr(ctx, "numbers", ()), ctx.needs_input_grad[1:], grad, *ctx.saved_tensors)
 
-    apply = Quick.apply
-
-    def called(numbers: Any, *tensors: torch.Tensor) -> torch.Tensor | None:
-        wanted = False
-        for t in tensors:
-            if type(t) not in OWN or t.dtype not in HELD or not t.is_cpu or not t.is_contiguous():
-                return None
-            wanted = wanted or t.requires_grad
-        if _is_watched() or is_redirected():
-            return None
-        return apply(numbers, *tensors) if wanted and _is_wanted() else run(numbers, *tensors)
-
-    return called
+    short.of_output = of_output
+    # torch's own `apply` without what is for transforms, of which there are none where a call is short
+    short.apply = super(torch.autograd.Function, Quick).apply
+    return short
 
 
-def is_short(grad: torch.Tensor, x: torch.Tensor, shape: Any = None) -> bool:
-    """Whether a gradient, of the shape of x or of another, is such a tensor too, beside x."""
-    alike = type(grad) is _TENSOR and grad.dtype is x.dtype and grad.shape == (x.shape if shape is None else shape)
-    return alike and grad.is_contiguous() and not _is_watched() and not is_redirected()
-
-
-def is_large(x: torch.Tensor) -> bool:
-    """Whether the memory of a result is better taken from fastact, which keeps it for the next one; or there is none."""
-    return not 0 < x.numel() < _LARGE
-
-
-def rows_at(
-    kernel: int, dim: int, temperature: float, x: torch.Tensor, grad: torch.Tensor | None = None, shape: Any = None
-) -> torch.Tensor:
-    """A kernel of rows over such a tensor; with the gradient, x is the output. shape: of the result, if not that of x."""
-    y, columns, rank = torch.empty_like(x) if shape is None else x.new_empty(shape), x.shape[dim], x.dim()
-    inner = 1 if dim in (-1, rank - 1) else math.prod(x.shape[dim % rank + 1 :])
-    addresses = x.data_ptr(), 0 if grad is None else grad.data_ptr(), y.data_ptr()
-    _rows_at(kernel, x.numel() // (columns * inner), columns, inner, *addresses, temperature)
-    return y
-
-
-def at(call: Any, *arrays: torch.Tensor, numbers: Any = ()) -> torch.Tensor:
-    """A kind of an elementwise function over tensors of the CPU that lie in one piece: (grad and) x."""
-    x = arrays[-1]
-    if is_large(x) and x.dtype in _NUMPY:
-        return torch.from_numpy(call(*[a.numpy(force=True) for a in arrays], *numbers))
+def large(call: Any, x: torch.Tensor, numbers: Any, grad: torch.Tensor | None = None) -> torch.Tensor:
+    """A kind of an elementwise function over a tensor in one piece, and a gradient like it, in memory that fastact keeps."""
+    if x.dtype in _NUMPY:
+        return torch.from_numpy(call(*[a.numpy(force=True) for a in ([x] if grad is None else [grad, x])], *numbers))
     y = torch.empty_like(x)
-    call.at(x.data_ptr(), y.data_ptr(), x.numel(), HELD[x.dtype], numbers, arrays[0].data_ptr() if len(arrays) == 2 else 0)
+    call.at(x.data_ptr(), y.data_ptr(), x.numel(), HELD[x.dtype], numbers, 0 if grad is None else grad.data_ptr())
     return y
 
 
@@ -145,6 +107,9 @@ def checked(title: str, name: str, value: Any) -> torch.Tensor:
         raise TypeError(f"{title}: {name} is {type(value).__name__}; expected a torch.Tensor; fastact's functions take arrays")
     if value.dtype not in DTYPES:
         raise TypeError(f"{title}: {name} has dtype {value.dtype}; expected float16, bfloat16, float32 or float64")
+    if value.layout is not torch.strided or value.is_nested:
+        found = "is nested" if value.is_nested else f"has layout {value.layout}"
+        raise TypeError(f"{title}: {name} {found}; expected a dense tensor")
     return value
 
 

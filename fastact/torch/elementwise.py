@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.compiler import is_compiling
+from torch.compiler import is_dynamo_compiling as is_compiling
 
 from ..functions import get
 from ..functions.general import bind, chosen_variant
 from . import bridge, mixed
 from .operators import Call, Operator, Tensors, only_once
 from .signatures import describe
+from .tensors import Elementwise
 
 
 def _given(tensors: Tensors, numbers: Sequence[float]) -> tuple[Any, ...]:
@@ -108,6 +109,7 @@ class _Title:
 
     def __init__(self, activation: Any) -> None:
         self.spec, self.title, self.arrays = activation.spec, f"fastact.torch.{activation.__name__}", ("x",)
+        self.keywords = tuple(activation.spec.variants)
 
 
 def function(activation: Any) -> Any:
@@ -119,49 +121,20 @@ def function(activation: Any) -> Any:
         raise ValueError(f"fastact.torch: {activation!r} is not what fastact.get({name!r}) gives; expected a name of its own")
     variants = activation.spec.variants
 
-    index = {n: i for i, n in enumerate(parameters)}
-    slope = activation.backward
-
-    def run(numbers: Any, x: torch.Tensor, *tensors: torch.Tensor) -> torch.Tensor:
-        return bridge.at(activation, x, numbers=tuple([t.item() for t in tensors]) if tensors else numbers)
 
     def back(numbers: Any, wanted: Any, grad: torch.Tensor, x: torch.Tensor, *tensors: torch.Tensor) -> Any:
         if tensors:
             by_array, by_tensor = _of_value(Call(name, (x,), tensors, (), (), None, wanted[:1], wanted[1:]), grad)
             return *by_array, *by_tensor
-        if torch.is_grad_enabled() or not bridge.is_short(grad, x):
+        if torch.is_grad_enabled() or (found := short.backward(numbers, grad, x)) is None:
             return (BACKWARD(name, (grad, x), (), numbers or default),)
-        return (bridge.at(slope, grad, x, numbers=numbers),)
+        return (found,)
 
-    short = bridge.quick(run, back)
-
-    def learnt(x: Any, params: tuple[Any, ...], named: dict[str, Any]) -> torch.Tensor | None:
-        """The result where all parameters are tensors of one number, as PReLU's weight is."""
-        values = params or tuple(named.values())
-        if len(values) != len(default) or (params and named) or (named and tuple(named) != parameters):
-            return None
-        if not isinstance(x, torch.Tensor):
-            return None
-        for v in values:
-            if type(v) not in bridge.OWN or v.dtype is not bridge.working(x.dtype) or v.numel() != 1 or v.dim() > x.dim():
-                return None
-        return short((), x, *values)
-
-    def floats(params: tuple[Any, ...], named: dict[str, Any]) -> tuple[float, ...] | None:
-        """The parameters, where all that are given are floats."""
-        values = [*params, *default[len(params) :]]
-        for key, value in named.items():
-            i = index.get(key, -1)
-            if i < len(params):
-                return None
-            values[i] = value
-        return tuple(values) if len(values) == len(default) and all(type(v) is float for v in values) else None
+    short = bridge.quick(Elementwise(activation, bridge.large), back)
 
     def of_tensors(x: torch.Tensor, *params: Any, **named: Any) -> torch.Tensor:
-        if not is_compiling():
-            given = floats(params, named) if params or named else ()
-            if (found := learnt(x, params, named) if given is None else short(given, x)) is not None:
-                return found
+        if not is_compiling() and (found := short.bound(x, params, named)) is not None:
+            return found
         if not params and not named:
             return VALUE(name, (bridge.checked(title, "x", x),), (), default)
         bridge.checked(title, "x", x)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import torch
-from torch.compiler import is_compiling
+from torch.compiler import is_dynamo_compiling as is_compiling
 
 from ..functions import get
 from . import bridge
@@ -16,11 +16,10 @@ from .elementwise import VALUE as ACTIVATION
 from .operators import Call, Operator, Tensors
 from .rows import _dims
 from .signatures import describe
+from .tensors import Gated
 
 #: The parameters of swiglu, numbers, with what they are by default.
 _MORE = {"limit": None, "alpha": 1.0, "offset": 0.0, "interleaved": False}
-#: The dtypes that there are kernels for, and whether they are the wide one.
-_DOUBLE = {torch.float32: False, torch.float64: True}
 
 
 def _how(numbers: Any, dims: Any) -> dict[str, Any]:
@@ -95,62 +94,31 @@ def function(unit: Any) -> Any:
     name = unit.__name__
     title, more = f"fastact.torch.{name}", _MORE if name == "swiglu" else {}
 
-    gate = unit.kernels
+    def run(numbers: Any, *given: torch.Tensor) -> torch.Tensor:
+        return bridge.compute(unit, given, (), **_how(*numbers))
 
-    def addresses(numbers: Any, a: torch.Tensor, b: torch.Tensor | None) -> tuple[Any, ...] | None:
-        """What the kernel is told of small plain tensors: both addresses, rows, their length and distance, the dtype."""
-        extra, dims = numbers
-        if extra or a.dtype not in _DOUBLE or bridge.is_large(a):
-            return None
-        n, start = a.numel(), a.data_ptr()
-        if b is not None:
-            return start, b.data_ptr(), 1, n, n, _DOUBLE[a.dtype]
-        whole = a.shape[-1]
-        if dims[0] != a.dim() - 1 or not n:
-            return None
-        return start, start + whole // 2 * a.element_size(), n // whole, whole // 2, whole, _DOUBLE[a.dtype]
+    def back(numbers: Any, wanted: Any, grad: torch.Tensor, *given: torch.Tensor) -> Any:
+        if torch.is_grad_enabled() or (found := short.backward(numbers, grad, *given)) is None:
+            return BACKWARD(name, (grad, *given), (), *numbers)
+        return found
 
-    def run(numbers: Any, a: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
-        given = addresses(numbers, a, b)
-        if given is None:
-            return bridge.compute(unit, (a,) if b is None else (a, b), (), **_how(*numbers))
-        y = torch.empty_like(a) if b is not None else a.new_empty((*a.shape[:-1], given[3]))
-        gate.at(*given[:2], y.data_ptr(), *given[2:])
-        return y
-
-    def back(numbers: Any, wanted: Any, grad: torch.Tensor, a: torch.Tensor, b: torch.Tensor | None = None) -> Any:
-        given = None if torch.is_grad_enabled() else addresses(numbers, a, b)
-        if given is None or not bridge.is_short(grad, a, a.shape if b is not None else (*a.shape[:-1], given[3])):
-            return BACKWARD(name, (grad, a) if b is None else (grad, a, b), (), *numbers)
-        y = torch.empty_like(a)
-        z = torch.empty_like(a) if b is not None else None
-        other = y.data_ptr() + given[3] * a.element_size() if z is None else z.data_ptr()
-        gate.at(*given[:2], y.data_ptr(), *given[2:], grad.data_ptr(), other)
-        return (y,) if z is None else (y, z)
-
-    short = bridge.quick(run, back)
+    short = bridge.quick(Gated(unit.kernels.at, run), back)
 
     def split(a: torch.Tensor, dim: Any, named: dict[str, Any]) -> torch.Tensor:
         bridge.checked(title, "a", a)
         numbers = _numbers(title, more, named) if named else ()
         dims = _dims(title, -1 if dim is None else dim, a.dim())
         if len(dims) != 1 or a.shape[dims[0]] % 2:
-            raise ValueError(f"{title}: dim {dim} of shape {tuple(a.shape)}; expected a dimension of even length")
+            where = "its last dimension" if dim is None else f"dim {dim!r}"
+            raise ValueError(f"{title}: a has shape {tuple(a.shape)}; expected an even length along {where}, which is split")
         if not is_compiling() and (found := short((numbers, dims), a)) is not None:
             return found
         return VALUE(name, (a,), (), numbers, dims)
 
     def of_tensors(a: torch.Tensor, b: torch.Tensor | None = None, *, dim: int | None = None, **named: Any) -> torch.Tensor:
-        if not (is_compiling() or named) and type(a) is torch.Tensor and (b is None or isinstance(b, torch.Tensor)):
-            if b is None:
-                last = a.dim() - 1
-                if (dim is None or dim == -1) and last >= 0 and a.shape[last] % 2 == 0:
-                    found = short(((), (last,)), a)
-                    if found is not None:
-                        return found
-                return split(a, dim, named)
-            alike = dim is None and a.dtype is b.dtype and a.shape == b.shape
-            if alike and (found := short(((), ()), a, b)) is not None:
+        if not (named or dim is not None or is_compiling()) and isinstance(a, torch.Tensor):
+            found = short(((), (a.dim() - 1,)), a) if b is None else short(((), ()), a, b)
+            if found is not None:
                 return found
         if b is None:
             return split(a, dim, named)

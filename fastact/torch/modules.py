@@ -45,7 +45,11 @@ class Module(torch.nn.Module):
 
     def __init__(self, *args: Any, learn: Iterable[str] | None = None, **named: Any) -> None:
         super().__init__()
-        given = self._signature.bind(*args, **named)
+        try:
+            given = self._signature.bind(*args, **named)
+        except TypeError as error:
+            taken = ", ".join(self._signature.parameters) or "nothing"
+            raise TypeError(f"{self._title}: {error}; expected {taken}, and learn") from None
         given.apply_defaults()
         known = getattr(self.function.fastact, "params", {}) or {"temperature": 1.0, "alpha": 1.5}
         spec = getattr(self.function.fastact, "spec", None)
@@ -61,11 +65,15 @@ class Module(torch.nn.Module):
                 self.register_buffer(name, value)
             else:
                 setattr(self, name, value)
-        self._given = tuple(given.arguments)
+        self._given = {name: self._signature.parameters[name].default for name in given.arguments}
 
     def forward(self, *arrays: torch.Tensor) -> torch.Tensor:
         """Compute."""
-        return self._call(*arrays, **{name: getattr(self, name) for name in self._given})
+        named = {}
+        for name, default in self._given.items():
+            if (value := getattr(self, name)) is not default:  # what is left out takes the shortest way
+                named[name] = value
+        return self._call(*arrays, **named)
 
     def extra_repr(self) -> str:
         """The parameters that are not the default."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from torch.compiler import is_compiling
+from torch.compiler import is_dynamo_compiling as is_compiling
 
 from ..cpu.api import FLOAT32, FLOAT64, address_of
 from ..functions import get
@@ -14,6 +15,7 @@ from . import bridge
 from .elementwise import number
 from .operators import Call, Operator, Tensors, only_once
 from .signatures import describe
+from .tensors import Rows
 
 #: Those whose derivative is made of the input.
 _SUMS = ("logsumexp", "logmeanexp")
@@ -155,6 +157,9 @@ def function(of_rows: Any) -> Any:
         x: torch.Tensor, dim: Any, temperature: Any, where: Any, keepdim: bool = False, more: tuple[Any, ...] = ()
     ) -> torch.Tensor:
         bridge.checked(title, "x", x)
+        if not x.dim():  # one element
+            _dims(title, dim, 1)
+            return computed(x.reshape(1), 0, temperature, where, keepdim, more).reshape(())
         dims = _dims(title, dim, x.dim())
         arrays = [x] if where is None else [x, _mask(title, where, x)]
         given: tuple[Any, ...] = (*more, temperature)
@@ -169,41 +174,27 @@ def function(of_rows: Any) -> Any:
 
     def run(numbers: tuple[int, float, bool], x: torch.Tensor) -> torch.Tensor:
         dim, temperature, keepdim = numbers
-        number = kernels.get(x.dtype)
-        if not number or bridge.is_large(x):
-            return bridge.compute(of_rows, (x,), (dim,), temperature=temperature, **({"keepdims": keepdim} if sums else {}))
-        if not sums:
-            return bridge.rows_at(number, dim, temperature, x)
-        shape = list(x.shape)
-        shape[dim : dim + 1 or None] = [1] * keepdim
-        return bridge.rows_at(number, dim, temperature, x, None, shape)
+        return bridge.compute(of_rows, (x,), (dim,), temperature=temperature, **({"keepdims": keepdim} if sums else {}))
 
     def back(numbers: tuple[int, float, bool], wanted: Any, grad: torch.Tensor, kept: torch.Tensor) -> tuple[torch.Tensor]:
         dim, temperature, keepdim = numbers
-        dims, number = (dim % kept.dim(),), slopes.get(kept.dtype)
+        dims = (dim % kept.dim(),)
         if sums:
             grad = grad if keepdim else grad.unsqueeze(dim)
             return (_of_value(Call(name, (kept,), (), (temperature,), dims, None, (True,), ()), grad)[0][0],)
-        if not number or torch.is_grad_enabled() or bridge.is_large(kept) or not bridge.is_short(grad, kept):
+        if torch.is_grad_enabled() or (found := short.backward(numbers, grad, kept)) is None:
             return (BACKWARD(name, (grad, kept), (), (temperature,), dims),)
-        return (bridge.rows_at(number, dim, temperature, kept, grad),)
+        return (found,)
 
-    single = {torch.float32: FLOAT32, torch.float64: FLOAT64}
-    kernels, slopes = ({t: address_of(name, kind, n) for t, n in single.items()} for kind in ("value", "backward"))
-    short = bridge.quick(run, back, not sums)
-
-    def fast(x: Any, dim: Any, temperature: Any, keepdim: bool = False) -> torch.Tensor | None:
-        """The result by the short way, for numbers."""
-        if is_compiling() or type(temperature) is not float or not 1e-30 <= temperature <= 1e30 or not _names(x, dim):
-            return None
-        return short((dim, temperature, keepdim), x)
+    kernels = [[address_of(name, kind, n) for n in (FLOAT32, FLOAT64)] for kind in ("value", "backward")]
+    short = bridge.quick(Rows(kernels, sums, run), back, not sums)
 
     if sums:
 
         def of_tensors(
             x: torch.Tensor, dim: Any = -1, *, keepdim: bool = False, temperature: Any = 1.0, where: Any = None
         ) -> torch.Tensor:
-            if where is None and type(keepdim) is bool and (found := fast(x, dim, temperature, keepdim)) is not None:
+            if where is None and not is_compiling() and (found := short((dim, temperature, keepdim), x)) is not None:
                 return found
             return computed(x, dim, temperature, where, keepdim)
 
@@ -217,7 +208,7 @@ def function(of_rows: Any) -> Any:
     else:
 
         def of_tensors(x: torch.Tensor, dim: Any = -1, *, temperature: Any = 1.0, where: Any = None) -> torch.Tensor:  # type: ignore[misc]
-            if where is None and (found := fast(x, dim, temperature)) is not None:
+            if where is None and not is_compiling() and (found := short((dim, temperature, False), x)) is not None:
                 return found
             return computed(x, dim, temperature, where)
 
@@ -227,22 +218,17 @@ def function(of_rows: Any) -> Any:
     )
 
 
-def _names(x: Any, dim: Any) -> bool:
-    """Whether this is a number of a dimension."""
-    return isinstance(x, torch.Tensor) and type(dim) is int and -x.dim() <= dim < x.dim()
-
-
 def _dims(title: str, dim: Any, rank: int) -> tuple[int, ...]:
     """The dimensions of a row, counted from the front, in order."""
-    given = tuple(range(rank)) if dim is None else (dim,) if isinstance(dim, int) else dim
-    if not isinstance(given, tuple | list) or any(isinstance(d, bool) or not isinstance(d, int) for d in given):
+    given = tuple(range(rank)) if dim is None else (dim,) if isinstance(dim, int | np.integer) else dim
+    if not isinstance(given, tuple | list) or any(isinstance(d, bool) or not isinstance(d, int | np.integer) for d in given):
         raise TypeError(f"{title}: dim is {dim!r}; expected an int, a tuple of ints or None")
-    if rank == 0 and given in ((0,), (-1,)):
-        return ()
+    if not given:
+        raise ValueError(f"{title}: dim is {dim!r}; expected one dimension or several")
     for d in given:
         if not -rank <= d < rank:
             raise ValueError(f"{title}: dim is {d}; expected one of the {rank} dimensions of x")
-    found = sorted(d % rank for d in given)
+    found = sorted(int(d) % rank for d in given)
     if len(set(found)) < len(found):
         raise ValueError(f"{title}: dim is {dim!r}, which names a dimension twice")
     return tuple(found)

@@ -82,6 +82,7 @@ def test_parameters_and_units():
     for name in ("glu", "bilinear", "reglu", "geglu", "swiglu", "seglu"):
         np.testing.assert_allclose(getattr(fj, name)(X), getattr(fa, name)(X), rtol=1e-15)
         np.testing.assert_allclose(getattr(fj, name)(X, X), getattr(fa, name)(X, X), rtol=1e-15)
+    assert [float(fj.softmax(2.0)), float(fj.logsumexp(2.0, axis=0)), float(fj.hardmax(2.0))] == [1.0, 2.0, 1.0]
     for call, error, words in [
         (lambda: fj.gelu(jnp.arange(3)), TypeError, "fastact.jax.gelu: x has dtype int64"),
         (lambda: fj.elu(X, alpha=jnp.arange(4)), TypeError, "fastact.jax.elu: alpha has dtype int"),
@@ -91,6 +92,10 @@ def test_parameters_and_units():
         (lambda: fj.softmax(X, axis=(0, 1)), ValueError, "expected an int"),
         (lambda: fj.softmax(X, temperature=0.0), ValueError, "temperature is 0.0"),
         (lambda: fj.glu(X[:, :3]), ValueError, "expected an even one"),
+        (lambda: fj.glu(X, axis=2), ValueError, "fastact.jax.glu: axis is 2; expected an int, one of the 2 axes"),
+        (lambda: fj.swiglu(X, X[:, :3]), ValueError, r"a has shape \(3, 4\) and b \(3, 3\); they do not broadcast"),
+        (lambda: fj.gelu(None), TypeError, "fastact.jax.gelu: x is NoneType; expected an array"),
+        (lambda: fj.elu(X, out=X), TypeError, "unexpected keyword 'out'; known are x, alpha$"),
         (lambda: fj.maxout, AttributeError, "there is no maxout of JAX's arrays"),
         (lambda: jax.grad(jax.grad(jax.grad(fj.gelu)))(0.5), NotImplementedError, "third derivatives"),
     ]:

@@ -94,6 +94,8 @@ def test_names_and_parameters():
             fastact.sklearn.install(*given, **({"alpha": 1.0} if len(given) == 2 else {}))
     with pytest.raises(TypeError, match=r"fastact.sklearn.install: elu: .*'beta'"):
         fastact.sklearn.install("elu", beta=2.0)
+    with pytest.raises(TypeError, match=r"fastact.sklearn.install: elu: alpha is '2'; expected a number"):
+        fastact.sklearn.install("elu", alpha="2")
     with pytest.raises(ValueError, match="The 'activation' parameter of MLPClassifier must be a str among"):
         MLPClassifier(activation="nothing").fit([[0.0], [1.0]], [0, 1])
 

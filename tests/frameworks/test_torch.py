@@ -194,6 +194,18 @@ def test_views_and_changes_in_place():
         assert ft.gelu(x).is_inference()
 
 
+@pytest.mark.parametrize("name", ROWS)
+def test_rows_of_a_single_number(name):
+    for dim in (-1, 0, None, np.int64(0)):
+        for x in (torch.tensor(1.5), torch.tensor(1.5, dtype=torch.float64, requires_grad=True)):
+            y = getattr(ft, name)(x, dim=dim)
+            assert y.shape == ()
+            assert_same_bits(y.detach().numpy(), np.asarray(getattr(fa, name)(x.detach().numpy())))
+    slope = torch.autograd.grad(y, x)[0]
+    want = {"logsumexp": 1.0, "logmeanexp": 1.0, "softmax1": fa.sigmoid(1.5) * fa.sigmoid(-1.5)}.get(name, 0.0)
+    torch.testing.assert_close(slope, torch.tensor(want, dtype=torch.float64))
+
+
 def test_autocast_leaves_dtypes():
     x = torch.randn(3, 3)
     with torch.autocast("cpu", torch.bfloat16):
@@ -217,7 +229,12 @@ def test_refused():
         (lambda: ft.softmax(x, temperature=-1.0), ValueError, "temperature is -1.0"),
         (lambda: ft.softmax(x, temperature=torch.ones(7)), ValueError, r"temperature has shape \(7, 1\)"),
         (lambda: ft.softmax(x, where=x), TypeError, "where has dtype torch.float32; expected a torch.Tensor of bool"),
-        (lambda: ft.swiglu(x[:, :3]), ValueError, "expected a dimension of even length"),
+        (lambda: ft.swiglu(x[:, :3]), ValueError, r"a has shape \(3, 3\); expected an even length along its last"),
+        (lambda: ft.swiglu(x[0, 0]), ValueError, "dim is -1; expected one of the 0 dimensions"),
+        (lambda: ft.softmax(x, dim=()), ValueError, r"fastact.torch.softmax: dim is \(\); expected one dimension or several"),
+        (lambda: ft.logsumexp(x[0, 0], dim=1), ValueError, "dim is 1; expected one of the 1 dimensions"),
+        (lambda: ft.elu(x, out=x), TypeError, "unexpected keyword 'out'; known are x, alpha$"),
+        (lambda: ft.ELU(1.0, 2.0), TypeError, "fastact.torch.ELU: too many positional arguments; expected alpha"),
         (lambda: ft.swiglu(x, x.double()), TypeError, "a has dtype torch.float32, b torch.float64"),
         (lambda: ft.swiglu(x, x[:, :3]), ValueError, "do not broadcast"),
         (lambda: ft.swiglu(x, alpha=torch.ones(())), TypeError, "numbers here"),

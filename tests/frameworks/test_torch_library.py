@@ -6,6 +6,7 @@ import fastact as fa  # noqa: F401
 
 torch = pytest.importorskip("torch")
 import fastact.torch as ft  # noqa: E402
+from fastact.torch import bridge  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -134,3 +135,44 @@ def test_transforms():
         torch.testing.assert_close(slope, torch.zeros_like(x), atol=1e-15, rtol=0)
         with pytest.raises(NotImplementedError, match=r"fastact.torch.glu: a forward derivative"):
             ft.glu(dual)
+
+
+@pytest.fixture(params=[True, False], ids=["functions", "attributes"])
+def read(request):
+    """Tensors read as from PyTorch 2.10 on and as before."""
+    bridge.read_by(bridge.FUNCTIONS if request.param else None)
+    yield
+    bridge.read_by(bridge.FUNCTIONS)
+
+
+def test_calls_by_either_way(read):
+    for dtype in (torch.float16, torch.bfloat16, torch.float32, torch.float64):
+        x = torch.linspace(-3, 3, 16, dtype=dtype).reshape(4, 4).requires_grad_()
+        for call in (ft.gelu, ft.softmax, ft.logsumexp, ft.swiglu, lambda v: ft.elu(v, 0.5), lambda v: ft.swiglu(v, v)):
+            for given in (x, x.T, x[:, :2], x[:0], x.expand(2, 4, 4)):
+                y = call(given)
+                want = call(given.double()).to(dtype)
+                torch.testing.assert_close(y, want)
+                got, known = (torch.autograd.grad(v.sum(), x)[0] for v in (y, call(given.double())))
+                torch.testing.assert_close(got, known.to(dtype), atol=2e-2 if dtype.itemsize == 2 else 1e-6, rtol=1e-2)
+
+
+def test_tensors_that_only_look_plain(read):
+    """Whose sign is yet to be changed, that take no memory, or are no dense ones."""
+    x = torch.tensor([1 - 2j]).conj().imag  # one element, in one piece
+    negated = torch._neg_view(torch.linspace(-2, 3, 8))
+    for call in (ft.relu, ft.softmax, ft.logsumexp, ft.log_softmax, lambda v: ft.elu(v, 0.5), lambda v: ft.swiglu(v, v)):
+        assert torch.equal(call(x), call(x.clone()))
+        assert torch.equal(call(negated), call(negated.resolve_neg()))
+        learnt = torch.linspace(-2, 3, 8).requires_grad_()
+        y = call(learnt)
+        ones, zeros = torch.ones_like(y), torch._efficientzerotensor(y.shape)
+        want = torch.autograd.grad(y, learnt, -ones, retain_graph=True)[0]
+        assert torch.equal(torch.autograd.grad(y, learnt, torch._neg_view(ones), retain_graph=True)[0], want)
+        assert not torch.autograd.grad(y, learnt, zeros)[0].any()
+        assert torch.equal(call(torch._efficientzerotensor(8)), call(torch.zeros(8)))
+        for other in (torch.eye(4).to_sparse(), torch.eye(4).to_sparse_csr(), torch.eye(4).to_mkldnn()):
+            with pytest.raises(TypeError, match=r"(x|a) has layout torch\.\w+; expected a dense tensor"):
+                call(other)
+        with pytest.raises(TypeError, match=r"(x|a) is nested; expected a dense tensor"):
+            call(torch.nested.nested_tensor([torch.ones(2), torch.ones(3)]))

@@ -19,6 +19,10 @@ from fastact.cpu.threads cimport threads_now
 
 cnp.import_array()
 
+cdef extern from "memory.h" nogil:
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
+
 cdef extern from "numpy/arrayobject.h":
     bint PyArray_CheckExact(object)
     bint PyArray_ISCARRAY_RO(cnp.ndarray)
@@ -62,7 +66,7 @@ cdef class RowCall(Direct):
             else:
                 return None
         found = plain(self.number, <object> args[0], None, axis, self.sign, out)
-        if found is None and out is None and self.number != LOGSUMEXP:
+        if found is None and out is None:
             found = halves(self.number, <object> args[0], None, axis, self.sign)
         return found
 
@@ -126,17 +130,20 @@ cdef int rows_of(cnp.ndarray x, axis, Py_ssize_t* outer, Py_ssize_t* n, Py_ssize
     return number if outer[0] * n[0] * inner[0] else -1
 
 
-cdef object one_number(Grid* g, cnp.ndarray x, int axis):
-    """The result of a function with one number a row; None if one is NaN, which is for +inf too."""
+cdef cnp.ndarray without(cnp.ndarray x, int axis):
+    """An array of the shape of x without an axis."""
     cdef cnp.npy_intp shape[MOST]
     cdef int d, ndim = cnp.PyArray_NDIM(x)
-    cdef Py_ssize_t i
-    cdef cnp.ndarray result
-    cdef char* data
     for d in range(ndim - 1):
         shape[d] = cnp.PyArray_DIMS(x)[d + (d >= axis)]
-    result = PyArray_EMPTY(ndim - 1, shape, cnp.PyArray_TYPE(x), 0)
-    data = <char*> cnp.PyArray_DATA(result)
+    return PyArray_EMPTY(ndim - 1, shape, cnp.PyArray_TYPE(x), 0)
+
+
+cdef object one_number(Grid* g, cnp.ndarray x, int axis):
+    """The result of a function with one number a row; None if one is NaN, which is for +inf too."""
+    cdef Py_ssize_t i
+    cdef cnp.ndarray result = without(x, axis)
+    cdef char* data = <char*> cnp.PyArray_DATA(result)
     g.out = Array(data, g.inner, g.inner * g.job.size)
     launch(g)
     for i in range(g.outer * g.inner):
@@ -169,13 +176,16 @@ cdef inline bint is_half(a):
 def halves(int op, a, b, axis, double sign):
     """The result for contiguous arrays of float16 or bfloat16, of one shape, and one axis; None if these are not such.
 
-    Some rows at a time are float32, in a buffer that stays in the cache.
+    Some rows at a time are float32, in a buffer that stays in the cache. No result of logsumexp is NaN.
     """
     cdef cnp.ndarray first, second = None, result
-    cdef Py_ssize_t outer = 1, inner = 1, n = 0, size, step, done = 0, m
-    cdef int type_, failed = 0
+    cdef Py_ssize_t outer = 1, inner = 1, n = 0, size, step, done = 0, m, i, wide
+    cdef int type_, failed = 0, number
+    cdef bint one = op == LOGSUMEXP, mended = False
+    cdef unsigned int status
     cdef char* room
     cdef char* other
+    cdef char* target
     cdef char* to
     cdef const char* x
     cdef const char* y = NULL
@@ -189,12 +199,14 @@ def halves(int op, a, b, axis, double sign):
         if cnp.PyArray_TYPE(second) != cnp.PyArray_TYPE(first) or not PyArray_SAMESHAPE(first, second):
             return None
         y = <const char*> cnp.PyArray_DATA(second)
-    if rows_of(first, axis, &outer, &n, &inner) < 0:
+    number = rows_of(first, axis, &outer, &n, &inner)
+    if number < 0:
         return None
     size = n * inner
+    wide = inner if one else size
     if outer * size >= SPREAD and threads_now() > 1:
         return None
-    result = kept_empty(first, cnp.PyArray_TYPE(first), False)
+    result = without(first, number) if one else kept_empty(first, cnp.PyArray_TYPE(first), False)
     step = min(outer, max(<Py_ssize_t> 1, ROOM // size))
     room = <char*> malloc(8 * step * size)
     if room == NULL:
@@ -203,18 +215,29 @@ def halves(int op, a, b, axis, double sign):
     x = <const char*> cnp.PyArray_DATA(first)
     to = <char*> cnp.PyArray_DATA(result)
     other = NULL if y == NULL else room + 4 * step * size
+    target = room + 4 * step * size if y == NULL else room
     with nogil:
-        while done < outer and not failed:
+        status = fa_float_status()
+        while done < outer and not failed and not mended:
             m = min(step, outer - done)
             movers[0].gather(x + 2 * done * size, 0, 1, 2, type_, room, m * size)
             if y != NULL:
                 movers[0].gather(y + 2 * done * size, 0, 1, 2, type_, other, m * size)
-            failed = run_rows(op, 4, sign, 1.0, 0.0, m, n, inner, room, 4 * size, other, 4 * size, room, 4 * size, False)
-            movers[0].scatter(room, to + 2 * done * size, 0, 1, 2, type_, m * size)
+            failed = run_rows(op, 4, sign, 1.0, 0.0, m, n, inner, room, 4 * size, other, 4 * size, target, 4 * wide, False)
+            if one:
+                for i in range(m * wide):
+                    mended |= isnan((<float*> target)[i])
+            movers[0].scatter(target, to + 2 * done * wide, 0, 1, 2, type_, m * wide)
             done += m
+        fa_restore_float_mode(status)
     free(room)
     if failed:
         raise MemoryError("fastact: no memory for the accumulators of rows")
+    if mended:
+        return None
+    if one:
+        Py_INCREF(result)
+        return PyArray_Return(result)
     return result
 
 

@@ -19,6 +19,10 @@ cdef extern from "numpy/ufuncobject.h":
     object PyUFunc_FromFuncAndDataAndSignature(
         PyUFuncGenericFunction*, void**, char*, int, int, int, int, char*, char*, int, const char*)
 
+cdef extern from "memory.h" nogil:
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
+
 cdef extern from "Python.h":
     void PyErr_SetString(object, const char*)
 
@@ -43,6 +47,7 @@ cdef void gufunc_loop(char** args, const cnp.npy_intp* counts, const cnp.npy_int
     cdef char* memory
     cdef char* at[3]
     cdef Py_ssize_t width = 1 if f.one else n
+    cdef unsigned int status
     for j in range(nin + 1 - f.one):
         lies &= along[j] == size or n == 1
     if n == 0 and not f.one:
@@ -51,6 +56,7 @@ cdef void gufunc_loop(char** args, const cnp.npy_intp* counts, const cnp.npy_int
         if not compute(f, rows, n, args[0], steps[0], args[1], steps[1], args[nin], steps[nin]):
             return
         lack = 1
+    status = fa_float_status()
     some = max(<Py_ssize_t> 1, min(rows, CHUNK // (n * size + 1)))
     memory = <char*> malloc(some * (nin * n + width) * size + 64)
     lack |= memory == NULL
@@ -65,6 +71,7 @@ cdef void gufunc_loop(char** args, const cnp.npy_intp* counts, const cnp.npy_int
         movers[size == 8].scatter(at[nin], args[nin] + done * steps[nin], steps[nin], some, step, loop.type, width)
         done += some
     free(memory)
+    fa_restore_float_mode(status)
     if lack:
         with gil:
             PyErr_SetString(MemoryError, b"fastact: no memory for rows")  # for NumPy, which asks after a loop

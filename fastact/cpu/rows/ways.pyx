@@ -26,6 +26,8 @@ cnp.import_array()
 
 cdef extern from "memory.h" nogil:
     void fa_clear_float_status()
+    unsigned int fa_float_status()
+    void fa_restore_float_mode(unsigned int)
     void fa_stream_end()
 
 cdef enum:
@@ -151,6 +153,7 @@ cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
     cdef bint long_row = g.inner == 1 and g.n > SEGMENT and units < 8
     cdef char* memory
     cdef char* first
+    cdef unsigned int status = fa_float_status()
     threads = acquire_team(cost, segments(g.n) if long_row else units)
     memory = <char*> malloc((1 if long_row else threads) * g.memory + 64)
     if memory != NULL:
@@ -166,6 +169,7 @@ cdef int run_grid(Grid* g, Py_ssize_t units, double cost) noexcept nogil:
         release_team()
     free(memory)
     fa_clear_float_status()
+    fa_restore_float_mode(status)
     return memory == NULL
 
 
