@@ -3,6 +3,7 @@
 What is declared and not computed stands in pyproject.toml.
 """
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -79,6 +80,29 @@ HAND_WRITTEN = [
 INLINE = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 
 
+def jobs(cores: int, memory: int | None) -> int:
+    """How many compilers run at a time: one a core, if there are 640 MB for each; the largest unit takes 470."""
+    return max(1, cores if memory is None else min(cores, memory // 640_000_000))
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory(proc: Path = Path("/proc"), cgroup: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Bytes that can be had: what Linux says, a container's limit, or all there is; None where nothing says so."""
+    found = []
+    with contextlib.suppress(OSError, StopIteration):
+        lines = (proc / "meminfo").read_text().splitlines()
+        found.append(1024 * next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")))
+    with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+        found.append(int((cgroup / "memory.max").read_text()) - int((cgroup / "memory.current").read_text()))
+    if not found and "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):
+        found.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    return min(found, default=None)
+
+
 def printed_texts() -> dict[str, str]:
     """The Cython text of each unit, and the header of scalars. Formulas are read with nothing of the package compiled."""
     package = types.ModuleType("fastact")  # the package itself cannot be imported before it is built
@@ -102,13 +126,13 @@ def printed_texts() -> dict[str, str]:
 
 
 class BuildExt(build_ext):
-    """Prints the kernels, runs Cython and the compiler on all cores."""
+    """Prints the kernels, runs Cython and the compiler on as many cores as there is memory for."""
 
     def build_extensions(self) -> None:
         """Build, with the flags that the compiler knows."""
         if self.compiler.compiler_type == "msvc":
             self.take_clang_cl()
-        self.parallel = self.parallel or os.cpu_count()
+        self.parallel = self.parallel or jobs(available_cores(), available_memory())
         self.translate()
         gcc = self.compiles([*GCC, *ROWS, *UNROLLED, "-Werror"])  # a compiler that does not know them warns
         clang = not gcc and self.compiles(CLANG)

@@ -50,7 +50,8 @@ def common_dtype(*dtypes: np.dtype[Any]) -> np.dtype[Any]:
     """
     found = [computed(d) for d in dtypes]
     if any(d.num >= _USERS for d in found if d is not None):
-        found = [_SINGLE if d == _HALF else f for d, f in zip(dtypes, found, strict=True) if f != _HALF or d == _HALF]
+        half = [d.num == _HALF.num for d in dtypes]  # in either byte order
+        found = [_SINGLE if h else f for h, f in zip(half, found, strict=True) if h or f != _HALF]
     return np.result_type(*found)
 
 

@@ -31,7 +31,7 @@ PAGE = mmap.PAGESIZE
 SIZE = max(PAGE, 8192)  # bytes between the guards
 MARK = 0xA5
 NOTE = 80
-KINDS = ("value", "derivative", "value_and_derivative", "backward", "backward_from_output")
+KINDS = ("value", "derivative", "second_derivative", "value_and_derivative", "backward", "backward_from_output")
 ROWS = ("softmax", "log_softmax", "softmin", "log_softmin", "softmax1", "logsumexp", "hardmax", "sparsemax", "entmax15")
 DTYPES = (np.float16, np.float32, np.float64)
 
@@ -152,6 +152,7 @@ def functions(lengths: Sequence[int]) -> None:
                 run(f"{name} {n}", f, a, out=out)
                 run(f"{name}' {n}", f.derivative, x[twice], out=out)
                 run(f"{name} both {n}", f.value_and_derivative, a[::-1], out=(out, more))
+                run(f"{name} again {n}", f.backward_backward, a, g[::-1], a, out=(out, more))
                 run(f"{name} backward {n}", f.backward, g, a, out=out)
                 if f.params:
                     first = next(iter(f.params.values()))
@@ -173,6 +174,8 @@ def functions(lengths: Sequence[int]) -> None:
                         run(f"geglu back {shape} {axis}", fa.geglu.backward, half, rows, axis=axis)
                         run(f"maxout {shape} {axis}", fa.maxout, rows, 2, axis)
                 run(f"glu two {shape}", fa.glu, rows, incoming, out=into)
+                run(f"swiglu clamped {shape}", fa.swiglu, rows, incoming, limit=1.0, alpha=1.7, offset=1.0, out=into)
+                run(f"seglu back {shape}", fa.seglu.backward, incoming, rows, rows[::-1])
 
 
 def large() -> None:

@@ -61,6 +61,7 @@ def calls() -> dict[str, Callable[[], Any]]:
             f"{name}": lambda f=f: f(X), f"{name} out": lambda f=f: f(X, out=OUT), f"{name} strided": lambda f=f: f(X[::2]),
             f"{name} float16": lambda f=f: f.derivative(X.astype(np.float16)), f"{name} number": lambda f=f: f(1.5),
             f"{name} both": lambda f=f: f.value_and_derivative(X), f"{name} list": lambda f=f: f([1.0, 2.0]),
+            f"{name} again": lambda f=f: f.backward_backward(X, X, X),
             f"{name} backward": lambda f=f: f.backward(X, X), f"{name} where": lambda f=f: f(X, out=OUT, where=X > 0),
             f"{name} large": lambda f=f: f(LARGE), f"{name} turned": lambda f=f: f(LARGE.reshape(200, 200).T),
             f"{name} dtype refused": failing(f, BAD), f"{name} no array": failing(f, Raises()),
@@ -72,6 +73,7 @@ def calls() -> dict[str, Callable[[], Any]]:
         found |= {
             f"{name}": lambda f=f: f(ROWS), f"{name} 0": lambda f=f: f(ROWS, axis=0, temperature=0.5),
             f"{name} where": lambda f=f: f(ROWS, where=ROWS > 0), f"{name} large": lambda f=f: f(LARGE),
+            f"{name} backward": lambda f=f: f.backward(f(ROWS), ROWS), f"{name} no output": failing(f.backward, ROWS, None),
             f"{name} axis refused": failing(f, ROWS, axis=5), f"{name} no temperature": failing(f, ROWS, temperature="hot"),
             f"{name} no array": failing(f, Raises()),
         }  # fmt: skip
@@ -79,6 +81,10 @@ def calls() -> dict[str, Callable[[], Any]]:
         "prelu array": lambda: fa.prelu(ROWS, X[:10]),
         "prelu gradients": lambda: fa.prelu.parameter_gradients(ROWS, ROWS, X[:10]),
         "swiglu": lambda: fa.swiglu(X), "swiglu back": lambda: fa.swiglu.backward(X[:30], X), "glu two": lambda: fa.glu(X, X),
+        "glu out": lambda: fa.glu(X, X, out=OUT), "glu where": lambda: fa.glu(X, X, out=OUT, where=X > 0),
+        "swiglu clamped": lambda: fa.swiglu(X, X, limit=1.0, alpha=1.7, offset=1.0),
+        "geglu backs": lambda: fa.geglu.backward(X, X, X), "glu wrong out": failing(fa.glu, X, X, out=np.empty(3)),
+        "softmax ufunc": lambda: fa.ufuncs.softmax(ROWS), "glu ufunc": lambda: fa.ufuncs.glu(X, X),
         "swiglu refused": failing(fa.swiglu, X[:7]), "maxout": lambda: fa.maxout(X, 2), "crelu": lambda: fa.crelu(X),
         "maxout refused": failing(fa.maxout, X, 7), "get refused": failing(fa.get, "nonsense"),
         "threads": lambda: fa.set_num_threads(2), "block": in_a_block, "threads refused": failing(fa.set_num_threads, 0),

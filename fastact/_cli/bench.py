@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         for name in choose(",".join(PEERS) if args.peers == "all" else args.peers):
             module = "scipy" if name == "numpy" else name
             if importlib.util.find_spec(module) is None or (name == "onnxruntime" and not importlib.util.find_spec("onnx")):
-                print(f"{name}: not installed, left out")
+                print(f"{name}: {'SciPy is ' if name == 'numpy' else ''}not installed, left out")
                 continue
             worker = stack.enter_context(Worker(name))
             if worker.missing:

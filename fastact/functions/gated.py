@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..activations.units import UNITS
-from ..arguments import broadcast_grad, dtype_of, dtype_with, weak
+from ..arguments import broadcast_grad, dtype_of, dtype_with, one_axis, weak
 from ..cpu.halves import narrowed
 from ..dispatch import Place
 from .base import QUIET, REQUIRED, real_array
@@ -134,7 +134,8 @@ interleaved : bool, default False
             return elsewhere(title, call, [grad, *arrays])
         mask = mask_of(*arrays)
         if b is None:
-            mask = np.logical_or(*variant.split(np.ma.getmaskarray(a), -1 if axis is None else axis))
+            where = one_axis(title, -1 if axis is None else axis, np.ndim(a))
+            mask = np.logical_or(*variant.split(np.ma.getmaskarray(a), where))
         bared = [bare(title, name, v, 0.0) for name, v in zip("ab", arrays, strict=False)]
         kept = np.where(mask | mask_of(grad), 0.0, data_of(grad))
         return call(kept.astype(dtype_of(*map(np.asarray, bared if weak(grad) else [data_of(grad)]))), *bared)

@@ -243,7 +243,7 @@ class RowFunction(Function, RowCall):
         >>> fa.softmax.backward(np.array([0.0, 0.0, 1.0]), y)
         array([-0.03544787, -0.09635731,  0.13180518])
         """
-        if self.plain and _is_default(temperature) and device is None and not is_redirected() and not _unknown:
+        if y is not None and self.plain and _is_default(temperature) and device is None and not is_redirected() and not _unknown:
             result = plain(OPS[f"{self.op}_backward"], grad, y, axis, self.sign, out)
             if result is None and out is None:
                 result = halves(OPS[f"{self.op}_backward"], grad, y, axis, self.sign)

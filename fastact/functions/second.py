@@ -69,8 +69,13 @@ def _of_plain(activation: Any, call: _Call, outputs: tuple[Any, Any], *given: An
 
 
 def product(a: Any, b: Any, c: Any) -> Any:
-    """``a b c``, finite wherever it is and 0 nowhere else: as the primitive of this name multiplies it."""
-    swap = np.abs(b) < np.abs(c)
-    larger, smaller = np.where(swap, c, b), np.where(swap, b, c)
-    small = np.abs(a) <= 1
-    return (a * np.where(small, larger, smaller)) * np.where(small, smaller, larger)
+    """``a b c`` within two roundings: the bits of the primitive of this name."""
+    size_a, size_b, size_c = np.abs(a), np.abs(b), np.abs(c)
+    larger, smaller = np.maximum(size_b, size_c), np.minimum(size_b, size_c)
+    largest, other = np.maximum(size_a, larger), np.minimum(size_a, larger)
+    middle, smallest = np.maximum(other, smaller), np.minimum(other, smaller)
+    large = largest > 2.0**55
+    if np.any(large):
+        middle, smallest = np.where(large, smallest, middle), np.where(large, middle, smallest)
+    negative = np.signbit(a) ^ np.signbit(b) ^ np.signbit(c)
+    return largest * middle * np.where(negative, -smallest, smallest)

@@ -78,9 +78,18 @@ def exp_close(x):
 
 @primitive
 def product(a, b, c):
-    """a b c: first the two of which the product neither overflows nor underflows unless that of all does."""
+    """a b c within two roundings: the smallest comes last, unless the other two may overflow.
+
+    Then the largest is above 2^55, and its product with the smallest no subnormal number.
+    """
     swap = abs(b) < abs(c)
     larger = select(swap, c, b)
     smaller = select(swap, b, c)
-    small = abs(a) <= 1.0
-    return (a * select(small, larger, smaller)) * select(small, smaller, larger)
+    above = abs(a) > abs(larger)
+    largest = select(above, a, larger)
+    other = select(above, larger, a)
+    below = abs(other) < abs(smaller)
+    middle = select(below, smaller, other)
+    smallest = select(below, other, smaller)
+    moderate = abs(largest) <= 36028797018963968.0
+    return (largest * select(moderate, middle, smallest)) * select(moderate, smallest, middle)

@@ -16,6 +16,7 @@ TINY = ["--sizes", "32", "--rounds", "2"]
 
 
 def test_table_and_json(tmp_path, capsys, brisk):
+    pytest.importorskip("scipy")
     file = tmp_path / "bench.json"
     assert main(["bench", "relu", "silu", *TINY, "--peers", "numpy", "--json", str(file)]) == 0
     out = capsys.readouterr().out
@@ -130,6 +131,7 @@ def test_plot(tmp_path, brisk):
 
 
 def test_verify_peers(tmp_path, capsys, monkeypatch):
+    pytest.importorskip("scipy")
     from fastact._cli import verify
 
     monkeypatch.setattr(verify, "PATTERNS", 1 << 12)

@@ -1,5 +1,6 @@
 """`apply` and `run` over functions that are not elementwise: along an axis, in halves, of pieces, randomised."""
 
+import importlib.util
 import json
 
 import numpy as np
@@ -131,7 +132,7 @@ def test_run(tmp_path, capsys):
         figures = json.loads(report.read_text())["functions"]
         assert set(figures) == {*OTHERS, "relu"}
         assert all(f[kind]["ns_per_element"] > 0 for f in figures.values() for kind in ("value", "derivative"))
-        assert "speed_up" in figures["swiglu"]
+        assert "speed_up" in figures["swiglu"] or importlib.util.find_spec("scipy") is None
         assert "speed_up" not in figures["hardmax"]
     assert main(["run", "softmax", "--axis=3", f"--input={tmp_path / 'in.npy'}"]) == 2
     assert "axis 3 is out of bounds" in capsys.readouterr().err

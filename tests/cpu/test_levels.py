@@ -124,6 +124,7 @@ print("right")
 @pytest.mark.parametrize("level", OTHERS)
 def test_rows(level):
     """softmax and log_softmax within their bounds, and arrays of different order."""
+    pytest.importorskip("scipy")
     code = """
 from test_levels import check_transposed
 from test_rowwise import test_float32_against_float64 as check

@@ -290,6 +290,7 @@ def test_bad_numbers_of_threads(n, error):
 @pytest.mark.parametrize("first", ["fastact as fa", "threadpoolctl"])
 def test_threadpoolctl(first):
     """It lists the threads and limits them, whichever is imported first."""
+    pytest.importorskip("threadpoolctl")
     code = f"""
 import {first}
 import fastact as fa

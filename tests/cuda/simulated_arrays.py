@@ -125,6 +125,9 @@ def test_streams_of_two_libraries(monkeypatch):
     assert log == [("record", 9), ("wait", 0)]
 
 
+VERSIONED = np.lib.NumpyVersion(np.__version__) >= "2.1.0"  # whose arrays know versions of DLPack, and lend what is read-only
+
+
 class Lending:
     """An array of a library that lends its memory by DLPack alone."""
 
@@ -136,7 +139,7 @@ class Lending:
 
     def __dlpack__(self, *, stream=None, **versions):
         self.streams.append(stream)
-        return self.host.__dlpack__(**versions)
+        return self.host.__dlpack__(**versions if VERSIONED else {})
 
 
 class OldLending(Lending):
@@ -199,9 +202,10 @@ def test_dlpack_errors(monkeypatch):
         fa.gelu(array(np.arange(3)))
     with pytest.raises(TypeError, match=r"fastact\.gelu\.backward: x is Array on the CPU; expected all arrays on one GPU"):
         fa.gelu.backward(array(x), array(x, device=1))
-    x.setflags(write=False)
-    with pytest.raises(ValueError, match=r"fastact\.gelu: out is read-only; expected an array that can be written"):
-        fa.gelu(array(x.copy()), out=array(x))
+    if VERSIONED:
+        x.setflags(write=False)
+        with pytest.raises(ValueError, match=r"fastact\.gelu: out is read-only; expected an array that can be written"):
+            fa.gelu(array(x.copy()), out=array(x))
     monkeypatch.delitem(sys.modules, "lender")
     assert_near(fa.gelu(array(x)), fa.gelu(x))  # a library that borrows nothing: an array of Numba
 

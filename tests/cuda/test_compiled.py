@@ -32,7 +32,13 @@ def nvvm_reason():
     """Why nothing can be compiled for a GPU, or None."""
     from numba.cuda.cudadrv import nvvm
 
-    return None if nvvm.is_available() else "NVVM is not installed: pip install 'fastact[cuda]'"
+    if not nvvm.is_available():
+        return "NVVM is not installed: pip install 'fastact[cuda]'"
+    try:
+        cuda.compile_ptx(lambda: None, ())
+    except AttributeError as error:  # in Numba 0.63, whose own target nobody needs who has numba-cuda
+        return f"Numba's own target for CUDA is broken ({error}): pip install 'fastact[cuda]'"
+    return None
 
 
 needs_fma = pytest.mark.skipif(

@@ -1,5 +1,6 @@
 """second_derivative as a call, and double backward: products, shapes, dtypes, outputs, refusals."""
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -106,6 +107,14 @@ def test_products_neither_overflow_nor_underflow_halfway():
             exact = Fraction(a) * Fraction(b) * Fraction(c)
             if 1e-300 < exact < 1e300:
                 assert product(np.float64(a), np.float64(b), np.float64(c)) == pytest.approx(float(exact), rel=1e-15)
+    for dtype in DTYPES:  # nor lose digits in a subnormal number on the way, which the last factor would multiply
+        info = np.finfo(dtype)
+        sizes = [info.smallest_subnormal * 13, info.tiny, 1e-20, 0.11, 1.1, 25.7, 1e5, 3e15, 7e16, info.max / 3, 0.0]
+        for a, b, c in itertools.product(np.array(sizes, dtype), repeat=3):
+            exact = Fraction(float(a)) * Fraction(float(b)) * Fraction(float(c))
+            if exact < Fraction(float(info.max)):
+                error = abs(Fraction(float(product(a, -b, c))) + exact)
+                assert error <= exact * Fraction(float(info.eps)) + Fraction(float(info.smallest_subnormal)), (a, b, c)
     assert np.isnan(product(1.0, np.nan, np.inf))
     _, by_x = fa.exponential.backward_backward(1e-250, 1e250, 600.0)
     assert by_x == pytest.approx(np.exp(600.0))

@@ -17,7 +17,7 @@ X = np.linspace(-4, 4, 33).astype(BRAIN)
 FLOAT8 = [f"float8_{n}" for n in ("e4m3fn", "e5m2", "e4m3", "e3m4", "e4m3b11fnuz", "e4m3fnuz", "e5m2fnuz")]
 
 
-@pytest.mark.parametrize("char", "?bBhHiIlLqQefd")
+@pytest.mark.parametrize("char", [*"?bBhHiIlLqQefd", ">h", ">e", ">d"])
 def test_beside_other_dtypes(char):
     """The dtype that NumPy's own ufuncs have for such arrays, at every size and in every family."""
     for size in (0, 1, 10, SPREAD_FROM - 1, SPREAD_FROM + 3):

@@ -49,6 +49,8 @@ def run(name, documented):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_examples(name):
+    if name == "define":
+        pytest.importorskip("numba")
     run(name, EVERY[name])
     for kind in [k for k in KINDS if k.startswith(f"{name}.")]:
         run(kind, KINDS[kind])
@@ -71,4 +73,5 @@ def test_examples_of_activations_are_right(name):
 
 
 def test_package():
+    pytest.importorskip("numba")  # that of define is among them
     assert doctest.testmod(fa).failed == 0

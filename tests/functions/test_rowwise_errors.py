@@ -74,6 +74,9 @@ def test_backward_arguments(name):
     title = rf"fastact\.{name}\.backward: "
     refused(ValueError, title + r"grad has shape \(4,\); expected", backward, np.ones(4), X)
     refused(TypeError, title + r"grad has dtype complex128", backward, np.ones((2, 3)) * 1j, X)
+    for dtype in (np.float16, np.float32, np.float64):
+        refused(TypeError, title + r"[xy] has dtype object; expected", backward, np.ones((2, 3), dtype), None)
+        refused(TypeError, title + r"grad has dtype object; expected", backward, None, np.ones((2, 3), dtype))
     refused(ValueError, title + r"axis 3 is out of bounds", backward, np.ones(2 if name in SUMS else (2, 3)), X, 3)
     refused(ValueError, title + r"temperature", backward, np.ones(2 if name in SUMS else (2, 3)), X, temperature=-1)
 

@@ -186,3 +186,9 @@ def test_gradients_by_parameters(dtype):
         fa.swiglu.parameter_gradients(grad, a, b, limit=-1)
     with pytest.raises(ValueError, match=r"fastact\.swiglu\.parameter_gradients: grad has shape \(60,\); expected \(30,\)"):
         fa.swiglu.parameter_gradients(grad, a)
+
+
+def test_a_masked_number_has_no_halves():
+    for grad, a in ((np.ma.masked, 1.0), (np.ones(3), np.ma.masked)):
+        with pytest.raises(ValueError, match=r"fastact\.swiglu\.parameter_gradients: axis is -1; expected one axis"):
+            fa.swiglu.parameter_gradients(grad, a)

@@ -118,6 +118,7 @@ def run_all(path, monkeypatch):
 
 
 def test_what_comes_back(monkeypatch, tmp_path):
+    pytest.importorskip("numba")
     assert len(run_all(RIGHT, monkeypatch)) > 10
     (tmp_path / "every.py").write_text(every_function(), "utf-8")
     assert len(run_all(tmp_path / "every.py", monkeypatch)) == 1
