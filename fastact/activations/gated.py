@@ -24,7 +24,8 @@ TWO_OVER_SQRT_PI = Constant("1.1283791670955125738961589031215451716881")
 @activation(
     latex=r"f(x) = x \sigma(\beta x)", params={"beta": 1.0}, alias=("swish", "sil"), range=("-0.2785", "inf"),
     limits=("-0.0", "inf"), slopes=("0", "1"), monotonic=False, saturates=("soft", "no"),
-    notes="For |beta| below 1e-8 (float32; 1e-100 in float64) the left tail beyond |beta x| = 128 (800) stays where it was.",
+    notes="For |beta| below 1e-8 (float32; 1e-100 in float64) the left tail beyond |beta x| = 128 (800) stays where it was; "
+    "in float32 that beyond 85 for |beta| below 2e-19.",
     bound32=4.0, slope_root="-1.2784645427610737951 / beta", slope_absolute="abs(x - root) < 1 / abs(beta)", trained=("beta",),
     second_least="abs(beta) / 16 * (abs(abs(beta * x) - 2.4) < 1)",
     reference="Elfwing, Uchibe and Doya 2017, arXiv:1702.03118; Ramachandran, Zoph and Le 2017, arXiv:1710.05941 (beta).",

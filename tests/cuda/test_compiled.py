@@ -35,7 +35,7 @@ def nvvm_reason():
     if not nvvm.is_available():
         return "NVVM is not installed: pip install 'fastact[cuda]'"
     try:
-        cuda.compile_ptx(lambda: None, ())
+        cuda.compile_ptx(lambda: None, (), cc=(8, 0))  # not for the least card that Numba knows, which NVVM may not
     except AttributeError as error:  # in Numba 0.63, whose own target nobody needs who has numba-cuda
         return f"Numba's own target for CUDA is broken ({error}): pip install 'fastact[cuda]'"
     return None
