@@ -154,7 +154,8 @@ def test_calls_by_either_way(read):
                 want = call(given.double()).to(dtype)
                 torch.testing.assert_close(y, want)
                 got, known = (torch.autograd.grad(v.sum(), x)[0] for v in (y, call(given.double())))
-                torch.testing.assert_close(got, known.to(dtype), atol=2e-2 if dtype.itemsize == 2 else 1e-6, rtol=1e-2)
+                atol, rtol = {2: (2e-2, 1e-2), 4: (1e-6, 1e-5), 8: (1e-13, 1e-13)}[dtype.itemsize]
+                torch.testing.assert_close(got, known.to(dtype), atol=atol, rtol=rtol)
 
 
 def test_tensors_that_only_look_plain(read):
