@@ -158,22 +158,13 @@ def finite(m, peak):
     return select((m < 0.0) & (m - m != 0.0), 0.0, m)
 
 
-@row_pass(inputs="x", lanes="floor shift m peak", state="s c count", alone=False)
-def exp_sum_others_kept(x, floor, shift, m, peak, s, c, count):
-    """The same, and x - m."""
-    e, w = exp_rise(select(x < floor, floor, x), shift)
-    top = x == m
-    p, total, rest = add_exp(select(top, 0.0, w), e, s, c)
-    return x - peak, total, rest, count + select(top, 1.0, 0.0)
-
-
-@row_pass(inputs="x", lanes="floor shift m peak", state="s count", start=FAR_ABOVE, alone=False, short=True)
-def exp_sum_others_short(x, floor, shift, m, peak, s, count):
+@row_pass(inputs="x", lanes="floor shift m", state="s count", start=FAR_ABOVE, alone=False, short=True)
+def exp_sum_others_short(x, floor, shift, m, s, count):
     """The same, as exp_sum_short."""
     e, w = exp_rise(select(x < floor, floor, x), shift)
     top = x == m
     own = select(top, 0.0, w)
-    return x - peak, s + mul_add(own, e, own), count + select(top, 1.0, 0.0)
+    return s + mul_add(own, e, own), count + select(top, 1.0, 0.0)
 
 
 @row_pass(inputs="x", lanes="b floor shift m", state="s c count")
@@ -209,12 +200,6 @@ def log_total(s, c, t, t_low, count, m, b, floor, shift, total, peak):
 def log_shifted(x, peak, total):
     """x - m - log(total): no cancellation, both terms are at most 0."""
     return (x - peak) - total
-
-
-@row_pass(inputs="p", lanes="total", alone=False)
-def log_kept(p, total):
-    """The same from x - m."""
-    return p - total
 
 
 @row_pass(inputs="x", lanes="peak total")
@@ -290,10 +275,10 @@ def log_softmax_slope(grad, y, sign, t, s, c):
 ROW_KERNELS |= {
     "float32": {
         "softmax": ((largest, exp_shift), (exp_sum_short, inverse), (scaled,)),
-        "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_short, log_total), (log_kept,)),
+        "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_short, log_total), (log_shifted,)),
     },
     "float64": {
         "softmax": ((largest, exp_shift), (exp_sum, inverse), (scaled_sure,)),
-        "log_softmax": ((largest, exp_shift, finite), (exp_sum_others_kept, log_total), (log_kept,)),
+        "log_softmax": ((largest, exp_shift, finite), (exp_sum_others, log_total), (log_shifted,)),
     },
 }

@@ -17,7 +17,7 @@ from ..printer import GROUP, Printer
 WIDTH = 32
 
 #: Steps of so many elements after which a plain sum is carried over to one in two parts.
-STEPS = 8
+STEPS = 16
 
 #: Rows that take turns in a kernel of whole rows, at most, and the numbers in these.
 ROWS = 16
@@ -56,10 +56,9 @@ class RowPrinter(Printer):
     def walk(self, *ways: tuple[RowPass, Sequence[str], str], fetched: bool = False, carry: Sequence[str] = ()) -> list[str]:
         """Passes side by side along ``n_`` elements, WIDTH at a time: element ``at_ + i_`` of their inputs and output.
 
-        A remainder is part of a last step, which leaves alone what has been there. An input p lies where the output goes; the
-        remainder comes first then, because what has just been written would have to be waited for. An input x may lie there
-        too, in spite of what the compiler is told; the last step reads it before it writes. What `carry` says is done after every
-        STEPS steps.
+        A remainder is part of the first step, at the end, which leaves alone what belongs to others: afterwards, what they have
+        just written where an input p lies would have to be waited for. An input x may lie where the output goes too, in spite of
+        what the compiler is told; that step reads it before it writes. What `carry` says is done after every STEPS steps.
         """
         line = 8 if self.precision == "float64" else 16
         calls, read, last, fetches = [], [], [], []
@@ -85,8 +84,7 @@ class RowPrinter(Printer):
         if carry:
             way[0] = f"for j_ in range(block_ * {STEPS}, min(block_ * {STEPS} + {STEPS}, n_ // {WIDTH})):"
             way = [f"for block_ in range((n_ // {WIDTH} + {STEPS - 1}) // {STEPS}):", *(f"    {line}" for line in (*way, *carry))]
-            end += [f"    {line}" for line in carry]
-        return end + way if ways[0][0].inputs == ("p",) else way + end
+        return end + way
 
     def begin(self, *entries: RowPass) -> list[str]:
         """What the accumulators of passes start with."""
@@ -131,7 +129,7 @@ class RowPrinter(Printer):
 
         Where there is much to compute once a row, ROWS of them take turns, and it is computed for all of these at once. The
         first pass goes along a row of the next turn beside the second, which leaves it time. The output may be the input: an
-        element is read before its place is written to, and what a last step reads again is not used.
+        element is read before its place is written to, and what is read once more is as it was.
         """
         t = self.suffix
         (first, *then), (sums, *total), (result,) = stages
