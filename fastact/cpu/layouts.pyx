@@ -29,7 +29,9 @@ cdef extern from "memory.h" nogil:
 cdef enum:
     MAX_DIMS = 64
     LONG = 256          # elements of a row that need no gathering
-    SIDE = 32           # elements of a tile's side, if there are as many
+    SIDE = 64           # elements of a tile's side, if there are as many: where lines lie apart, four of each at a time
+    TILE = 1 << 14      # bytes of a tile, at most
+    ROOM = 1 << 16      # bytes of a thread's buffers
     OPERANDS = 2 + MAX_PARAMS + MAX_OUT
 
 cdef struct Grid:
@@ -45,6 +47,7 @@ cdef struct Grid:
     bint varying
     bint buffered
     bint stream
+    Py_ssize_t tile                         # elements of a tile, at most
     Py_ssize_t width                        # of a tile, along the rows
     Py_ssize_t height                       # of a tile, along the last of the other dimensions; 0: no tiles
 
@@ -136,9 +139,13 @@ cdef void find_tiles(Grid* g) noexcept nogil:
         swap(&g.shape[d], &g.shape[d + 1])
         for k in range(g.count):
             swap(&g.steps[k][d], &g.steps[k][d + 1])
+    across = 0
+    for k in range(g.count):
+        across += lies_across(g, k)
+    g.tile = min(TILE, (ROOM - (g.count - across) * BLOCK * g.job.op.size) // across) // g.job.op.size
     g.width = min(g.length, SIDE)
-    g.height = min(g.shape[last], BLOCK // g.width)
-    g.width = min(g.length, BLOCK // g.height)
+    g.height = min(g.shape[last], g.tile // g.width)
+    g.width = min(g.length, g.tile // g.height, <Py_ssize_t> BLOCK)
 
 
 cdef inline bint lies_across(const Grid* g, int k) noexcept nogil:
@@ -308,36 +315,41 @@ cdef inline Py_ssize_t strips(const Grid* g) noexcept nogil:
 
 cdef void run_tiles(const Grid* g, Py_ssize_t unit, Py_ssize_t stop) noexcept nogil:
     """Tiles of two dimensions, whatever lies across the rows transposed."""
-    cdef char* buffers[OPERANDS]
+    cdef char* buffers[OPERANDS]    # of a tile where an operand lies across, else of a block
+    cdef char* here[OPERANDS]
     cdef char* data[OPERANDS]
     cdef Py_ssize_t at[MAX_DIMS]
-    cdef Py_ssize_t start, first, width, height, columns = tiles(g), around = strips(g), rows = g.shape[g.ndim - 1]
-    cdef int k, inputs = g.count - g.job.op.nout
+    cdef Py_ssize_t start, first, width, height, row, some, columns = tiles(g), around = strips(g), rows = g.shape[g.ndim - 1]
+    cdef int k, size = g.job.op.size, inputs = g.count - g.job.op.nout
     cdef Job job = buffers_of(g, buffers)
+    for k in range(1, g.count):
+        buffers[k] = buffers[k - 1] + (g.tile if lies_across(g, k - 1) else BLOCK) * size
     for unit in range(unit, stop):
         start = unit % columns * g.width
         first = unit // columns % around * g.height
         width = min(g.width, g.length - start)
         height = min(g.height, rows - first)
+        row = 0
         find(g, 0, g.count, unit // columns // around * rows + first, at, data)
-        for k in range(inputs):
-            move_tile(g, k, data[k] + start * g.operands[k].stride, height, width, buffers[k], True)
-        if start + 2 * width <= g.length:  # the next tile lies in lines all over the memory
+        for k in range(g.count):
+            data[k] += start * g.operands[k].stride
+            if k < inputs and lies_across(g, k):
+                move_tile(g, k, data[k], height, width, buffers[k], True)
+        while row < height:
+            some = min(BLOCK // width, height - row)
             for k in range(g.count):
-                fetch_tile(g, k, data[k] + (start + width) * g.operands[k].stride, height, width)
-        run_range(&job, 0, height * width, job.op.nparams > 0, False, False)
+                here[k] = buffers[k] + (row * width * size if lies_across(g, k) else 0)
+                if k < inputs and not lies_across(g, k):
+                    move_tile(g, k, data[k] + row * g.steps[k][g.ndim - 1], some, width, here[k], True)
+            place(g, &job, here)
+            run_range(&job, 0, some * width, job.op.nparams > 0, False, False)
+            for k in range(inputs, g.count):
+                if not lies_across(g, k):
+                    move_tile(g, k, data[k] + row * g.steps[k][g.ndim - 1], some, width, here[k], False)
+            row += some
         for k in range(inputs, g.count):
-            move_tile(g, k, data[k] + start * g.operands[k].stride, height, width, buffers[k], False)
-
-
-cdef inline void fetch_tile(const Grid* g, int k, char* data, Py_ssize_t height, Py_ssize_t width) noexcept nogil:
-    """Bring a tile of an operand near."""
-    cdef Py_ssize_t stride = g.operands[k].stride, step = g.steps[k][g.ndim - 1], i
-    if lies_across(g, k):
-        step, stride = stride, step
-        height, width = width, height
-    for i in range(height):
-        fa_prefetch(data + i * step, width * stride)
+            if lies_across(g, k):
+                move_tile(g, k, data[k], height, width, buffers[k], False)
 
 
 cdef inline void move_tile(const Grid* g, int k, char* data, Py_ssize_t height, Py_ssize_t width, char* buffer, bint into) noexcept nogil:

@@ -85,6 +85,24 @@ def test_arrays_across_each_other(order, dtype, threads, spreading):
     assert len(spreading) >= 6
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(130, 203), (64, 512), (17, 1500), (2, 9001), (9001, 2), (700, 31)])
+def test_tiles_and_what_is_left_of_them(shape, dtype, threads, spreading):
+    """Two dimensions, one argument or result after the other across; in place too, and with parameters that are arrays."""
+    x, grad, slope = (numbers(dtype, shape, seed) for seed in range(3))
+    want = fa.prelu.backward(grad, x, slope)
+    for count in (1, 3):
+        threads(count)
+        for turned in range(1, 15):
+            given = [np.array(a, order="F" if turned >> k & 1 else "C") for k, a in enumerate((grad, x, slope))]
+            out = np.zeros(shape, dtype, order="F" if turned >> 3 & 1 else "C")
+            assert_same_bits(fa.prelu.backward(*given, out=out), want, f"{turned}")
+            for k in range(3):
+                again = [b.copy(order="K") for b in given]
+                assert_same_bits(fa.prelu.backward(*again, out=again[k]), want, f"{turned} in place of {k}")
+    assert spreading
+
+
 @pytest.mark.parametrize(("name", "kind"), CALLS)
 def test_every_kernel(name, kind, spreading):
     """Rows and gathered blocks, remainders included."""
