@@ -23,6 +23,44 @@ STEPS = 16
 ROWS = 16
 NUMBERS = 4096
 
+#: A kernel of whole rows.
+WHOLE = """
+cdef Py_ssize_t w_{name}(fa_in_{t} in_, fa_out_{t} out_, Py_ssize_t rows_, Py_ssize_t n_, Py_ssize_t in_step_, \
+Py_ssize_t out_step_, const void* const* p_) noexcept nogil:
+    <declared>
+    cdef Py_ssize_t x_, y_, next_, row_, done_ = 0, count_, turn_ = max(1, min({rows}, {numbers} // n_))
+    for i_ in range({rows}):
+        <zeros>
+    for row_ in range(min(turn_, rows_)):
+        x_ = row_ * in_step_
+        <maximum of the first turn>
+    while done_ < rows_:
+        for i_ in range({rows}):
+            <what follows from the maximum>
+        count_ = min(turn_, rows_ - done_)
+        for row_ in range(count_):
+            if b_of_[row_] != 0:
+                count_ = row_
+                break
+        for row_ in range(count_):
+            x_ = (done_ + row_) * in_step_
+            y_ = (done_ + row_) * out_step_
+            next_ = min(done_ + row_ + turn_, rows_ - 1) * in_step_
+            <sums>
+        for i_ in range({rows}):
+            <what follows from the sums>
+        for row_ in range(count_):
+            x_ = (done_ + row_) * in_step_
+            y_ = (done_ + row_) * out_step_
+            <results>
+        done_ += count_
+        if count_ < turn_:
+            break
+        for i_ in range({rows}):
+            m_of_[i_] = ahead_of_[i_]
+    return done_
+"""
+
 #: The passes of a whole row: those that may be a row ahead, those that follow from them, and that of the results.
 Stages = Sequence[Sequence[RowPass]]
 
@@ -131,66 +169,69 @@ class RowPrinter(Printer):
         first pass goes along a row of the next turn beside the second, which leaves it time. The output may be the input: an
         element is read before its place is written to, and what is read once more is as it was.
         """
-        t = self.suffix
         (first, *then), (sums, *total), (result,) = stages
         rows = ROWS if "count" in sums.state else 1  # a logarithm follows
-        entries = [entry for stage in stages for entry in stage]
-        numbers = [n for n in dict.fromkeys(n for e in entries for n in (*e.state, *e.inputs)) if n not in "xp"]
-
-        def once(entries: Sequence[RowPass]) -> list[str]:
-            """Of all rows of a turn."""
-            lines = []
-            for entry in entries:
-                self.require(entry.name)
-                given = (f"{n}_of_[i_]" if n in numbers else n for n in self.primitives[entry.name].arguments)
-                lines.append(f"    {', '.join(f'{n}_of_[i_]' for n in entry.state)} = p_{entry.name}({', '.join(given)})")
-            return [f"for i_ in range({rows}):", *lines] if lines else []
-
-        def of_row(entry: RowPass) -> list[str]:
-            return [f"{n} = {n}_of_[row_]" for n in entry.lanes]
-
-        x, y, following = ("in_[x_ + at_ + i_]",), "out_[y_ + at_ + i_]", ("in_[next_ + at_ + i_]",)
-        lines = [*self.numbers(()), *self.counters(), f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}"]
-        lines += [f"cdef {self.type} {n}_of_[{rows}]" for n in numbers]
-        lines += [f"cdef {self.type} folded_[3]", *(f"cdef {self.type} {e.name}_[{len(e.state) * WIDTH}]" for e in (first, sums))]
-        lines += [f"cdef Py_ssize_t x_, y_, next_, row_, done_ = 0, count_, turn_ = max(1, min({rows}, {NUMBERS} // n_))"]
-        lines += [f"cdef {self.type} ahead_of_[{rows}]", f"for i_ in range({rows}):", "    m_of_[i_] = ahead_of_[i_] = 0"]
-        lines += [f"    {n}_of_[i_] = 0" for n in numbers if n != "m"]
-        lines += ["for row_ in range(min(turn_, rows_)):", "    x_ = row_ * in_step_"]
-        walk = [*self.begin(first), *self.walk((first, x, y)), f"fa_fold_max_{t}({first.name}_, {WIDTH}, &m_of_[row_])"]
-        lines += [f"    {line}" for line in walk]
-        start, size = self.literal(sums.start[self.precision == "float64"]), len(sums.state)
-        row = ["x_ = (done_ + row_) * in_step_", "y_ = (done_ + row_) * out_step_"]
-        row += ["next_ = min(done_ + row_ + turn_, rows_ - 1) * in_step_", *of_row(sums), *self.begin(first)]
+        numbers = [n for n in dict.fromkeys(n for stage in stages for e in stage for n in (*e.state, *e.inputs)) if n not in "xp"]
+        t, x, y = self.suffix, ("in_[x_ + at_ + i_]",), "out_[y_ + at_ + i_]"
+        declared = [*self.numbers(()), *self.counters(), f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}"]
+        declared += [f"cdef {self.type} {n}_of_[{rows}]" for n in (*numbers, "ahead")]
+        declared += [f"cdef {self.type} {e.name}_[{len(e.state) * WIDTH}]" for e in (first, sums)]
+        declared.append(f"cdef {self.type} folded_[3]")
+        following = (first, ("in_[next_ + at_ + i_]",), y)
         if sums.short:
-            lines += [f"cdef {self.type} total_[{(size + 1) * WIDTH}]"]
-            row += [f"for i_ in range({WIDTH}):", f"    total_[i_] = {start}", f"    total_[{WIDTH} + i_] = 0"]
-            row += [f"    {sums.name}_[{k * WIDTH} + i_] = 0" for k in range(size)]
-            row += self.walk((first, following, y), (sums, x, y), carry=self.carry(sums))
-            row += [f"for i_ in range({WIDTH}):"] if size > 1 else []
-            row += [f"    total_[{(k + 1) * WIDTH} + i_] = {sums.name}_[{k * WIDTH} + i_]" for k in range(1, size)]
+            declared.append(f"cdef {self.type} total_[{(len(sums.state) + 1) * WIDTH}]")
+            walk = [*self.begin_short(sums), *self.walk(following, (sums, x, y), carry=self.carry(sums)), *self.others(sums)]
             names, folded = ("s", "c", *sums.state[1:]), "total_"
         else:
-            row += [*self.begin(sums), *self.walk((first, following, y), (sums, x, y))]
+            walk = [*self.begin(sums), *self.walk(following, (sums, x, y))]
             names, folded = sums.state, f"{sums.name}_"
-        row += [f"fa_fold_sums_{t}({folded}, {WIDTH}, {len(names)}, {start}, folded_)"]
-        row += [*(f"{n}_of_[row_] = folded_[{k}]" for k, n in enumerate(names))]
-        row += [f"fa_fold_max_{t}({first.name}_, {WIDTH}, &ahead_of_[row_])"]
-        last = ["x_ = (done_ + row_) * in_step_", "y_ = (done_ + row_) * out_step_", *of_row(result), *self.walk((result, x, y))]
-        turn = [*once(then), "count_ = min(turn_, rows_ - done_)"]
-        turn += ["for row_ in range(count_):", "    if b_of_[row_] != 0:", "        count_ = row_", "        break"]
-        turn += ["for row_ in range(count_):", *(f"    {line}" for line in row)]
-        turn += [*once(total), "for row_ in range(count_):", *(f"    {line}" for line in last)]
-        turn += ["done_ += count_", "if count_ < turn_:", "    break"]
-        turn += [f"for i_ in range({rows}):", "    m_of_[i_] = ahead_of_[i_]"]
-        lines += ["while done_ < rows_:", *(f"    {line}" for line in turn), "return done_"]
-        declared = [line for line in lines if line.startswith("cdef")]
-        lines = declared + [line for line in lines if not line.startswith("cdef")]
-        sizes = "Py_ssize_t rows_, Py_ssize_t n_, Py_ssize_t in_step_, Py_ssize_t out_step_"
-        arrays = f"fa_in_{t} in_, fa_out_{t} out_"
-        self.lines += [f"cdef Py_ssize_t w_{name}({arrays}, {sizes}, const void* const* p_) noexcept nogil:"]
-        self.lines += [*(f"    {line}" for line in lines), "", ""]
+        start = self.literal(sums.start[self.precision == "float64"])
+        fold_max = f"fa_fold_max_{t}({first.name}_, {WIDTH}"
+        blocks = {
+            "declared": declared,
+            "zeros": [f"{n}_of_[i_] = 0" for n in (*numbers, "ahead")],
+            "maximum of the first turn": [*self.begin(first), *self.walk((first, x, y)), f"{fold_max}, &m_of_[row_])"],
+            "what follows from the maximum": self.once(then, numbers),
+            "sums": [
+                *(f"{n} = {n}_of_[row_]" for n in sums.lanes), *self.begin(first), *walk,
+                f"fa_fold_sums_{t}({folded}, {WIDTH}, {len(names)}, {start}, folded_)",
+                *(f"{n}_of_[row_] = folded_[{k}]" for k, n in enumerate(names)), f"{fold_max}, &ahead_of_[row_])",
+            ],
+            "what follows from the sums": self.once(total, numbers),
+            "results": [*(f"{n} = {n}_of_[row_]" for n in result.lanes), *self.walk((result, x, y))],
+        }  # fmt: skip
+        self.lines += [*filled(WHOLE, blocks, name=name, t=t, rows=str(rows), numbers=str(NUMBERS)), "", ""]
         self.table.append(f'    table["whole", "{name}"] = <size_t> &w_{name}')
+
+    def once(self, entries: Sequence[RowPass], numbers: Sequence[str]) -> list[str]:
+        """What is computed once a row, of all rows of a turn."""
+        lines = []
+        for entry in entries:
+            self.require(entry.name)
+            given = (f"{n}_of_[i_]" if n in numbers else n for n in self.primitives[entry.name].arguments)
+            lines.append(f"{', '.join(f'{n}_of_[i_]' for n in entry.state)} = p_{entry.name}({', '.join(given)})")
+        return lines or ["pass"]
+
+    def begin_short(self, entry: RowPass) -> list[str]:
+        """What the accumulators of a short pass start with, and the sum that it is carried over to."""
+        start = self.literal(entry.start[self.precision == "float64"])
+        lines = [f"for i_ in range({WIDTH}):", f"    total_[i_] = {start}", f"    total_[{WIDTH} + i_] = 0"]
+        return [*lines, *(f"    {entry.name}_[{k * WIDTH} + i_] = 0" for k in range(len(entry.state)))]
+
+    def others(self, entry: RowPass) -> list[str]:
+        """The further accumulators of a short pass behind the sum in two parts."""
+        lines = [f"    total_[{(k + 1) * WIDTH} + i_] = {entry.name}_[{k * WIDTH} + i_]" for k in range(1, len(entry.state))]
+        return [f"for i_ in range({WIDTH}):", *lines] if lines else []
+
+
+def filled(template: str, blocks: Mapping[str, Sequence[str]], **words: str) -> list[str]:
+    """The lines of a template: a line of ``<block>`` becomes that block's lines, as far to the right; ``{word}`` a word."""
+    lines = []
+    for line in template.strip("\n").split("\n"):
+        text = line.strip()
+        margin = line.removesuffix(text)
+        lines += [margin + part for part in blocks[text[1:-1]]] if text.startswith("<") else [line.format_map(words)]
+    return lines
 
 
 def rows_text(precision: str, passes: Sequence[RowPass], kernels: Mapping[str, Stages]) -> str:
