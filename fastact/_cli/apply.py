@@ -17,7 +17,7 @@ import numpy as np
 
 from .common import CommandError, Progress, find
 from .families import Call, parse_params
-from .files import Raw, Source, Target, is_stdout, writing
+from .files import Raw, Source, is_stdout, writing
 
 #: Elements per step: few calls, and Ctrl-C is heard within milliseconds.
 CHUNK = 1 << 22
@@ -71,13 +71,20 @@ def run(args: argparse.Namespace) -> int:
     source = Source(args.input, name, args.member, raw)
     with contextlib.ExitStack() as stack, source:
         shape, dtype = call.result(source.shape, source.dtype, args.input)
+        count, step, rest = chunks(call, source)
+        # Before there is a file: Python may lose a Ctrl-C while it imports, as bars do.
+        progress = stack.enter_context(Progress(math.ceil(count / step), "chunks"))
         target = stack.enter_context(writing(args.output))
         if raw is None or args.output.lower().endswith(".npy"):
             target.header(shape, source.fortran, dtype)
         else:
             target.dtype = dtype = dtype.newbyteorder(raw.dtype.byteorder)  # nothing would say that it has changed
         try:
-            transform(call, source, target)
+            for at in range(0, count, step):
+                some = min(step, count - at)
+                x = source.read(some * math.prod(rest)).reshape(some, *rest)
+                target.write(call(x, 1 if rest else None))
+                progress.update(1, name)
         except MemoryError as error:
             raise CommandError(f"{args.input}: not enough memory: {error}") from error
     out = sys.stderr if is_stdout(args.output) else sys.stdout
@@ -112,18 +119,15 @@ def _raw(args: argparse.Namespace) -> Raw | None:
     return Raw(dtype, shape, args.offset or 0)
 
 
-def transform(call: Call, source: Source, target: Target) -> None:
-    """Write ``call(x)``, chunk by chunk, in the order of the file: of its first axis first, in Fortran order of its last."""
+def chunks(call: Call, source: Source) -> tuple[int, int, tuple[int, ...]]:
+    """How many elements there are, or rows, how many are taken at a time, and the shape of a row.
+
+    They are taken in the order of the file: of its first axis first, in Fortran order of its last.
+    """
     shape = source.shape[::-1] if source.fortran else source.shape
     outer = source.size
     rest: tuple[int, ...] = ()
     if call.axis is not None and shape:
         at = len(shape) - 1 - call.axis if source.fortran else call.axis
         outer, rest = math.prod(shape[:at]), (shape[at], math.prod(shape[at + 1 :]))
-    each = math.prod(rest)
-    step = max(1, CHUNK // max(each, 1))
-    with Progress(math.ceil(outer / step), "chunks") as progress:
-        for start in range(0, outer, step):
-            count = min(step, outer - start)
-            target.write(call(source.read(count * each).reshape(count, *rest), 1 if rest else None))
-            progress.update(1, call.function.__name__)
+    return outer, max(1, CHUNK // max(math.prod(rest), 1)), rest

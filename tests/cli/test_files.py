@@ -63,7 +63,8 @@ def test_signals_leave_nothing(folder, name):
     with in_the_middle(folder, process):
         process.send_signal(getattr(signal, name))
         _, said = process.communicate(timeout=60)
-    assert process.returncode == SIGNALS[name]
+    # Python ends itself by SIGINT, which a shell shows as 130 too, if that came while it ran a string of code.
+    assert process.returncode == SIGNALS[name] or (name == "SIGINT" and process.returncode == -signal.SIGINT)
     assert b"Traceback" not in said
     assert sorted(os.listdir(folder)) == ["in.npy", "out.npy", "pipe"]
     assert (folder / "out.npy").read_bytes() == b"precious"
