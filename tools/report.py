@@ -1,7 +1,8 @@
-"""Writes the front page of the dashboard, one HTML file that needs nothing else: ``python tools/report.py --help``.
+"""Writes the front pages of the dashboard, HTML files that need nothing else: ``python tools/report.py --help``.
 
-It shows what asv's pages do not: speed against other libraries (``python -m fastact bench --peers --json FILE``),
-the distance to what bounds it, errors in ULP (docs/accuracy) and, from asv's results, the course over the commits.
+There is one for each kind of vectors that were measured. It shows what asv's pages do not: speed against other libraries
+(``python -m fastact bench --peers --json FILE``), the distance to what bounds it, errors in ULP (docs/accuracy) and, from asv's
+results, the course over the commits.
 """
 
 import argparse
@@ -22,6 +23,11 @@ TIMES, ROOFLINE = "elementwise.Functions.time_call", "tracked.Ratios.track_to_a_
 ELEMENTS = 20_000  # of a call in TIMES
 SPARK = 160, 40  # pixels of a small graph
 LINKS = [("index.html", "all benchmarks over the commits (asv)"), ("index.html#/regressions", "regressions")]
+#: The pages: of which vectors, the report on other libraries, asv's machine.
+PAGES = {
+    "report.html": ("AVX-512", "peers.json", "epyc-zen4-2core"),
+    "report-avx2.html": ("AVX2", "peers-avx2.json", "epyc-zen3-2core"),
+}
 TITLES = {**accuracy.LIBRARIES, "numpy": "NumPy", "onnxruntime": "ONNX RT"}  # short, for narrow columns
 
 
@@ -204,7 +210,17 @@ def errors():
 # ---------------------------------------------------------------------------------------------------
 
 
-def render(peers, results, links=LINKS):
+def pages(links=LINKS):
+    """The names and texts of the pages that there are reports for, with links to each other."""
+    measured = {path.parent.name for path in SUITE.glob("results/*/machine.json")}
+    there = {name: page for name, page in PAGES.items() if (SUITE / page[1]).exists()}
+    for name, (vectors, peers, machine) in there.items():
+        others = [(other, f"with {what}") for other, (what, *_) in there.items() if other != name]
+        results = read_results(SUITE / "results", machine) if machine in measured else None
+        yield name, render(read_peers(SUITE / peers), results, [*others, *links], vectors)
+
+
+def render(peers, results, links=LINKS, vectors=None):
     """Return the page.
 
     Parameters
@@ -215,6 +231,8 @@ def render(peers, results, links=LINKS):
         What `read_results` gives.
     links : list of tuple
         Addresses and texts at the top.
+    vectors : str, optional
+        What the processor has, for the title.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
@@ -225,30 +243,34 @@ def render(peers, results, links=LINKS):
     return environment.get_template("report.html.j2").render(
         peers=peers, speed=peers and speed(peers), results=results, trend=results and trend(results),
         roofline=roofline(results) if results else [], errors=errors(),
-        links=links,
+        links=links, vectors=vectors,
     )  # fmt: skip
 
 
 def main(argv=None):
     """Write the page; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
-    parser.add_argument("--results", default=SUITE / "results", metavar="FOLDER", help="of asv (default: asv_benches/results)")
-    parser.add_argument("--machine", help="whose results (default: the only one)")
-    parser.add_argument("--peers", metavar="FILE.json", default=SUITE / "peers.json",
-                        help="of `python -m fastact bench --peers --json` (default: asv_benches/peers.json)")  # fmt: skip
+    parser.add_argument("--peers", metavar="FILE.json",
+                        help="of `python -m fastact bench --peers --json`, for one page (default: all pages)")  # fmt: skip
+    parser.add_argument("--results", default=SUITE / "results", metavar="FOLDER", help="of asv, for one page")
+    parser.add_argument("--machine", help="whose results, for one page (default: the only one)")
     parser.add_argument("--html", metavar="FILE", default=SUITE / "html" / "report.html",
-                        help="what to write (default: asv_benches/html/report.html)")  # fmt: skip
+                        help="what to write; all pages go beside it")  # fmt: skip
     args = parser.parse_args(argv)
     try:
-        page = render(read_peers(args.peers), read_results(args.results, args.machine))
-        Path(args.html).write_text(page, encoding="utf-8")
+        if args.peers is None:
+            written = {Path(args.html).with_name(name): page for name, page in pages()}
+        else:
+            written = {Path(args.html): render(read_peers(args.peers), read_results(args.results, args.machine))}
+        for file, page in written.items():
+            file.write_text(page, encoding="utf-8")
     except ReportError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"report: {error.filename}: {error.strerror}", file=sys.stderr)
         return 2
-    print(f"wrote {args.html}")
+    print(f"wrote {', '.join(map(str, written))}")
     return 0
 
 

@@ -223,7 +223,7 @@ def moved(source):
     return text
 
 
-def dashboard(peers, results):
+def dashboard():
     """The dashboard, with asv's pages if tools/dashboard.py has made them."""
     target, asv = DOCS / "generated" / "extra" / "dashboard", ROOT / "asv_benches" / "html"
     shutil.rmtree(target, ignore_errors=True)
@@ -231,13 +231,15 @@ def dashboard(peers, results):
     if (asv / "index.html").exists():
         shutil.copytree(asv, target)
         links += report.LINKS
-    write(target / "report.html", report.render(peers, results, links))
+    for name, page in report.pages(links):
+        write(target / name, page)
 
 
 def build():
     """Write everything."""
     findings, _ = accuracy.load()
-    peers, results = report.read_peers(report.SUITE / "peers.json"), report.read_results(report.SUITE / "results")
+    _, file, machine = report.PAGES["report.html"]
+    peers, results = report.read_peers(report.SUITE / file), report.read_results(report.SUITE / "results", machine)
     compared = report.speed(peers)["cells"]
     templates, folder = environment(), DOCS / "functions"
     folder.mkdir(exist_ok=True)
@@ -266,7 +268,7 @@ def build():
     write(generated / "reference.md", templates.get_template("reference.md.j2").render(public()))
     for page, source in {"contributing": "CONTRIBUTING", "changelog": "CHANGELOG", "benchmarks": "asv_benches/README"}.items():
         write(generated / f"{page}.md", moved(f"{source}.md"))
-    dashboard(peers, results)
+    dashboard()
 
 
 def escape(_app, _what, _name, _object, _options, lines):

@@ -75,6 +75,23 @@ class Balanced(HTMLParser):
         assert self.open.pop() == tag
 
 
+@pytest.mark.parametrize("another", [False, True])
+def test_pages_of_what_is_committed(tool, another, monkeypatch):
+    report = tool("report")
+    if another:
+        monkeypatch.setitem(report.PAGES, "report-more.html", ("more vectors", "peers.json", "no machine yet"))
+    made = dict(report.pages())
+    assert "report.html" in made
+    assert set(made) <= set(report.PAGES)
+    assert another <= ("report-more.html" in made)
+    for name, text in made.items():
+        parser = Balanced()
+        parser.feed(text)
+        assert parser.open == []
+        assert f"<small>{report.PAGES[name][0]}</small>" in text
+        assert all(f'href="{other}"' in text for other in made if other != name)
+
+
 def refusals(report, peers, results, tmp_path, capsys):
     other = tmp_path / "other.json"
     other.write_text("[]")
