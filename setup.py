@@ -132,6 +132,9 @@ class BuildExt(build_ext):
         """Build, with the flags that the compiler knows."""
         if self.compiler.compiler_type == "msvc":
             self.take_clang_cl()
+        if self.compiler.compiler_type == "unix":
+            # Nothing but the C library is linked with; where the interpreter lies would make wheels differ from machine to machine.
+            self.compiler.linker_so = [word for word in self.compiler.linker_so if not word.startswith("-Wl,-rpath")]
         self.parallel = self.parallel or jobs(available_cores(), available_memory())
         self.translate()
         gcc = self.compiles([*GCC, *ROWS, *UNROLLED, "-Werror"])  # a compiler that does not know them warns
