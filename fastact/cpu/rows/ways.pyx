@@ -97,7 +97,7 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
     cdef Py_ssize_t u, o, column
     cdef int size = g.job.size
     v.job = &g.job
-    v.numbers = g.job.typed
+    v.numbers = <const char*> g.job.typed
     v.threads = threads
     v.slots = memory
     v.room = g.room
