@@ -133,7 +133,7 @@ class BuildExt(build_ext):
         if self.compiler.compiler_type == "msvc":
             self.take_clang_cl()
         if self.compiler.compiler_type == "unix":
-            # Nothing but the C library is linked with; where the interpreter lies would make wheels differ from machine to machine.
+            # Nothing but the C library is linked with; where the interpreter lies would only make wheels differ.
             self.compiler.linker_so = [word for word in self.compiler.linker_so if not word.startswith("-Wl,-rpath")]
         self.parallel = self.parallel or jobs(available_cores(), available_memory())
         self.translate()
