@@ -252,18 +252,20 @@ def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0], allow_abbrev=False)
     parser.add_argument("--peers", metavar="FILE.json",
                         help="of `python -m fastact bench --peers --json`, for one page (default: all pages)")  # fmt: skip
-    parser.add_argument("--results", default=SUITE / "results", metavar="FOLDER", help="of asv, for one page")
+    parser.add_argument("--results", metavar="FOLDER", help="of asv, for one page (default: asv_benches/results)")
     parser.add_argument("--machine", help="whose results, for one page (default: the only one)")
-    parser.add_argument("--html", metavar="FILE", default=SUITE / "html" / "report.html",
-                        help="what to write; all pages go beside it")  # fmt: skip
+    parser.add_argument("--html", metavar="FILE", help="where to write one page (default: asv_benches/html/report.html)")
     args = parser.parse_args(argv)
+    if args.peers is None and (args.results or args.machine or args.html):
+        parser.error("--results, --machine and --html are of one page, which needs --peers FILE.json")
     try:
         if args.peers is None:
-            written = {Path(args.html).with_name(name): page for name, page in pages()}
+            written = {SUITE / "html" / name: page for name, page in pages()}
         else:
-            written = {Path(args.html): render(read_peers(args.peers), read_results(args.results, args.machine))}
-        for file, page in written.items():
-            file.write_text(page, encoding="utf-8")
+            page = render(read_peers(args.peers), read_results(args.results or SUITE / "results", args.machine))
+            written = {Path(args.html or SUITE / "html" / "report.html"): page}
+        for file, text in written.items():
+            file.write_text(text, encoding="utf-8")
     except ReportError as error:
         print(f"report: {error}", file=sys.stderr)
         return 2

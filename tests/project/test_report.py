@@ -92,6 +92,13 @@ def test_pages_of_what_is_committed(tool, another, monkeypatch):
         assert all(f'href="{other}"' in text for other in made if other != name)
 
 
+@pytest.mark.parametrize("option", ["--results", "--machine", "--html"])
+def test_options_of_one_page(tool, option, capsys):
+    with pytest.raises(SystemExit):
+        tool("report").main([option, "anything"])
+    assert "needs --peers FILE.json" in capsys.readouterr().err
+
+
 def refusals(report, peers, results, tmp_path, capsys):
     other = tmp_path / "other.json"
     other.write_text("[]")
