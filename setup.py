@@ -41,8 +41,9 @@ UNROLLED = [
     *("-funroll-loops", "--param=max-unroll-times=4"),
     *("--param=max-unrolled-insns=1000", "--param=max-average-unrolled-insns=1000"),
 ]
-# Accumulators of rows are filled by a few instructions; a call of memset, or rep stos, takes longer than some rows.
-ROWS = [*MIXED, "-fno-tree-loop-distribute-patterns"]
+# Accumulators of rows are filled by a few instructions; a call of memset, or rep stos, takes longer than some rows. A loop over
+# sixteen lanes is to become vectors, not sixteen copies of its body.
+ROWS = [*MIXED, "-fno-tree-loop-distribute-patterns", "--param=max-completely-peel-times=8"]
 # Clang would take 32 elements at a time where a loop runs over multiples of 16, and compute others one by one after it.
 CLANG = ["-mllvm", "-force-vector-interleave=2"]
 CLANG_WIDE = ["-mllvm", "-force-vector-interleave=1"]  # where a vector holds 16

@@ -7,7 +7,7 @@ from libc.stdint cimport uintptr_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 from fastact._kernels cimport GROUP, MAX_PARAMS, Job, Kernel, Op, Operand, movers, run
-from fastact.cpu.rows.functions cimport LOGSUMEXP
+from fastact.cpu.rows.view cimport LOGSUMEXP
 from fastact.cpu.rows.ways cimport run_rows
 
 cdef extern from "memory.h" nogil:

@@ -183,7 +183,8 @@ class _Registry(dict[str, Spec]):
 
 REGISTRY = _Registry()
 ROW_PASSES: dict[str, RowPass] = {}
-#: Row-wise functions as one kernel: the passes that may be a row ahead, those that follow, and those of the results.
+#: Row-wise functions as one kernel: the passes that may be a row ahead, those that follow, and those of the results; backward
+#: the last two.
 ROW_KERNELS: dict[str, dict[str, tuple[tuple[RowPass, ...], ...]]] = {}  # by precision
 PRIMITIVES: dict[tuple[str, str | None], Primitive] = {}
 

@@ -12,8 +12,7 @@ from fastact._kernels cimport movers
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.direct cimport Direct, enable
 from fastact.cpu.dtypes cimport stored
-from fastact.cpu.rows.functions cimport *
-from fastact.cpu.rows.view cimport Array
+from fastact.cpu.rows.view cimport *
 from fastact.cpu.rows.ways cimport Grid, launch, prepare, run_rows
 from fastact.cpu.threads cimport threads_now
 

@@ -4,7 +4,7 @@
 from fastact.cpu.rows.accumulators cimport far, first_only, moves, result, sure
 from fastact.cpu.rows.passes cimport once, reduce, sweep
 from fastact.cpu.rows.table cimport *
-from fastact.cpu.rows.view cimport Array, View, padded
+from fastact.cpu.rows.view cimport *
 
 #: The functions by name, for Python.
 OPS = {

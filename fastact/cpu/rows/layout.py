@@ -22,7 +22,7 @@ from .functions import OPS
 from .table import load
 from .ways import run
 
-load(levels.tables("r"), ROW_PASSES)
+load(levels.tables("r"), ROW_PASSES, OPS)
 
 
 #: Elements of a group from which on NumPy finds the maximum: tiles of many rows would take too much memory.

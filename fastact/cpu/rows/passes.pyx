@@ -261,9 +261,10 @@ cdef void once(View* v, int number) noexcept nogil:
 
 
 cdef Py_ssize_t whole(const View* v) noexcept nogil:
-    """Softmax or log_softmax of rows by one kernel; returns how many are done before one whose maximum is far."""
+    """A function of rows by one kernel; returns how many are done before one whose maximum is far."""
     cdef const void* numbers[NSCALARS]
     cdef int j, size = v.job.size
     for j in range(NSCALARS):
         numbers[j] = v.numbers + j * size
-    return wholes[size == 8][v.job.op](v.a.data, v.out.data, v.w, v.n, v.a.row // size, v.out.row // size, numbers)
+    return wholes[size == 8][v.job.op](v.a.data, v.b.data, v.out.data, v.w, v.n, v.a.row // size, v.b.row // size, v.out.row // size,
+                                       numbers)

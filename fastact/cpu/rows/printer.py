@@ -16,6 +16,9 @@ from ..printer import GROUP, Printer
 #: Lanes of a row's accumulators: a constant, so that they stay in registers.
 WIDTH = 32
 
+#: The same in kernels of whole rows, where shorter rows fill them and less is to be folded; two steps are computed at a time.
+NARROW = 16
+
 #: Steps of so many elements after which a plain sum is carried over to one in two parts.
 STEPS = 16
 
@@ -23,16 +26,19 @@ STEPS = 16
 ROWS = 16
 NUMBERS = 4096
 
-#: A kernel of whole rows.
+#: The head of a kernel of whole rows.
+HEAD = """cdef Py_ssize_t w_{name}(fa_in_{t} in0_, fa_in_{t} in1_, fa_out_{t} out_, Py_ssize_t rows_, Py_ssize_t n_, \
+Py_ssize_t step0_, Py_ssize_t step1_, Py_ssize_t step_, const void* const* p_) noexcept nogil:"""
+
+#: A forward kernel of whole rows.
 WHOLE = """
-cdef Py_ssize_t w_{name}(fa_in_{t} in_, fa_out_{t} out_, Py_ssize_t rows_, Py_ssize_t n_, Py_ssize_t in_step_, \
-Py_ssize_t out_step_, const void* const* p_) noexcept nogil:
+{head}
     <declared>
     cdef Py_ssize_t x_, y_, next_, row_, done_ = 0, count_, turn_ = max(1, min({rows}, {numbers} // n_))
     for i_ in range({rows}):
         <zeros>
     for row_ in range(min(turn_, rows_)):
-        x_ = row_ * in_step_
+        x_ = row_ * step0_
         <maximum of the first turn>
     while done_ < rows_:
         for i_ in range({rows}):
@@ -43,15 +49,15 @@ Py_ssize_t out_step_, const void* const* p_) noexcept nogil:
                 count_ = row_
                 break
         for row_ in range(count_):
-            x_ = (done_ + row_) * in_step_
-            y_ = (done_ + row_) * out_step_
-            next_ = min(done_ + row_ + turn_, rows_ - 1) * in_step_
+            x_ = (done_ + row_) * step0_
+            y_ = (done_ + row_) * step_
+            next_ = min(done_ + row_ + turn_, rows_ - 1) * step0_
             <sums>
         for i_ in range({rows}):
             <what follows from the sums>
         for row_ in range(count_):
-            x_ = (done_ + row_) * in_step_
-            y_ = (done_ + row_) * out_step_
+            x_ = (done_ + row_) * step0_
+            y_ = (done_ + row_) * step_
             <results>
         done_ += count_
         if count_ < turn_:
@@ -61,12 +67,36 @@ Py_ssize_t out_step_, const void* const* p_) noexcept nogil:
     return done_
 """
 
+#: A backward kernel of whole rows.
+WHOLE_BACK = """
+{head}
+    <declared>
+    cdef Py_ssize_t x_, y_, z_, row_, done_ = 0, count_, turn_ = max(1, min({rows}, {numbers} // n_))
+    while done_ < rows_:
+        count_ = min(turn_, rows_ - done_)
+        for row_ in range(count_):
+            x_ = (done_ + row_) * step0_
+            y_ = (done_ + row_) * step1_
+            <sums>
+        for row_ in range(count_):
+            x_ = (done_ + row_) * step0_
+            y_ = (done_ + row_) * step1_
+            z_ = (done_ + row_) * step_
+            <results>
+        done_ += count_
+    return done_
+"""
+
 #: The passes of a whole row: those that may be a row ahead, those that follow from them, and that of the results.
 Stages = Sequence[Sequence[RowPass]]
 
 
 class RowPrinter(Printer):
     """Prints passes of one precision."""
+
+    def __init__(self, precision: str) -> None:
+        super().__init__(precision)
+        self.width = WIDTH
 
     def text_of(self, name: str) -> Text:
         """The text of a pass or primitive."""
@@ -92,7 +122,7 @@ class RowPrinter(Printer):
         self.table.append(f'    table["across", "{entry.name}"] = <size_t> &r_{entry.name}')
 
     def walk(self, *ways: tuple[RowPass, Sequence[str], str], fetched: bool = False, carry: Sequence[str] = ()) -> list[str]:
-        """Passes side by side along ``n_`` elements, WIDTH at a time: element ``at_ + i_`` of their inputs and output.
+        """Passes side by side along ``n_`` elements, some lanes at a time: element ``at_ + i_`` of their inputs and output.
 
         A remainder is part of the first step, at the end, which leaves alone what belongs to others: afterwards, what they have
         just written where an input p lies would have to be waited for. An input x may lie where the output goes too, in spite of
@@ -104,60 +134,67 @@ class RowPrinter(Printer):
             self.require(entry.name)
             text = self.primitives[entry.name]
             arrays = [output if n == "p" else v for n, v in zip(entry.inputs, inputs, strict=False)]
-            sums = [f"{entry.name}_[{k * WIDTH} + i_]" for k in range(len(entry.state))]
+            sums = [f"{entry.name}_[{k * self.width} + i_]" for k in range(len(entry.state))]
             names = dict(zip((*entry.inputs, *entry.state), (*arrays, *sums), strict=True))
             taken = [output for _ in text.results[len(sums) :]] + sums
             call = f"p_{entry.name}({', '.join(names.get(n, n) for n in text.arguments)})"
             calls.append(f"{', '.join(taken)} = {call}")
-            if "x" in entry.inputs and len(taken) > len(sums):
-                read = [f"for i_ in range({WIDTH}):", f"    x_here_[i_] = {names['x']}", "fa_settled()"]
-                call = call.replace(names["x"], "x_here_[i_]")
+            if len(taken) > len(sums) and "p" not in entry.inputs:
+                here = {n: f"{n}_here_[i_]" for n in entry.inputs}
+                read = [f"for i_ in range({self.width}):", *(f"    {v} = {names[n]}" for n, v in here.items()), "fa_settled()"]
+                names |= here
+                call = f"p_{entry.name}({', '.join(names.get(n, n) for n in text.arguments)})"
             last.append(f"{', '.join(f'new{k}_' for k in range(len(taken)))} = {call}")
-            last += [f"{n} = fa_select_{self.suffix}(i_ < {WIDTH} - rest_, {n}, new{k}_)" for k, n in enumerate(taken)]
-            fetches += [n.replace("i_]", f"ahead_ + {k}]") for n in arrays if fetched for k in range(0, WIDTH, line)]
-        way = [f"for j_ in range(n_ // {WIDTH}):", f"    at_ = j_ * {WIDTH}", *(f"    fa_fetch(&{n})" for n in fetches)]
-        way += [f"    for i_ in range({WIDTH}):", *(f"        {call}" for call in calls)]
-        end = [f"at_ = n_ - {WIDTH}", *read, f"for i_ in range({WIDTH}):", *(f"    {text}" for text in last)]
+            last += [f"{n} = fa_select_{self.suffix}(i_ < {self.width} - rest_, {n}, new{k}_)" for k, n in enumerate(taken)]
+            fetches += [n.replace("i_]", f"ahead_ + {k}]") for n in arrays if fetched for k in range(0, self.width, line)]
+        end = [f"at_ = n_ - {self.width}", *read, f"for i_ in range({self.width}):", *(f"    {text}" for text in last)]
         end = ["if rest_:", *(f"    {line}" for line in end)]
+        step = [f"for i_ in range({self.width}):", *(f"    {call}" for call in calls)]
+        times = WIDTH // self.width  # what a turn of the loop is cut into
+        turn = [f"at_ = j_ * {WIDTH}", *(f"fa_fetch(&{n})" for n in fetches), *step]
+        if times == 2:
+            turn += [f"at_ += {self.width}", *step]
         if carry:
-            way[0] = f"for j_ in range(block_ * {STEPS}, min(block_ * {STEPS} + {STEPS}, n_ // {WIDTH})):"
-            way = [f"for block_ in range((n_ // {WIDTH} + {STEPS - 1}) // {STEPS}):", *(f"    {line}" for line in (*way, *carry))]
-        return end + way
+            turn += [f"if j_ % {STEPS // times} == {STEPS // times - 1}:", *(f"    {line}" for line in carry)]
+        way = [f"for j_ in range(n_ // {WIDTH}):", *(f"    {line}" for line in turn)]
+        if times == 2:
+            way += [f"if n_ & {self.width}:", *(f"    {line}" for line in (f"at_ = n_ // {WIDTH} * {WIDTH}", *step))]
+        return end + way + [*carry]
 
     def begin(self, *entries: RowPass) -> list[str]:
         """What the accumulators of passes start with."""
-        begins = [(f"{e.name}_[{k * WIDTH} + i_]", e.start[self.precision == "float64"] if k == 0 else 0.0)
+        begins = [(f"{e.name}_[{k * self.width} + i_]", e.start[self.precision == "float64"] if k == 0 else 0.0)
                   for e in entries for k in range(len(e.state))]  # fmt: skip
-        return [f"for i_ in range({WIDTH}):", *(f"    {n} = {self.literal(value)}" for n, value in begins)] if begins else []
+        return [f"for i_ in range({self.width}):", *(f"    {n} = {self.literal(value)}" for n, value in begins)] if begins else []
 
     def numbers(self, names: Sequence[str]) -> list[str]:
         """``cdef`` lines of numbers of the call and of the row, from where ``p_`` points to."""
         return [f"cdef {self.type} {n} = (<const {self.type}*> p_[{k}])[0]" for k, n in enumerate([*SCALARS, *names])]
 
-    def counters(self) -> list[str]:
+    def counters(self, *inputs: str) -> list[str]:
         """``cdef`` lines of what `walk` needs."""
-        lines = [f"cdef {self.type} new0_, new1_, new2_, new3_", f"cdef {self.type} x_here_[{WIDTH}]"]
-        return [*lines, f"cdef Py_ssize_t i_, j_, block_, at_, rest_ = n_ & {WIDTH - 1}"]
+        lines = [f"cdef {self.type} new0_, new1_, new2_, new3_", *(f"cdef {self.type} {n}_here_[{self.width}]" for n in inputs)]
+        return [*lines, f"cdef Py_ssize_t i_, j_, at_, rest_ = n_ & {self.width - 1}"]
 
     def carry(self, entry: RowPass) -> list[str]:
         """Add the first accumulator of a short pass to that in two parts, which is larger, and begin anew."""
-        own, high, low = f"{entry.name}_[i_]", "total_[i_]", f"total_[{WIDTH} + i_]"
+        own, high, low = f"{entry.name}_[i_]", "total_[i_]", f"total_[{self.width} + i_]"
         lines = [f"new0_ = {high} + {own}", f"{low} += {own} - (new0_ - {high})", f"{high} = new0_", f"{own} = 0"]
-        return [f"for i_ in range({WIDTH}):", *(f"    {line}" for line in lines)]
+        return [f"for i_ in range({self.width}):", *(f"    {line}" for line in lines)]
 
     def along(self, entry: RowPass) -> None:
         """Print one pass along a row: the accumulators start here if ``fresh_``, and are left for more of the row."""
         t = self.suffix
         arrays = f"fa_in_{t} in0_, fa_in_{t} in1_, fa_out_{t} out_, fa_out_{t} sums_"
         sizes = "Py_ssize_t apart_, bint fresh_, Py_ssize_t n_, Py_ssize_t ahead_"
-        lines = [*self.numbers(entry.lanes), *self.counters()]
+        lines = [*self.numbers(entry.lanes), *self.counters(*entry.inputs)]
         way = self.walk((entry, ("in0_[at_ + i_]", "in1_[at_ + i_]"), "out_[at_ + i_]"), fetched="p" not in entry.inputs)
-        pairs = [(f"{entry.name}_[{k * WIDTH} + i_]", f"sums_[{k} * apart_ + i_]") for k in range(len(entry.state))]
+        pairs = [(f"{entry.name}_[{k * self.width} + i_]", f"sums_[{k} * apart_ + i_]") for k in range(len(entry.state))]
         if pairs:
-            lines += [f"cdef {self.type} {entry.name}_[{len(entry.state) * WIDTH}]", "if fresh_:"]
-            lines += [*(f"    {line}" for line in self.begin(entry)), "else:", f"    for i_ in range({WIDTH}):"]
+            lines += [f"cdef {self.type} {entry.name}_[{len(entry.state) * self.width}]", "if fresh_:"]
+            lines += [*(f"    {line}" for line in self.begin(entry)), "else:", f"    for i_ in range({self.width}):"]
             lines += [*(f"        {a} = {b}" for a, b in pairs)]
-            way += [f"for i_ in range({WIDTH}):", *(f"    {b} = {a}" for a, b in pairs)]
+            way += [f"for i_ in range({self.width}):", *(f"    {b} = {a}" for a, b in pairs)]
         self.lines += [f"cdef void a_{entry.name}({arrays}, {sizes}, const void* const* p_) noexcept nogil:"]
         self.lines += [*(f"    {line}" for line in (*lines, *way)), "", ""]
         self.table.append(f'    table["along", "{entry.name}"] = <size_t> &a_{entry.name}')
@@ -170,23 +207,22 @@ class RowPrinter(Printer):
         element is read before its place is written to, and what is read once more is as it was.
         """
         (first, *then), (sums, *total), (result,) = stages
-        rows = ROWS if "count" in sums.state else 1  # a logarithm follows
         numbers = [n for n in dict.fromkeys(n for stage in stages for e in stage for n in (*e.state, *e.inputs)) if n not in "xp"]
-        t, x, y = self.suffix, ("in_[x_ + at_ + i_]",), "out_[y_ + at_ + i_]"
-        declared = [*self.numbers(()), *self.counters(), f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}"]
-        declared += [f"cdef {self.type} {n}_of_[{rows}]" for n in (*numbers, "ahead")]
-        declared += [f"cdef {self.type} {e.name}_[{len(e.state) * WIDTH}]" for e in (first, sums)]
+        t, x, y = self.suffix, ("in0_[x_ + at_ + i_]",), "out_[y_ + at_ + i_]"
+        declared = [*self.numbers(()), *self.counters("x"), f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}"]
+        declared += [f"cdef {self.type} {n}_of_[{ROWS}]" for n in (*numbers, "ahead")]
+        declared += [f"cdef {self.type} {e.name}_[{len(e.state) * self.width}]" for e in (first, sums)]
         declared.append(f"cdef {self.type} folded_[3]")
-        following = (first, ("in_[next_ + at_ + i_]",), y)
+        following = (first, ("in0_[next_ + at_ + i_]",), y)
         if sums.short:
-            declared.append(f"cdef {self.type} total_[{(len(sums.state) + 1) * WIDTH}]")
+            declared.append(f"cdef {self.type} total_[{(len(sums.state) + 1) * self.width}]")
             walk = [*self.begin_short(sums), *self.walk(following, (sums, x, y), carry=self.carry(sums)), *self.others(sums)]
             names, folded = ("s", "c", *sums.state[1:]), "total_"
         else:
             walk = [*self.begin(sums), *self.walk(following, (sums, x, y))]
             names, folded = sums.state, f"{sums.name}_"
         start = self.literal(sums.start[self.precision == "float64"])
-        fold_max = f"fa_fold_max_{t}({first.name}_, {WIDTH}"
+        fold_max = f"fa_fold_max_{t}({first.name}_, {self.width}"
         blocks = {
             "declared": declared,
             "zeros": [f"{n}_of_[i_] = 0" for n in (*numbers, "ahead")],
@@ -194,13 +230,32 @@ class RowPrinter(Printer):
             "what follows from the maximum": self.once(then, numbers),
             "sums": [
                 *(f"{n} = {n}_of_[row_]" for n in sums.lanes), *self.begin(first), *walk,
-                f"fa_fold_sums_{t}({folded}, {WIDTH}, {len(names)}, {start}, folded_)",
+                f"fa_fold_sums_{t}({folded}, {self.width}, {len(names)}, {start}, folded_)",
                 *(f"{n}_of_[row_] = folded_[{k}]" for k, n in enumerate(names)), f"{fold_max}, &ahead_of_[row_])",
             ],
             "what follows from the sums": self.once(total, numbers),
             "results": [*(f"{n} = {n}_of_[row_]" for n in result.lanes), *self.walk((result, x, y))],
         }  # fmt: skip
-        self.lines += [*filled(WHOLE, blocks, name=name, t=t, rows=str(rows), numbers=str(NUMBERS)), "", ""]
+        self.kernel(WHOLE, name, blocks, rows=str(ROWS), numbers=str(NUMBERS))
+
+    def whole_back(self, name: str, stages: Stages) -> None:
+        """Print a sum over a row and what follows from it as one kernel for many rows. The output may be an input."""
+        (sums,), (result,) = stages
+        arrays = ("in0_[x_ + at_ + i_]", "in1_[y_ + at_ + i_]"), "out_[z_ + at_ + i_]"
+        declared = [*self.numbers(()), *self.counters(*result.inputs), f"cdef {self.type} {', '.join(sums.state)}, folded_[3]"]
+        declared += [f"cdef {self.type} {n}_of_[{ROWS}]" for n in sums.state]
+        fold = f"fa_fold_sums_{self.suffix}({sums.name}_, {self.width}, {len(sums.state)}, 0, folded_)"
+        kept = [f"{n}_of_[row_] = folded_[{k}]" for k, n in enumerate(sums.state)]
+        blocks = {
+            "declared": [*declared, f"cdef {self.type} {sums.name}_[{len(sums.state) * self.width}]"],
+            "sums": [*self.begin(sums), *self.walk((sums, *arrays)), fold, *kept],
+            "results": [*(f"{n} = {n}_of_[row_]" for n in result.lanes), *self.walk((result, *arrays))],
+        }
+        self.kernel(WHOLE_BACK, name, blocks, rows=str(ROWS), numbers=str(NUMBERS // 2))
+
+    def kernel(self, template: str, name: str, blocks: Mapping[str, Sequence[str]], **words: str) -> None:
+        """Print a kernel of whole rows from its template."""
+        self.lines += [*filled(template, blocks, head=HEAD.format(name=name, t=self.suffix), **words), "", ""]
         self.table.append(f'    table["whole", "{name}"] = <size_t> &w_{name}')
 
     def once(self, entries: Sequence[RowPass], numbers: Sequence[str]) -> list[str]:
@@ -215,13 +270,14 @@ class RowPrinter(Printer):
     def begin_short(self, entry: RowPass) -> list[str]:
         """What the accumulators of a short pass start with, and the sum that it is carried over to."""
         start = self.literal(entry.start[self.precision == "float64"])
-        lines = [f"for i_ in range({WIDTH}):", f"    total_[i_] = {start}", f"    total_[{WIDTH} + i_] = 0"]
-        return [*lines, *(f"    {entry.name}_[{k * WIDTH} + i_] = 0" for k in range(len(entry.state)))]
+        lines = [f"for i_ in range({self.width}):", f"    total_[i_] = {start}", f"    total_[{self.width} + i_] = 0"]
+        return [*lines, *(f"    {entry.name}_[{k * self.width} + i_] = 0" for k in range(len(entry.state)))]
 
     def others(self, entry: RowPass) -> list[str]:
         """The further accumulators of a short pass behind the sum in two parts."""
-        lines = [f"    total_[{(k + 1) * WIDTH} + i_] = {entry.name}_[{k * WIDTH} + i_]" for k in range(1, len(entry.state))]
-        return [f"for i_ in range({WIDTH}):", *lines] if lines else []
+        w = self.width
+        lines = [f"    total_[{(k + 1) * w} + i_] = {entry.name}_[{k * w} + i_]" for k in range(1, len(entry.state))]
+        return [f"for i_ in range({self.width}):", *lines] if lines else []
 
 
 def filled(template: str, blocks: Mapping[str, Sequence[str]], **words: str) -> list[str]:
@@ -245,6 +301,7 @@ def rows_text(precision: str, passes: Sequence[RowPass], kernels: Mapping[str, S
         printer.across(entry)
         if not entry.once:
             printer.along(entry)
+    printer.width = NARROW
     for name, stages in kernels.items():
-        printer.whole(name, stages)
+        (printer.whole if len(stages) == 3 else printer.whole_back)(name, stages)
     return printer.finished()

@@ -1,5 +1,7 @@
 # The passes of the picked ISA level, and what each works on.
 
+from fastact.cpu.rows.view cimport NOPS
+
 # Across rows: (in0, in1, out, accumulators, rows, width, steps of in0, in1 and out, numbers of the call and of the rows).
 ctypedef void (*across_fn)(
     const void*, const void*, void*, void*, void*, void*,
@@ -8,9 +10,10 @@ ctypedef void (*across_fn)(
 # row, those by which the inputs are fetched ahead, numbers of the call and of the row).
 ctypedef void (*along_fn)(
     const void*, const void*, void*, void*, Py_ssize_t, bint, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
-# All passes over many rows: (in, out, rows, elements of a row, from row to row in both, numbers of the call); how many are done.
+# All passes over many rows: (in0, in1, out, rows, elements of a row, from row to row in each, numbers of the call); how many
+# are done.
 ctypedef Py_ssize_t (*whole_fn)(
-    const void*, void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
+    const void*, const void*, void*, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, Py_ssize_t, const void* const*) noexcept nogil
 
 cdef enum Pass:
     ROW_MAX, LARGEST, EXP_SHIFT, EXP_SUM, EXP_SUM_SCALED, EXP_TOTAL, INVERSE, ROW_MAX_NULL, INVERSE_NULL, SCALED, SCALED_SURE, EXP_SCALED
@@ -36,5 +39,5 @@ cdef struct Kernel:
     int state[3]
 
 cdef Kernel kernels[NPASSES]
-cdef whole_fn wholes[2][2]  # float32, float64; softmax, log_softmax
+cdef whole_fn wholes[2][NOPS]   # NULL: there is none
 cdef int SLOT_M, SLOT_B, SLOT_STEP, SLOT_Y, SLOT_COUNT, SLOT_AT, SLOT_TOP

@@ -16,8 +16,8 @@ cdef tuple PASS_NAMES = (
 )
 
 
-def load(tables, passes):
-    """Take the addresses of the passes from the kernel tables; `passes` says what each works on.
+def load(tables, passes, ops):
+    """Take the addresses of the passes from the kernel tables; `passes` says what each works on, `ops` the functions' numbers.
 
     Accumulators and numbers of a row that have the same name share a slot.
     """
@@ -26,8 +26,9 @@ def load(tables, passes):
     cdef int j
     slots = {}
     for j in range(2):
-        wholes[j][0] = <whole_fn> <uintptr_t> <size_t> tables[j]["whole", "softmax"]
-        wholes[j][1] = <whole_fn> <uintptr_t> <size_t> tables[j]["whole", "log_softmax"]
+        for name, number in ops.items():
+            if ("whole", name) in tables[j]:
+                wholes[j][<int> number] = <whole_fn> <uintptr_t> <size_t> tables[j]["whole", name]
     for number, name in enumerate(PASS_NAMES):
         entry = passes[name]
         kernel = &kernels[number]

@@ -6,7 +6,7 @@ from libc.stdlib cimport calloc, free, malloc
 cimport numpy as cnp
 from fastact._kernels cimport PyUFuncGenericFunction, movers
 from fastact.cpu.dtypes cimport FLOAT16, Loop, teach
-from fastact.cpu.rows.functions cimport LOGSUMEXP
+from fastact.cpu.rows.view cimport LOGSUMEXP
 from fastact.cpu.rows.ways cimport run_rows
 
 cnp.import_array()

@@ -9,6 +9,11 @@ cdef enum:
     NSCALARS = 5
     MOST_COPIES = 128
 
+cdef enum Op:               # the functions of rows
+    SOFTMAX, LOG_SOFTMAX, SOFTMAX1, LOGSUMEXP, SPARSEMAX, ENTMAX15, ENTMAX, ENTMAX_STEEP, HARDMAX, MAXOUT
+    SOFTMAX_BACK, LOG_SOFTMAX_BACK, SPARSEMAX_BACK, ENTMAX15_BACK
+    NOPS
+
 cdef struct Array:
     char* data
     Py_ssize_t step         # elements from one position along n to the next

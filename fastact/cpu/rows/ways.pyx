@@ -19,7 +19,8 @@ from fastact._kernels cimport BLOCK, GROUP, movers, parallel, transpose_fn, wort
 from fastact.cpu.rows.accumulators cimport winners
 from fastact.cpu.rows.functions cimport *
 from fastact.cpu.rows.passes cimport whole
-from fastact.cpu.rows.view cimport NSCALARS, SEGMENT, SLOTS, WIDTH, Array, View, padded, segments
+from fastact.cpu.rows.table cimport wholes
+from fastact.cpu.rows.view cimport *
 from fastact.cpu.threads cimport acquire_team, release_team, threads_now
 
 cnp.import_array()
@@ -42,7 +43,8 @@ cdef enum:
     BATCH_BACK = 1 << 13        # and in backward passes, where rows come in pairs and exponentials are not kept
     UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
-    LEAST = 145                 # elements of a row for which all passes are one kernel, at least
+    LEAST = 64                  # elements of a row for which all passes are one kernel, at least
+    LEAST_EXP = 96              # and of exponentials in float32
     LINE = 1 << 16              # and its bytes, at most
     PANEL = 512                 # bytes of a panel's width
 
@@ -88,6 +90,7 @@ cdef void whole_rows(View* v) noexcept nogil:
 cdef inline void advance(View* v, Py_ssize_t rows) noexcept nogil:
     """Leave so many rows behind."""
     v.a.data += rows * v.a.row
+    v.b.data += rows * v.b.row
     v.out.data += rows * v.out.row
 
 
@@ -211,12 +214,13 @@ cdef Py_ssize_t choose(Grid* g) noexcept nogil:
     """Choose the way through the arrays of a job; the number of units on it."""
     cdef Py_ssize_t units, rows, kept
     cdef int size = g.job.size
-    cdef bint kernels = g.job.op <= LOG_SOFTMAX and g.job.unit
-    cdef int short_rows = LEAST - 1 if kernels else SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
+    cdef bint kernels = wholes[size == 8][g.job.op] != NULL and g.numbers == NULL and (g.job.unit or g.b.data != NULL)
+    cdef int least = LEAST_EXP if size == 4 and g.b.data == NULL else LEAST
+    cdef int short_rows = least - 1 if kernels else SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
     g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
-    g.whole = (kernels and g.inner == 1 and LEAST <= g.n <= LINE // size
-               and g.a.row % size == 0 and g.out.row % size == 0)
+    g.whole = (kernels and g.inner == 1 and least <= g.n <= LINE // size
+               and g.a.row % size == 0 and g.b.row % size == 0 and g.out.row % size == 0)
     g.tiled = g.inner == 1 and g.numbers == NULL and (g.job.op == MAXOUT or (g.n <= short_rows and g.outer > 1))
     if g.inner > 1:
         g.width = min(g.inner, <Py_ssize_t> PANEL // size)
