@@ -17,6 +17,12 @@ static inline void fa_settled(void)
     __asm__ volatile("" ::: "memory");
 }
 
+/* The number of each lane, of 32 at most: what it is compared with is of the same type as the elements. */
+static const float fa_lanes_f32[32] = {
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+static const double fa_lanes_f64[32] = {
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31};
+
 #define FA_LARGER(a, b) ((b) > (a) ? (b) : (a))
 
 /* By halves, in whole vectors: the last four one by one. */
@@ -145,6 +151,59 @@ static inline void fa_fold_sums_f32(const void *sums, int64_t n, int count, doub
     for (q = 0; q < 4; q++)
         more[q] += more[q + 4];
     out[2] = (float)((more[0] + more[1]) + (more[2] + more[3]));
+}
+#endif
+
+/* The same of plain sums, and of the second accumulator if there is one. */
+#if defined(__AVX__)
+static inline void fa_fold_plain_f32(const void *sums, int64_t n, int count, void *folded)
+{
+    const float *s = (const float *)sums;
+    float *out = (float *)folded;
+    __m256d total;
+    double all = 0;
+    int64_t i;
+    int j;
+    for (j = 0; j < count; j++, s += n) {
+        __m256d next = fa_four(s + 4);
+        total = fa_four(s);
+        for (i = 8; i < n; i += 8) {
+            total = _mm256_add_pd(total, fa_four(s + i));
+            next = _mm256_add_pd(next, fa_four(s + i + 4));
+        }
+        all = fa_sum_of_four(_mm256_add_pd(total, next));
+        if (j == 0) {
+            out[0] = (float)all;
+            out[1] = (float)(all - out[0]);
+        } else {
+            out[2] = (float)all;
+        }
+    }
+}
+#else
+static inline void fa_fold_plain_f32(const void *sums, int64_t n, int count, void *folded)
+{
+    const float *s = (const float *)sums;
+    float *out = (float *)folded;
+    double total[8], all;
+    int64_t i;
+    int j, q;
+    for (j = 0; j < count; j++, s += n) {
+        for (q = 0; q < 8; q++)
+            total[q] = s[q];
+        for (i = 8; i < n; i += 8)
+            for (q = 0; q < 8; q++)
+                total[q] += s[i + q];
+        for (q = 0; q < 4; q++)
+            total[q] += total[q + 4];
+        all = (total[0] + total[1]) + (total[2] + total[3]);
+        if (j == 0) {
+            out[0] = (float)all;
+            out[1] = (float)(all - out[0]);
+        } else {
+            out[2] = (float)all;
+        }
+    }
 }
 #endif
 

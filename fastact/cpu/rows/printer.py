@@ -145,10 +145,11 @@ class RowPrinter(Printer):
                 names |= here
                 call = f"p_{entry.name}({', '.join(names.get(n, n) for n in text.arguments)})"
             last.append(f"{', '.join(f'new{k}_' for k in range(len(taken)))} = {call}")
-            last += [f"{n} = fa_select_{self.suffix}(i_ < {self.width} - rest_, {n}, new{k}_)" for k, n in enumerate(taken)]
+            theirs = f"fa_lanes_{self.suffix}[i_] < theirs_"
+            last += [f"{n} = fa_select_{self.suffix}({theirs}, {n}, new{k}_)" for k, n in enumerate(taken)]
             fetches += [n.replace("i_]", f"ahead_ + {k}]") for n in arrays if fetched for k in range(0, self.width, line)]
         end = [f"at_ = n_ - {self.width}", *read, f"for i_ in range({self.width}):", *(f"    {text}" for text in last)]
-        end = ["if rest_:", *(f"    {line}" for line in end)]
+        end = ["if rest_:", f"    theirs_ = {self.width} - rest_", *(f"    {line}" for line in end)]
         step = [f"for i_ in range({self.width}):", *(f"    {call}" for call in calls)]
         times = WIDTH // self.width  # what a turn of the loop is cut into
         turn = [f"at_ = j_ * {WIDTH}", *(f"fa_fetch(&{n})" for n in fetches), *step]
@@ -159,7 +160,7 @@ class RowPrinter(Printer):
         way = [f"for j_ in range(n_ // {WIDTH}):", *(f"    {line}" for line in turn)]
         if times == 2:
             way += [f"if n_ & {self.width}:", *(f"    {line}" for line in (f"at_ = n_ // {WIDTH} * {WIDTH}", *step))]
-        return end + way + [*carry]
+        return end + way
 
     def begin(self, *entries: RowPass) -> list[str]:
         """What the accumulators of passes start with."""
@@ -173,7 +174,8 @@ class RowPrinter(Printer):
 
     def counters(self, *inputs: str) -> list[str]:
         """``cdef`` lines of what `walk` needs."""
-        lines = [f"cdef {self.type} new0_, new1_, new2_, new3_", *(f"cdef {self.type} {n}_here_[{self.width}]" for n in inputs)]
+        lines = [f"cdef {self.type} theirs_, new0_, new1_, new2_, new3_"]
+        lines += [f"cdef {self.type} {n}_here_[{self.width}]" for n in inputs]
         return [*lines, f"cdef Py_ssize_t i_, j_, at_, rest_ = n_ & {self.width - 1}"]
 
     def carry(self, entry: RowPass) -> list[str]:
@@ -214,14 +216,20 @@ class RowPrinter(Printer):
         declared += [f"cdef {self.type} {e.name}_[{len(e.state) * self.width}]" for e in (first, sums)]
         declared.append(f"cdef {self.type} folded_[3]")
         following = (first, ("in0_[next_ + at_ + i_]",), y)
+        start = self.literal(sums.start[self.precision == "float64"])
         if sums.short:
             declared.append(f"cdef {self.type} total_[{(len(sums.state) + 1) * self.width}]")
-            walk = [*self.begin_short(sums), *self.walk(following, (sums, x, y), carry=self.carry(sums)), *self.others(sums)]
-            names, folded = ("s", "c", *sums.state[1:]), "total_"
+            walk = [*self.begin_short(sums), *self.walk(following, (sums, x, y), carry=self.carry(sums))]
+            count = len(sums.state)
+            carried = [*self.carry(sums), *self.others(sums)]
+            carried.append(f"fa_fold_sums_{t}(total_, {self.width}, {count + 1}, {start}, folded_)")
+            walk += [f"if n_ < {self.width * STEPS}:", f"    fa_fold_plain_{t}({sums.name}_, {self.width}, {count}, folded_)"]
+            walk += ["else:", *(f"    {line}" for line in carried)]
+            names = ("s", "c", *sums.state[1:])
         else:
+            names = sums.state
             walk = [*self.begin(sums), *self.walk(following, (sums, x, y))]
-            names, folded = sums.state, f"{sums.name}_"
-        start = self.literal(sums.start[self.precision == "float64"])
+            walk.append(f"fa_fold_sums_{t}({sums.name}_, {self.width}, {len(names)}, {start}, folded_)")
         fold_max = f"fa_fold_max_{t}({first.name}_, {self.width}"
         blocks = {
             "declared": declared,
@@ -230,7 +238,6 @@ class RowPrinter(Printer):
             "what follows from the maximum": self.once(then, numbers),
             "sums": [
                 *(f"{n} = {n}_of_[row_]" for n in sums.lanes), *self.begin(first), *walk,
-                f"fa_fold_sums_{t}({folded}, {self.width}, {len(names)}, {start}, folded_)",
                 *(f"{n}_of_[row_] = folded_[{k}]" for k, n in enumerate(names)), f"{fold_max}, &ahead_of_[row_])",
             ],
             "what follows from the sums": self.once(total, numbers),
@@ -294,7 +301,9 @@ def rows_text(precision: str, passes: Sequence[RowPass], kernels: Mapping[str, S
     """The Cython text of all passes in one precision, and of the kernels of whole rows."""
     printer = RowPrinter(precision)
     printer.head += ["    void fa_fetch(const void*)", "", 'cdef extern from "fold.h" nogil:']
-    printer.head.append("    void fa_settled()")
+    printer.head += ["    void fa_settled()", f"    const {printer.type}* fa_lanes_{printer.suffix}"]
+    if precision == "float32":
+        printer.head.append("    void fa_fold_plain_f32(const void*, Py_ssize_t, int, void*)")
     printer.head.append(f"    void fa_fold_max_{printer.suffix}(const void*, Py_ssize_t, void*)")
     printer.head.append(f"    void fa_fold_sums_{printer.suffix}(const void*, Py_ssize_t, int, double, void*)")
     for entry in (p for p in passes if p.alone):
