@@ -271,8 +271,8 @@ def log_softmax_slope(grad, y, sign, t, s, c):
     return mul_add(-p, c, fma(-p, s, counted(grad, y))) * (sign * t)
 
 
-#: All passes over a row in one kernel: forward where there is no temperature and no maximum is far, backward always.
 _BACKWARD = {"softmax_backward": ((dot,), (softmax_slope,)), "log_softmax_backward": ((grad_sum,), (log_softmax_slope,))}
+#: All passes over a row in one kernel: forward where there is no temperature and no maximum is far, backward always.
 ROW_KERNELS |= {
     "float32": {
         "softmax": ((largest, exp_shift), (exp_sum_short, inverse), (scaled,)),
