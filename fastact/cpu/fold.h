@@ -89,123 +89,101 @@ FA_FOLD_MAX(fa_fold_max_f32, float)
 FA_FOLD_MAX(fa_fold_max_f64, double)
 #endif
 
-/* Of the first two accumulators the sum of all s - start and c in two parts, and the sum of the third, if there is one.
- * float64 has digits to spare for float32. */
+/* The sum of n accumulators, and that of all s - start and c: float64 has digits to spare for float32. */
 #if defined(__AVX__)
 static inline __m256d fa_four(const float *p)
 {
     return _mm256_cvtps_pd(_mm_loadu_ps(p));
 }
 
-static inline double fa_sum_of_four(__m256d a)
+static inline double fa_sum_of_eight(__m256d a, __m256d b)
 {
-    __m128d pairs = _mm_hadd_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
+    __m256d four = _mm256_add_pd(a, b);
+    __m128d pairs = _mm_hadd_pd(_mm256_castpd256_pd128(four), _mm256_extractf128_pd(four, 1));
     return _mm_cvtsd_f64(pairs) + _mm_cvtsd_f64(_mm_unpackhi_pd(pairs, pairs));
 }
 
-static inline void fa_fold_sums_f32(const void *sums, int64_t n, int count, double start, void *folded)
+static inline double fa_sum_f32(const float *s, int64_t n)
 {
-    const float *s = (const float *)sums, *c = s + n, *third = c + n;
-    float *out = (float *)folded;
+    __m256d total = fa_four(s), next = fa_four(s + 4);
+    int64_t i;
+    for (i = 8; i < n; i += 8) {
+        total = _mm256_add_pd(total, fa_four(s + i));
+        next = _mm256_add_pd(next, fa_four(s + i + 4));
+    }
+    return fa_sum_of_eight(total, next);
+}
+
+static inline double fa_sum_of_both_f32(const float *s, const float *c, int64_t n, double start)
+{
     const __m256d first = _mm256_set1_pd(start);
     __m256d total = _mm256_setzero_pd(), next = total;
-    double all;
     int64_t i;
     for (i = 0; i < n; i += 8) {
         total = _mm256_add_pd(total, _mm256_add_pd(_mm256_sub_pd(fa_four(s + i), first), fa_four(c + i)));
         next = _mm256_add_pd(next, _mm256_add_pd(_mm256_sub_pd(fa_four(s + i + 4), first), fa_four(c + i + 4)));
     }
-    all = fa_sum_of_four(_mm256_add_pd(total, next));
-    out[0] = (float)all;
-    out[1] = (float)(all - out[0]);
-    if (count < 3)
-        return;
-    total = next = _mm256_setzero_pd();
-    for (i = 0; i < n; i += 8) {
-        total = _mm256_add_pd(total, fa_four(third + i));
-        next = _mm256_add_pd(next, fa_four(third + i + 4));
-    }
-    out[2] = (float)fa_sum_of_four(_mm256_add_pd(total, next));
+    return fa_sum_of_eight(total, next);
 }
 #else
-static inline void fa_fold_sums_f32(const void *sums, int64_t n, int count, double start, void *folded)
+static inline double fa_sum_of_eight(double *total)
 {
-    const float *s = (const float *)sums, *c = s + n, *third = c + n;
-    float *out = (float *)folded;
-    double total[8] = {0}, more[8] = {0}, all;
+    int q;
+    for (q = 0; q < 4; q++)
+        total[q] += total[q + 4];
+    return (total[0] + total[1]) + (total[2] + total[3]);
+}
+
+static inline double fa_sum_f32(const float *s, int64_t n)
+{
+    double total[8];
+    int64_t i;
+    int q;
+    for (q = 0; q < 8; q++)
+        total[q] = s[q];
+    for (i = 8; i < n; i += 8)
+        for (q = 0; q < 8; q++)
+            total[q] += s[i + q];
+    return fa_sum_of_eight(total);
+}
+
+static inline double fa_sum_of_both_f32(const float *s, const float *c, int64_t n, double start)
+{
+    double total[8] = {0};
     int64_t i;
     int q;
     for (i = 0; i < n; i += 8)
         for (q = 0; q < 8; q++)
             total[q] += ((double)s[i + q] - start) + c[i + q];
-    for (q = 0; q < 4; q++)
-        total[q] += total[q + 4];
-    all = (total[0] + total[1]) + (total[2] + total[3]);
-    out[0] = (float)all;
-    out[1] = (float)(all - out[0]);
-    if (count < 3)
-        return;
-    for (i = 0; i < n; i += 8)
-        for (q = 0; q < 8; q++)
-            more[q] += third[i + q];
-    for (q = 0; q < 4; q++)
-        more[q] += more[q + 4];
-    out[2] = (float)((more[0] + more[1]) + (more[2] + more[3]));
+    return fa_sum_of_eight(total);
 }
 #endif
 
-/* The same of plain sums, and of the second accumulator if there is one. */
-#if defined(__AVX__)
+static inline void fa_in_two_parts(double all, float *out)
+{
+    out[0] = (float)all;
+    out[1] = (float)(all - out[0]);
+}
+
+/* Of the first two accumulators the sum of all s - start and c in two parts, and the sum of the third, if there is one. */
+static inline void fa_fold_sums_f32(const void *sums, int64_t n, int count, double start, void *folded)
+{
+    const float *s = (const float *)sums;
+    float *out = (float *)folded;
+    fa_in_two_parts(fa_sum_of_both_f32(s, s + n, n, start), out);
+    if (count > 2)
+        out[2] = (float)fa_sum_f32(s + 2 * n, n);
+}
+
+/* The same of a plain sum, and of the second accumulator, if there is one. */
 static inline void fa_fold_plain_f32(const void *sums, int64_t n, int count, void *folded)
 {
     const float *s = (const float *)sums;
     float *out = (float *)folded;
-    __m256d total;
-    double all = 0;
-    int64_t i;
-    int j;
-    for (j = 0; j < count; j++, s += n) {
-        __m256d next = fa_four(s + 4);
-        total = fa_four(s);
-        for (i = 8; i < n; i += 8) {
-            total = _mm256_add_pd(total, fa_four(s + i));
-            next = _mm256_add_pd(next, fa_four(s + i + 4));
-        }
-        all = fa_sum_of_four(_mm256_add_pd(total, next));
-        if (j == 0) {
-            out[0] = (float)all;
-            out[1] = (float)(all - out[0]);
-        } else {
-            out[2] = (float)all;
-        }
-    }
+    fa_in_two_parts(fa_sum_f32(s, n), out);
+    if (count > 1)
+        out[2] = (float)fa_sum_f32(s + n, n);
 }
-#else
-static inline void fa_fold_plain_f32(const void *sums, int64_t n, int count, void *folded)
-{
-    const float *s = (const float *)sums;
-    float *out = (float *)folded;
-    double total[8], all;
-    int64_t i;
-    int j, q;
-    for (j = 0; j < count; j++, s += n) {
-        for (q = 0; q < 8; q++)
-            total[q] = s[q];
-        for (i = 8; i < n; i += 8)
-            for (q = 0; q < 8; q++)
-                total[q] += s[i + q];
-        for (q = 0; q < 4; q++)
-            total[q] += total[q + 4];
-        all = (total[0] + total[1]) + (total[2] + total[3]);
-        if (j == 0) {
-            out[0] = (float)all;
-            out[1] = (float)(all - out[0]);
-        } else {
-            out[2] = (float)all;
-        }
-    }
-}
-#endif
 
 static inline void fa_two_sum(double *total, double *error, double a)
 {

@@ -139,8 +139,7 @@ class RowPrinter(Printer):
             taken = [output for _ in text.results[len(sums) :]] + sums
             call = f"p_{entry.name}({', '.join(names.get(n, n) for n in text.arguments)})"
             calls.append(f"{', '.join(taken)} = {call}")
-            if len(taken) > len(sums) and "p" not in entry.inputs:
-                here = {n: f"{n}_here_[i_]" for n in entry.inputs}
+            if here := {n: f"{n}_here_[i_]" for n in self.read_first(entry)}:
                 read = [f"for i_ in range({self.width}):", *(f"    {v} = {names[n]}" for n, v in here.items()), "fa_settled()"]
                 names |= here
                 call = f"p_{entry.name}({', '.join(names.get(n, n) for n in text.arguments)})"
@@ -162,6 +161,10 @@ class RowPrinter(Printer):
             way += [f"if n_ & {self.width}:", *(f"    {line}" for line in (f"at_ = n_ // {WIDTH} * {WIDTH}", *step))]
         return end + way
 
+    def read_first(self, entry: RowPass) -> Sequence[str]:
+        """The inputs that a pass reads before it writes, in the step that `walk` begins with."""
+        return [] if "p" in entry.inputs or len(self.text_of(entry.name).results) == len(entry.state) else entry.inputs
+
     def begin(self, *entries: RowPass) -> list[str]:
         """What the accumulators of passes start with."""
         begins = [(f"{e.name}_[{k * self.width} + i_]", e.start[self.precision == "float64"] if k == 0 else 0.0)
@@ -172,10 +175,11 @@ class RowPrinter(Printer):
         """``cdef`` lines of numbers of the call and of the row, from where ``p_`` points to."""
         return [f"cdef {self.type} {n} = (<const {self.type}*> p_[{k}])[0]" for k, n in enumerate([*SCALARS, *names])]
 
-    def counters(self, *inputs: str) -> list[str]:
-        """``cdef`` lines of what `walk` needs."""
+    def counters(self, *entries: RowPass) -> list[str]:
+        """``cdef`` lines of what `walk` needs for these passes."""
         lines = [f"cdef {self.type} theirs_, new0_, new1_, new2_, new3_"]
-        lines += [f"cdef {self.type} {n}_here_[{self.width}]" for n in inputs]
+        first = dict.fromkeys(n for entry in entries for n in self.read_first(entry))
+        lines += [f"cdef {self.type} {n}_here_[{self.width}]" for n in first]
         return [*lines, f"cdef Py_ssize_t i_, j_, at_, rest_ = n_ & {self.width - 1}"]
 
     def carry(self, entry: RowPass) -> list[str]:
@@ -189,7 +193,7 @@ class RowPrinter(Printer):
         t = self.suffix
         arrays = f"fa_in_{t} in0_, fa_in_{t} in1_, fa_out_{t} out_, fa_out_{t} sums_"
         sizes = "Py_ssize_t apart_, bint fresh_, Py_ssize_t n_, Py_ssize_t ahead_"
-        lines = [*self.numbers(entry.lanes), *self.counters(*entry.inputs)]
+        lines = [*self.numbers(entry.lanes), *self.counters(entry)]
         way = self.walk((entry, ("in0_[at_ + i_]", "in1_[at_ + i_]"), "out_[at_ + i_]"), fetched="p" not in entry.inputs)
         pairs = [(f"{entry.name}_[{k * self.width} + i_]", f"sums_[{k} * apart_ + i_]") for k in range(len(entry.state))]
         if pairs:
@@ -211,7 +215,8 @@ class RowPrinter(Printer):
         (first, *then), (sums, *total), (result,) = stages
         numbers = [n for n in dict.fromkeys(n for stage in stages for e in stage for n in (*e.state, *e.inputs)) if n not in "xp"]
         t, x, y = self.suffix, ("in0_[x_ + at_ + i_]",), "out_[y_ + at_ + i_]"
-        declared = [*self.numbers(()), *self.counters("x"), f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}"]
+        declared = [*self.numbers(()), *self.counters(sums, result)]
+        declared.append(f"cdef {self.type} {', '.join(f'{n} = 0' for n in numbers)}")
         declared += [f"cdef {self.type} {n}_of_[{ROWS}]" for n in (*numbers, "ahead")]
         declared += [f"cdef {self.type} {e.name}_[{len(e.state) * self.width}]" for e in (first, sums)]
         declared.append(f"cdef {self.type} folded_[3]")
@@ -249,7 +254,8 @@ class RowPrinter(Printer):
         """Print a sum over a row and what follows from it as one kernel for many rows. The output may be an input."""
         (sums,), (result,) = stages
         arrays = ("in0_[x_ + at_ + i_]", "in1_[y_ + at_ + i_]"), "out_[z_ + at_ + i_]"
-        declared = [*self.numbers(()), *self.counters(*result.inputs), f"cdef {self.type} {', '.join(sums.state)}, folded_[3]"]
+        declared = [*self.numbers(()), *self.counters(sums, result)]
+        declared += [f"cdef {self.type} {', '.join(sums.state)}", f"cdef {self.type} folded_[3]"]
         declared += [f"cdef {self.type} {n}_of_[{ROWS}]" for n in sums.state]
         fold = f"fa_fold_sums_{self.suffix}({sums.name}_, {self.width}, {len(sums.state)}, 0, folded_)"
         kept = [f"{n}_of_[row_] = folded_[{k}]" for k, n in enumerate(sums.state)]
