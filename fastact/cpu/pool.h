@@ -10,7 +10,9 @@
  * before the helper has a processor; a helper that loses its processor in the middle of a part lets the caller wait for
  * milliseconds. So each call reckons what its helpers have given (their parts, at its own speed) and what they have cost
  * (the waking, the waiting). What they cost more than they gave is owed: until as much computing time has passed as FA_RATE
- * times that, nobody is woken, or the caller computes alone, unless the call itself is so long. So about one part in FA_RATE of a program's time can be lost.
+ * times that, nobody is woken, or the caller computes alone, unless the call itself is so long. So about one part in FA_RATE of
+ * a program's time can be lost. What they gave before counts, up to FA_CREDIT, which is as long as a scheduler lets another
+ * program run: where one runs now and then, helpers give more than they cost.
  */
 #ifndef FASTACT_POOL_H
 #define FASTACT_POOL_H
@@ -28,7 +30,7 @@ enum {
     FA_IDLE = 50000,            /* nanoseconds that a helper looks for another job */
     FA_WAIT = 20000,            /* and the caller for the last part */
     FA_RETRY = 1000,            /* calls after which a thread that could not be created is asked for again */
-    FA_CREDIT = 100000,         /* nanoseconds of gain that are kept in mind */
+    FA_CREDIT = 3000000,        /* nanoseconds of gain that are kept in mind */
     FA_RATE = 16                /* nanoseconds of computing for each nanosecond owed */
 };
 
