@@ -71,8 +71,8 @@ LEVELS = levels_of(sysconfig.get_platform(), os.environ.get("ARCHFLAGS", ""))
 UNITS = ("f64", "f32", "r64", "r32", "moves")
 HAND_WRITTEN = [
     "fastact._kernels",
-    *(f"fastact.cpu.{n}" for n in ("api", "bias", "buffers", "call", "direct", "dtypes", "gated", "gated_call", "layouts")),
-    "fastact.cpu.threads",
+    *(f"fastact.cpu.{n}" for n in ("api", "arrange", "bias", "buffers", "call", "direct", "dtypes", "gated", "gated_call")),
+    *(f"fastact.cpu.{n}" for n in ("layouts", "threads", "tiles")),
     *(f"fastact.cpu.rows.{n}" for n in ("accumulators", "call", "functions", "passes", "table", "ufuncs", "ways")),
     "fastact._cli.counting", "fastact.torch.tensors",
 ]

@@ -176,10 +176,13 @@ cdef bint in_place(const Job* job, bint varying) noexcept nogil:
 cdef void run_range(const Job* job, Py_ssize_t start, Py_ssize_t stop, bint varying, bint buffered, bint stream) noexcept nogil:
     cdef char* scratch = fa_scratch()
     cdef Py_ssize_t most = STREAMED if stream else BLOCK if buffered or not in_place(job, varying) else stop - start, m
+    cdef Py_ssize_t first = start
     while start < stop:
         m = min(most, stop - start)
         if m > GROUP:
             m &= ~(GROUP - 1)  # the remainder is a block of its own
+        elif m < GROUP <= stop - first and not buffered:
+            start, m = stop - GROUP, GROUP  # which begins early rather than being short: outputs are no inputs
         block(job, start, m, scratch, varying, buffered, stream)
         start += m
 

@@ -1,12 +1,13 @@
 # cython: language_level=3, cdivision=True, boundscheck=False, wraparound=False, initializedcheck=False
 """The fast path from a Python call to a kernel.
 
-Most calls are one contiguous float array and scalar parameters; for these the way through NumPy's
-ufunc machinery would cost more than a small array's arithmetic. Every other call goes to the general
-path in Python (fastact/functions/general.py), which ends in the real ufunc.
+Most calls are float arrays of one shape and scalar parameters; for these the way through NumPy's
+ufunc machinery would cost more than a small array's arithmetic. Contiguous ones are one loop, others go to
+layouts.pyx. Every other call goes to the general path in Python (fastact/functions/general.py), which ends in the real ufunc.
 """
 
 from libc.stdint cimport uintptr_t
+from libc.stdlib cimport llabs
 cimport numpy as cnp
 import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
@@ -15,13 +16,13 @@ from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.bias cimport add_bias, sum_bias
 from fastact.cpu.direct cimport Direct, enable
 from fastact.cpu.dtypes cimport stored
-from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Operand, run
+from fastact.cpu.layouts cimport lay
+from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Op, Operand, run
 
 cnp.import_array()
 
 cdef object float64 = np.float64
-SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as layouts.pyx
-cdef Py_ssize_t spread_from = SPREAD_FROM
+SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as NumPy's iterator and layouts.pyx
 
 cdef extern from "Python.h":
     PyObject** PySequence_Fast_ITEMS(object)
@@ -31,6 +32,8 @@ cdef extern from "numpy/arrayobject.h":
     bint PyArray_ISCARRAY_RO(cnp.ndarray)
     bint PyArray_ISCARRAY(cnp.ndarray)
     bint PyArray_ISFARRAY_RO(cnp.ndarray)
+    bint PyArray_ISBEHAVED(cnp.ndarray)
+    bint PyArray_ISBEHAVED_RO(cnp.ndarray)
     bint PyArray_SAMESHAPE(cnp.ndarray, cnp.ndarray)
 
 
@@ -92,8 +95,6 @@ cdef class Call(Direct):
         if self.nin <= given <= self.nin + self.nparams:
             if PyArray_CheckExact(<object> args[0]):
                 out = self.plain(args, given, names)
-                if out is None:
-                    out = self.small(args, given, names)
             elif given == 1 and self.nin == 1 and PyFloat_CheckExact(<object> args[0]) and not names:
                 out = self.scalar(PyFloat_AS_DOUBLE(<object> args[0]))
         return out
@@ -151,45 +152,23 @@ cdef class Call(Direct):
             return float64(y)
         return float64(y), float64(z)
 
-    cdef object small(self, PyObject* const* args, Py_ssize_t given, tuple names):
-        """The ufunc's result for small arrays that only their layout keeps from the fast path; None for others."""
-        cdef cnp.ndarray first = <cnp.ndarray> args[0]
-        cdef int j, held = stored(first)
-        cdef list values = []
-        cdef object out = None
-        if held < 0 or cnp.PyArray_SIZE(first) >= spread_from:
-            return None
-        if names:
-            out = <object> args[given]
-            if len(names) > 1 or names[0] != "out" or not alike(first, out):
-                return None
-        if held and self.nparams:  # which are float32
-            return None
-        if self.nin == 2 and not alike(first, <object> args[1]):
-            return None
-        for j in range(given):
-            values.append(<object> args[j])
-            if j >= self.nin and (not PyFloat_CheckExact(values[j]) or PyFloat_AS_DOUBLE(values[j]) < self.least[j - self.nin]):
-                return None
-        values += self.defaults[given - self.nin:]
-        return self.kernel.ufunc(*values) if out is None else self.kernel.ufunc(*values, out=out)
-
     cdef object plain(self, PyObject* const* args, Py_ssize_t given, tuple names):
-        """The result for plain contiguous arrays and float parameters; None if these are not such."""
+        """The result for plain arrays of one shape and float parameters; None if these are not such."""
         cdef cnp.ndarray first = <cnp.ndarray> args[0], x, y, z
         cdef int type_num = cnp.PyArray_TYPE(first), held = stored(first), fortran = 0, size, j
         cdef Py_ssize_t places = given
         cdef Job job
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
-        cdef bint wanted = False, single = type_num != cnp.NPY_DOUBLE
+        cdef bint wanted = False, flat = True, single = type_num != cnp.NPY_DOUBLE
         cdef object target = None, other = None, bias = None, key, value
         if held < 0 or cnp.PyArray_NDIM(first) == 0:
             return None
         if not PyArray_ISCARRAY_RO(first):
-            if not PyArray_ISFARRAY_RO(first):
+            fortran = PyArray_ISFARRAY_RO(first)
+            flat = fortran
+            if not flat and not PyArray_ISBEHAVED_RO(first):
                 return None
-            fortran = 1
         job.op = &self.kernel.f32 if single else &self.kernel.f64
         size = cnp.PyArray_ITEMSIZE(first)
         x = first
@@ -197,7 +176,8 @@ cdef class Call(Direct):
             if not alike(first, <object> args[1]):
                 return None
             x = <cnp.ndarray> args[1]
-            if not (PyArray_ISFARRAY_RO(x) if fortran else PyArray_ISCARRAY_RO(x)):
+            flat = flat and (PyArray_ISFARRAY_RO(x) if fortran else PyArray_ISCARRAY_RO(x))
+            if not flat and not PyArray_ISBEHAVED_RO(x):
                 return None
             job.grad = Operand(<char*> cnp.PyArray_DATA(first), size, held)
         for j in range(self.nparams):
@@ -233,18 +213,20 @@ cdef class Call(Direct):
                 f32[j] = <float> f64[j]
                 if f64[j] < self.least[j]:
                     return None
-            elif key == "bias" and self.takes_bias and not fortran and held == 0 and along(value, x):
+            elif key == "bias" and self.takes_bias and flat and not fortran and held == 0 and along(value, x):
                 bias = value
             elif key == "return_bias_grad" and value is True and self.takes_bias and self.nin == 2 and "bias" in names:
                 wanted = True
             else:
                 return None
-        if target is None:
-            y = kept_empty(x, type_num, fortran)
-        else:
-            y = target
-            if fortran or not takes(y, type_num, x) or overlaps(x, y) or (self.nin == 2 and overlaps(first, y)):
-                return None
+        if target is not None and flat:
+            flat = not fortran and takes(target, type_num, x) and not overlaps(x, target)
+            flat = flat and (self.nin == 1 or not overlaps(first, target))
+        if other is not None and flat:
+            flat = takes(other, type_num, x) and not overlaps(x, other) and not shares(target, other)
+        if not flat:
+            return None if bias is not None else laid(job.op, job.params, held, first, x, target, other)
+        y = kept_empty(x, type_num, fortran) if target is None else target
         job.n = cnp.PyArray_SIZE(x)
         job.x = Operand(<char*> cnp.PyArray_DATA(x), size, held)
         job.out[0] = Operand(<char*> cnp.PyArray_DATA(y), size, held)
@@ -259,12 +241,7 @@ cdef class Call(Direct):
                 with nogil:
                     run(&job)
             return y
-        if other is None:
-            z = kept_empty(x, type_num, fortran)
-        else:
-            z = other
-            if not takes(z, type_num, x) or overlaps(x, z) or shares(y, z):
-                return None
+        z = kept_empty(x, type_num, fortran) if other is None else other
         job.out[1] = Operand(<char*> cnp.PyArray_DATA(z), size, held)
         if bias is not None:
             shifted(&job, bias)
@@ -272,6 +249,41 @@ cdef class Call(Direct):
             with nogil:
                 run(&job)
         return y, z
+
+
+cdef object laid(const Op* op, const Operand* params, int held, cnp.ndarray first, cnp.ndarray x, object y, object z):
+    """The result for arrays of any layout; None where outputs are not such, or share memory with something else."""
+    cdef int order = order_of(first, x)
+    cdef cnp.ndarray target
+    cdef object made
+    if y is None and order < 0:
+        return None
+    if y is None:
+        y = kept_empty(x, cnp.PyArray_TYPE(x), order)
+        z = kept_empty(x, cnp.PyArray_TYPE(x), order) if op.nout == 2 else None
+    made = (y,) if op.nout == 1 else (y, z)
+    for target in made:
+        if not alike(x, target) or not PyArray_ISBEHAVED(target):
+            return None
+    if not lay(op, params, held, first, x, made):
+        return None
+    return y if op.nout == 1 else made
+
+
+cdef int order_of(cnp.ndarray first, cnp.ndarray x) noexcept:
+    """The order in which NumPy would lay out a result: C (0), also where inputs do not agree, Fortran's (1), another (-1)."""
+    cdef int d, forwards = 0, backwards = 0, ambiguous = 0
+    cdef Py_ssize_t a, b, c, e
+    for d in range(cnp.PyArray_NDIM(x) - 1):
+        a, b = llabs(cnp.PyArray_STRIDES(x)[d]), llabs(cnp.PyArray_STRIDES(x)[d + 1])
+        c, e = llabs(cnp.PyArray_STRIDES(first)[d]), llabs(cnp.PyArray_STRIDES(first)[d + 1])
+        if a == 0 or b == 0 or c == 0 or e == 0 or cnp.PyArray_DIMS(x)[d] == 1 or cnp.PyArray_DIMS(x)[d + 1] == 1:
+            ambiguous += 1
+        elif b <= a or e <= c:
+            forwards += 1
+        else:
+            backwards += 1
+    return 0 if backwards == 0 else 1 if forwards == 0 and ambiguous == 0 else -1
 
 
 cdef int shifted(Job* job, cnp.ndarray bias) except -1:

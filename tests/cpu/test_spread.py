@@ -10,6 +10,8 @@ from helpers import CALLS, arrays, assert_same_bits, function, results
 import fastact as fa
 from fastact.functions import general
 
+#: Plain arrays of one shape are arranged at C level; what is told the device goes through NumPy's iterator, like mixed dtypes.
+WAYS = [{}, {"device": "cpu"}]
 FLOATS = [np.float16, np.float32, np.float64]
 SHAPE = (48, 53, 67)
 
@@ -62,7 +64,9 @@ def test_layouts(name, layout, dtype, spreading):
         want = results(call(*[np.ascontiguousarray(a) for a in given]))
         for got, w in zip(results(call(*given)), want, strict=True):
             assert_same_bits(got, w.reshape(x.shape), f"{name} {layout}")
-    assert spreading or layout == "whole"
+        for got, w in zip(results(call(*given, device="cpu")), want, strict=True):
+            assert_same_bits(got, w.reshape(x.shape), f"{name} {layout}, by NumPy's iterator")
+    assert len(spreading) >= 5
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
@@ -103,15 +107,16 @@ def test_tiles_and_what_is_left_of_them(shape, dtype, threads, spreading):
     assert spreading
 
 
+@pytest.mark.parametrize("way", WAYS, ids=["arranged", "iterated"])
 @pytest.mark.parametrize(("name", "kind"), CALLS)
-def test_every_kernel(name, kind, spreading):
+def test_every_kernel(name, kind, way, spreading):
     """Rows and gathered blocks, remainders included."""
     for shape in ((70, 300), (2500, 13)):
         given = [a[:, :-1] for a in arrays(name, kind, numbers(np.float32, shape))]
         want = results(function(name, kind)(*[np.ascontiguousarray(a) for a in given]))
-        for got, w in zip(results(function(name, kind)(*given)), want, strict=True):
+        for got, w in zip(results(function(name, kind)(*given, **way)), want, strict=True):
             assert_same_bits(got, w, f"{name} {kind}")
-    assert len(spreading) == 2
+    assert len(spreading) == (2 if way else 0)
 
 
 @pytest.mark.parametrize("code", "?bBhHiIlLqQefd")
@@ -123,7 +128,7 @@ def test_dtypes(code, spreading):
         small = [fa.gelu(row) for row in view]
         assert got.dtype == small[0].dtype
         np.testing.assert_array_equal(got, np.array(small))
-    assert spreading
+    assert bool(spreading) == (code not in "efd")
 
 
 @pytest.mark.parametrize(("first", "second"), [("e", "f"), ("f", "d"), ("d", "e"), ("i", "f"), ("h", "e"), ("B", "d")])
@@ -153,8 +158,9 @@ def test_parameters_that_are_arrays(dtype, spreading):
     assert spreading
 
 
+@pytest.mark.parametrize("way", WAYS, ids=["arranged", "iterated"])
 @pytest.mark.parametrize("dtype", FLOATS)
-def test_out(dtype, spreading):
+def test_out(dtype, way, spreading):
     x = numbers(dtype, (200, 150))
     want = fa.gelu(x)
     for make in (
@@ -162,15 +168,15 @@ def test_out(dtype, spreading):
         lambda: np.empty((400, 151), dtype)[::2, 1:],
     ):  # fmt: skip
         out = make()
-        assert fa.gelu(x, out=out) is out
+        assert fa.gelu(x, out=out, **way) is out
         assert_same_bits(out, want)
     y, z = make(), make()
-    got = fa.gelu.value_and_derivative(x, out=(y, z))
+    got = fa.gelu.value_and_derivative(x, out=(y, z), **way)
     assert got[0] is y
     assert got[1] is z
     assert_same_bits(y, want)
     assert_same_bits(z, fa.gelu.derivative(x))
-    assert spreading
+    assert bool(spreading) == bool(way)
 
 
 def test_in_place_and_overlaps(spreading):
@@ -191,6 +197,40 @@ def test_in_place_and_overlaps(spreading):
     fa.gelu.backward(y[:, ::2], x[:, ::2], out=y[:, ::2])
     assert_same_bits(y[:, ::2], fa.gelu.backward(np.ascontiguousarray(x[:, ::2]), np.ascontiguousarray(x[:, ::2])))
     assert spreading
+
+
+def test_outputs_that_cross_themselves_or_another():
+    """What cannot be computed in any order is what NumPy makes of it."""
+    x = numbers(np.float32, (200, 150))
+    for size in (200, 8):
+        for steps in ((4, 4), (0, 4)):
+            out, want = (np.lib.stride_tricks.as_strided(np.zeros(400, np.float32), (size, 150), steps) for _ in range(2))
+            np.negative(fa.gelu(x[:size]), out=want)
+            assert fa.gelu(x[:size], out=out) is out
+            assert_same_bits(out, -want)
+    y = np.zeros((200, 300), np.float32)
+    fa.gelu.value_and_derivative(x, out=(y[:, ::2], y[:, 1::2]))
+    assert_same_bits(y[:, ::2], fa.gelu(x))
+    assert_same_bits(y[:, 1::2], fa.gelu.derivative(x))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("shape", [(0, 5), (1, 1), (1, 9), (2, 3, 1, 5), (3, 31), (33, 47), (5, 129), (1, 2, 3, 4, 5, 6)])
+def test_small_arrays(shape, dtype):
+    """Every order of the axes, reversed, stretched and cut, against contiguous ones; new results and given ones."""
+    x, grad = (np.random.default_rng(seed).normal(0, 4, shape).astype(dtype) for seed in range(2))
+    want, slopes = fa.gelu(x), fa.gelu.backward(grad, x)
+    for axes in {tuple(np.roll(range(x.ndim), k)) for k in range(x.ndim)} | {tuple(range(x.ndim))[::-1]}:
+        for step in (1, -1, 2, -3):
+            held, turned, out = (np.zeros([n * abs(step) for n in np.take(shape, axes)], dtype) for _ in range(3))
+            held, turned, out = (a[(slice(None, None, step),) * x.ndim].transpose(np.argsort(axes)) for a in (held, turned, out))
+            held[...], turned[...] = x, grad
+            assert_same_bits(fa.gelu(held), want)
+            assert fa.gelu(x, out=out) is out
+            assert_same_bits(out, want)
+            assert_same_bits(fa.gelu.backward(turned, x), slopes)
+            assert_same_bits(fa.gelu.backward(turned, held, out=turned), slopes)
+            assert_same_bits(fa.gelu(held, out=held), want)
 
 
 def test_errors_are_the_ufunc_s():
@@ -222,6 +262,12 @@ def test_memory_order_is_kept():
     assert fa.gelu(x).strides == np.exp(x).strides
     cut = x[:, ::2]
     assert fa.gelu(cut).strides == np.exp(cut).strides
+    flat = numbers(np.float32, (200, 150))
+    both = flat[:, ::2], flat[:, ::2].T.copy().T
+    for a, b in ((flat, flat.T.copy().T), both, (flat[::-1].T, flat[:, ::-1].T), (flat[:1], flat[1:2])):
+        assert fa.gelu(b).strides == np.exp(b).strides
+        assert fa.gelu.backward(a, b).strides == np.add(a, b).strides
+        assert fa.gelu.backward(b, a).strides == np.add(b, a).strides
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
