@@ -11,6 +11,7 @@ from libc.stdlib cimport llabs
 cimport numpy as cnp
 import numpy as np
 from cpython.float cimport PyFloat_AS_DOUBLE, PyFloat_CheckExact
+from cpython.long cimport PyLong_AsLongLong, PyLong_CheckExact
 from cpython.ref cimport PyObject
 from fastact.cpu.buffers cimport kept_empty
 from fastact.cpu.bias cimport add_bias, sum_bias
@@ -22,6 +23,7 @@ from fastact._kernels cimport MAX_PARAMS, Job, Kernel, Op, Operand, run
 cnp.import_array()
 
 cdef object float64 = np.float64
+cdef long long EXACT = 1 << 53
 SPREAD_FROM = 1 << 14  # elements; below, a ufunc is as fast as NumPy's iterator and layouts.pyx
 
 cdef extern from "Python.h":
@@ -95,7 +97,7 @@ cdef class Call(Direct):
         if self.nin <= given <= self.nin + self.nparams:
             if PyArray_CheckExact(<object> args[0]):
                 out = self.plain(args, given, names)
-            elif given == 1 and self.nin == 1 and PyFloat_CheckExact(<object> args[0]) and not names:
+            elif given == 1 and self.nin == 1 and not names and is_double(<object> args[0]):
                 out = self.scalar(PyFloat_AS_DOUBLE(<object> args[0]))
         return out
 
@@ -136,7 +138,7 @@ cdef class Call(Direct):
                 run(&job)
 
     cdef object scalar(self, double value):
-        """The result for a Python float, with the parameters' defaults: a NumPy float64 as np.exp gives."""
+        """The result for a Python float or a NumPy one, with the parameters' defaults: a NumPy float64 as np.exp gives."""
         cdef Job job
         cdef double y, z
         cdef int j
@@ -152,14 +154,30 @@ cdef class Call(Direct):
             return float64(y)
         return float64(y), float64(z)
 
+    cdef bint parameter(self, int j, PyObject* given, cnp.ndarray x, float* f32, double* f64, PyObject** array) except -1:
+        """Take a float, an integer or an array that broadcasts to x for a parameter; False: it is none, or out of its range."""
+        cdef object value = <object> given
+        if PyFloat_CheckExact(value):
+            f64[0] = PyFloat_AS_DOUBLE(value)
+        elif PyLong_CheckExact(value):
+            if not -EXACT <= value <= EXACT:
+                return False
+            f64[0] = <double> PyLong_AsLongLong(value)
+        else:
+            array[0] = given
+            return stretches(value, x)
+        f32[0] = <float> f64[0]
+        return not f64[0] < self.least[j]
+
     cdef object plain(self, PyObject* const* args, Py_ssize_t given, tuple names):
-        """The result for plain arrays of one shape and float parameters; None if these are not such."""
+        """The result for plain arrays of one shape, with numbers or such arrays as parameters; None if these are not such."""
         cdef cnp.ndarray first = <cnp.ndarray> args[0], x, y, z
         cdef int type_num = cnp.PyArray_TYPE(first), held = stored(first), fortran = 0, size, j
         cdef Py_ssize_t places = given
         cdef Job job
         cdef float f32[MAX_PARAMS]
         cdef double f64[MAX_PARAMS]
+        cdef PyObject* arrays[MAX_PARAMS]
         cdef bint wanted = False, flat = True, single = type_num != cnp.NPY_DOUBLE
         cdef object target = None, other = None, bias = None, key, value
         if held < 0 or cnp.PyArray_NDIM(first) == 0:
@@ -183,13 +201,10 @@ cdef class Call(Direct):
         for j in range(self.nparams):
             f32[j] = self.f32[j]
             f64[j] = self.f64[j]
-            if self.nin + j < given:
-                if not PyFloat_CheckExact(<object> args[self.nin + j]):
-                    return None
-                f64[j] = PyFloat_AS_DOUBLE(<object> args[self.nin + j])
-                f32[j] = <float> f64[j]
-                if f64[j] < self.least[j]:
-                    return None
+            arrays[j] = NULL
+            if self.nin + j < given and not self.parameter(j, args[self.nin + j], x, &f32[j], &f64[j], &arrays[j]):
+                return None
+            flat = flat and arrays[j] == NULL
             if single:
                 job.params[j].data = <char*> &f32[j]
             else:
@@ -205,14 +220,13 @@ cdef class Call(Direct):
                 target, other = <tuple> value
                 if not PyArray_CheckExact(target) or not PyArray_CheckExact(other):
                     return None
-            elif key in self.names and PyFloat_CheckExact(value):
+            elif key in self.names:
                 j = self.names.index(key)
-                if self.nin + j < places:
-                    return None  # given twice
-                f64[j] = PyFloat_AS_DOUBLE(value)
-                f32[j] = <float> f64[j]
-                if f64[j] < self.least[j]:
+                if self.nin + j < places:  # given twice
                     return None
+                if not self.parameter(j, <PyObject*> value, x, &f32[j], &f64[j], &arrays[j]):
+                    return None
+                flat = flat and arrays[j] == NULL
             elif key == "bias" and self.takes_bias and flat and not fortran and held == 0 and along(value, x):
                 bias = value
             elif key == "return_bias_grad" and value is True and self.takes_bias and self.nin == 2 and "bias" in names:
@@ -225,7 +239,7 @@ cdef class Call(Direct):
         if other is not None and flat:
             flat = takes(other, type_num, x) and not overlaps(x, other) and not shares(target, other)
         if not flat:
-            return None if bias is not None else laid(job.op, job.params, held, first, x, target, other)
+            return None if bias is not None else laid(job.op, job.params, arrays, held, first, x, target, other)
         y = kept_empty(x, type_num, fortran) if target is None else target
         job.n = cnp.PyArray_SIZE(x)
         job.x = Operand(<char*> cnp.PyArray_DATA(x), size, held)
@@ -251,7 +265,9 @@ cdef class Call(Direct):
         return y, z
 
 
-cdef object laid(const Op* op, const Operand* params, int held, cnp.ndarray first, cnp.ndarray x, object y, object z):
+cdef object laid(
+    const Op* op, const Operand* params, PyObject* const* arrays, int held, cnp.ndarray first, cnp.ndarray x, object y, object z
+):
     """The result for arrays of any layout; None where outputs are not such, or share memory with something else."""
     cdef int order = order_of(first, x)
     cdef cnp.ndarray target
@@ -265,7 +281,7 @@ cdef object laid(const Op* op, const Operand* params, int held, cnp.ndarray firs
     for target in made:
         if not alike(x, target) or not PyArray_ISBEHAVED(target):
             return None
-    if not lay(op, params, held, first, x, made):
+    if not lay(op, params, arrays, held, first, x, made):
         return None
     return y if op.nout == 1 else made
 
@@ -286,6 +302,11 @@ cdef int order_of(cnp.ndarray first, cnp.ndarray x) noexcept:
     return 0 if backwards == 0 else 1 if forwards == 0 and ambiguous == 0 else -1
 
 
+cdef inline bint is_double(object value):
+    """Whether something is a Python float or a NumPy float64."""
+    return PyFloat_CheckExact(value) or type(value) is float64
+
+
 cdef int shifted(Job* job, cnp.ndarray bias) except -1:
     """Compute a job of x + bias."""
     cdef const void* data = cnp.PyArray_DATA(bias)
@@ -304,6 +325,20 @@ cdef inline bint along(object bias, cnp.ndarray x) noexcept:
 cdef inline bint alike(cnp.ndarray x, object other) noexcept:
     """Whether something is an array of the dtype and shape of x."""
     return PyArray_CheckExact(other) and cnp.PyArray_TYPE(other) == cnp.PyArray_TYPE(x) and PyArray_SAMESHAPE(x, other)
+
+
+cdef inline bint stretches(object value, cnp.ndarray x) noexcept:
+    """Whether something is a plain array of the dtype of x, float32 or float64, that broadcasts to its shape."""
+    cdef int d, apart
+    if not PyArray_CheckExact(value) or cnp.PyArray_TYPE(value) != cnp.PyArray_TYPE(x) or not PyArray_ISBEHAVED_RO(value):
+        return False
+    apart = cnp.PyArray_NDIM(x) - cnp.PyArray_NDIM(value)
+    if apart < 0 or apart == cnp.PyArray_NDIM(x) or cnp.PyArray_TYPE(x) not in (cnp.NPY_FLOAT, cnp.NPY_DOUBLE):
+        return False
+    for d in range(cnp.PyArray_NDIM(value)):
+        if cnp.PyArray_DIMS(value)[d] != cnp.PyArray_DIMS(x)[d + apart] and cnp.PyArray_DIMS(value)[d] != 1:
+            return False
+    return True
 
 
 cdef inline bint takes(cnp.ndarray y, int type_num, cnp.ndarray x) noexcept:

@@ -8,6 +8,7 @@ directions are taken, transposed in the caches (tiles.pyx).
 """
 
 cimport numpy as cnp
+from cpython.ref cimport PyObject
 from fastact._kernels cimport BLOCK, SHARES, Job, Kernel, Op, Operand, movers, parallel, run_range, worth_streaming
 from fastact.cpu.arrange cimport arrange, crosses_itself, meet
 from fastact.cpu.dtypes cimport number_of
@@ -37,12 +38,24 @@ cdef void start(Grid* g, const Op* op, cnp.ndarray like) noexcept:
 
 
 cdef void take(Grid* g, Operand* operand, cnp.ndarray array, int type) noexcept:
-    """Make an array the next operand."""
-    cdef int d
+    """Make an array the next operand, broadcast to the shape."""
+    cdef int d, apart = g.ndim - cnp.PyArray_NDIM(array)
     operand.data = <char*> cnp.PyArray_DATA(array)
     operand.type = type
     for d in range(g.ndim):
-        g.steps[g.count][d] = cnp.PyArray_STRIDES(array)[d]
+        g.steps[g.count][d] = 0
+        if d >= apart and cnp.PyArray_DIMS(array)[d - apart] == g.shape[d]:
+            g.steps[g.count][d] = cnp.PyArray_STRIDES(array)[d - apart]
+    g.operands[g.count] = operand
+    g.count += 1
+
+
+cdef void take_number(Grid* g, Operand* operand, const Operand* number) noexcept:
+    """Make a number the next operand."""
+    cdef int d
+    operand[0] = number[0]
+    for d in range(g.ndim):
+        g.steps[g.count][d] = 0
     g.operands[g.count] = operand
     g.count += 1
 
@@ -86,24 +99,25 @@ def spread(Kernel kernel, bint wide, views):
         compute(&g)
 
 
-cdef bint lay(const Op* op, const Operand* params, int held, cnp.ndarray grad, cnp.ndarray x, tuple outputs) except -1:
-    """Compute over arrays of one shape, which all hold the same and are aligned, with numbers as parameters.
+cdef bint lay(
+    const Op* op, const Operand* params, PyObject* const* arrays, int held, cnp.ndarray grad, cnp.ndarray x, tuple outputs
+) except -1:
+    """Compute over arrays of one shape, which all hold the same and are aligned.
 
-    Returns False, and does nothing, where an output shares memory with itself, with another, or with an input that is not
-    exactly the same.
+    Parameters are numbers, or where `arrays` is not NULL arrays that broadcast to that shape. Returns False, and does nothing,
+    where an output shares memory with itself, with another, or with an input that is not exactly the same.
     """
     cdef Grid g
-    cdef int d, j, k, inputs
+    cdef int j, k, inputs
     start(&g, op, x)
     if op.grad:
         take(&g, &g.job.grad, grad, held)
     take(&g, &g.job.x, x, held)
     for j in range(op.nparams):
-        g.job.params[j] = params[j]
-        for d in range(g.ndim):
-            g.steps[g.count][d] = 0
-        g.operands[g.count] = &g.job.params[j]
-        g.count += 1
+        if arrays[j] == NULL:
+            take_number(&g, &g.job.params[j], &params[j])
+        else:
+            take(&g, &g.job.params[j], <cnp.ndarray> arrays[j], 0)
     inputs = g.count
     for j in range(op.nout):
         take(&g, &g.job.out[j], outputs[j], held)
@@ -112,7 +126,7 @@ cdef bint lay(const Op* op, const Operand* params, int held, cnp.ndarray grad, c
         if crosses_itself(&g, k):
             return False
         for j in range(k):
-            if not is_parameter(&g, j) and meet(&g, j, k) > (j < inputs):
+            if meet(&g, j, k) > (j < inputs):
                 return False
     if g.rows * g.length * op.cost < 1000.0:
         compute(&g)

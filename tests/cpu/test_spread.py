@@ -69,9 +69,10 @@ def test_layouts(name, layout, dtype, spreading):
     assert len(spreading) >= 5
 
 
+@pytest.mark.parametrize("way", WAYS, ids=["arranged", "iterated"])
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("order", [(0, 2, 3, 1), (3, 2, 1, 0), (1, 3, 0, 2), (3, 0, 1, 2)])
-def test_arrays_across_each_other(order, dtype, threads, spreading):
+def test_arrays_across_each_other(order, dtype, way, threads, spreading):
     """Memory in one order of the axes for x, in another for grad, in a third for the output; a few axes are short."""
     x, grad = numbers(dtype, (7, 3, 35, 70)), numbers(dtype, (7, 3, 35, 70), seed=1)
     slopes = np.array([0.1, 0.25, 0.5], dtype)[:, None, None]
@@ -84,14 +85,15 @@ def test_arrays_across_each_other(order, dtype, threads, spreading):
         threads(count)
         for given in (laid(x, order), laid(x[..., ::-1], order)[..., ::-1], x):
             out = laid(np.zeros_like(x), order[::-1])
-            assert fa.leaky_relu.backward(laid(grad, order[1:] + order[:1]), given, slopes, out=out) is out
+            assert fa.leaky_relu.backward(laid(grad, order[1:] + order[:1]), given, slopes, out=out, **way) is out
             assert_same_bits(out.copy(), want)
-    assert len(spreading) >= 6
+    assert len(spreading) // 6 == (way != {} or dtype == np.float16)  # halves have no arrays of parameters there
 
 
+@pytest.mark.parametrize("way", WAYS, ids=["arranged", "iterated"])
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("shape", [(130, 203), (64, 512), (17, 1500), (2, 9001), (9001, 2), (700, 31)])
-def test_tiles_and_what_is_left_of_them(shape, dtype, threads, spreading):
+def test_tiles_and_what_is_left_of_them(shape, dtype, way, threads, spreading):
     """Two dimensions, one argument or result after the other across; in place too, and with parameters that are arrays."""
     x, grad, slope = (numbers(dtype, shape, seed) for seed in range(3))
     want = fa.prelu.backward(grad, x, slope)
@@ -100,11 +102,11 @@ def test_tiles_and_what_is_left_of_them(shape, dtype, threads, spreading):
         for turned in range(1, 15):
             given = [np.array(a, order="F" if turned >> k & 1 else "C") for k, a in enumerate((grad, x, slope))]
             out = np.zeros(shape, dtype, order="F" if turned >> 3 & 1 else "C")
-            assert_same_bits(fa.prelu.backward(*given, out=out), want, f"{turned}")
+            assert_same_bits(fa.prelu.backward(*given, out=out, **way), want, f"{turned}")
             for k in range(3):
                 again = [b.copy(order="K") for b in given]
-                assert_same_bits(fa.prelu.backward(*again, out=again[k]), want, f"{turned} in place of {k}")
-    assert spreading
+                assert_same_bits(fa.prelu.backward(*again, out=again[k], **way), want, f"{turned} in place of {k}")
+    assert bool(spreading) == bool(way or dtype == np.float16)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["arranged", "iterated"])
@@ -156,6 +158,49 @@ def test_parameters_that_are_arrays(dtype, spreading):
     want = [fa.elu.backward(np.repeat(c, 300), row) for c, row in zip(column, x, strict=True)]
     assert_same_bits(fa.elu.backward(column, x), np.array(want))
     assert spreading
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 5), (40, 33), (130, 203), (2, 3, 50)])
+def test_arrays_of_parameters_that_broadcast(shape, dtype):
+    """Arranged at C level, against the ufunc: every stretched axis, short shapes, strides, in place of the parameters too."""
+    x, grad = numbers(dtype, shape), numbers(dtype, shape, seed=1)
+    for at in range(2 ** len(shape)):
+        stretched = tuple(1 if at >> k & 1 else n for k, n in enumerate(shape))
+        slope = np.random.default_rng(at).random(stretched, dtype)
+        for view in (slope, slope[..., ::-1], np.asfortranarray(slope), slope[0], np.repeat(slope, 2, -1)[..., ::2]):
+            want = fa.prelu.ufunc(x, view)
+            assert_same_bits(fa.prelu(x, view), want)
+            assert_same_bits(fa.prelu(x, weight=view), want)
+            assert_same_bits(fa.prelu(x.T.copy().T, view), want)
+            assert_same_bits(fa.prelu.backward(grad, x, view), grad * fa.prelu.derivative(x, view))
+    whole = np.random.default_rng(9).random(shape, dtype)
+    want = fa.prelu.ufunc(x, whole)
+    assert fa.prelu(x, whole, out=whole) is whole
+    assert_same_bits(whole, want)
+    row = np.random.default_rng(9).random(shape, dtype)
+    want = fa.prelu.ufunc(x, row[:1].copy())
+    assert_same_bits(fa.prelu(x, row[:1], out=row), want)
+    for wrong in (np.ones(7, dtype), np.ones((2, *shape), dtype)):
+        expected = fa.prelu.ufunc(x, wrong).shape if wrong.ndim > x.ndim else None
+        if expected is None:
+            with pytest.raises(ValueError, match="broadcast"):
+                fa.prelu(x, wrong)
+        else:
+            assert fa.prelu(x, wrong).shape == expected
+
+
+def test_integers_as_parameters():
+    x = numbers(np.float32, (40, 33))
+    for layout in (x, x.T, x[:, ::2]):
+        assert_same_bits(fa.elu(layout, 2), fa.elu(layout, 2.0))
+        assert_same_bits(fa.elu(layout, alpha=2), fa.elu(layout, 2.0))
+        assert_same_bits(fa.elu(layout, 1 << 60), fa.elu(layout, float(1 << 60)))
+        assert_same_bits(fa.elu(layout, True), fa.elu(layout, 1.0))
+    with pytest.raises(TypeError, match="alpha has dtype object"):
+        fa.elu(x, 10**400)
+    assert type(fa.gelu(np.float64(1.0))) is np.float64
+    assert fa.gelu(np.float64(1.0)) == fa.gelu(1.0)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["arranged", "iterated"])
