@@ -26,6 +26,9 @@ STEPS = 16
 ROWS = 16
 NUMBERS = 4096
 
+#: Instructions an element, about, from which on a backward pass has the time to fetch what the next turn reads.
+BUSY = 12
+
 #: The head of a kernel of whole rows.
 HEAD = """cdef Py_ssize_t w_{name}(fa_in_{t} in0_, fa_in_{t} in1_, fa_out_{t} out_, Py_ssize_t rows_, Py_ssize_t n_, \
 Py_ssize_t step0_, Py_ssize_t step1_, Py_ssize_t step_, const void* const* p_) noexcept nogil:"""
@@ -71,7 +74,7 @@ WHOLE = """
 WHOLE_BACK = """
 {head}
     <declared>
-    cdef Py_ssize_t x_, y_, z_, row_, done_ = 0, count_, turn_ = max(1, min({rows}, {numbers} // n_))
+    cdef Py_ssize_t x_, y_, z_, row_, done_ = 0, ahead_, count_, turn_ = max(1, min({rows}, {numbers} // n_))
     while done_ < rows_:
         count_ = min(turn_, rows_ - done_)
         for row_ in range(count_):
@@ -82,6 +85,7 @@ WHOLE_BACK = """
             x_ = (done_ + row_) * step0_
             y_ = (done_ + row_) * step1_
             z_ = (done_ + row_) * step_
+            ahead_ = turn_ * step0_
             <results>
         done_ += count_
     return done_
@@ -259,10 +263,12 @@ class RowPrinter(Printer):
         declared += [f"cdef {self.type} {n}_of_[{ROWS}]" for n in sums.state]
         fold = f"fa_fold_sums_{self.suffix}({sums.name}_, {self.width}, {len(sums.state)}, 0, folded_)"
         kept = [f"{n}_of_[row_] = folded_[{k}]" for k, n in enumerate(sums.state)]
+        text = self.text_of(result.name)
+        walk = self.walk((result, *arrays), fetched=self.cost(text.body, text.results) > BUSY)
         blocks = {
             "declared": [*declared, f"cdef {self.type} {sums.name}_[{len(sums.state) * self.width}]"],
             "sums": [*self.begin(sums), *self.walk((sums, *arrays)), fold, *kept],
-            "results": [*(f"{n} = {n}_of_[row_]" for n in result.lanes), *self.walk((result, *arrays))],
+            "results": [*(f"{n} = {n}_of_[row_]" for n in result.lanes), *walk],
         }
         self.kernel(WHOLE_BACK, name, blocks, rows=str(ROWS), numbers=str(NUMBERS // 2))
 
