@@ -73,26 +73,24 @@ cdef void tile(const Grid* g, View* v, Py_ssize_t first, Py_ssize_t w, char* mem
     transpose(v.out.data, wide, g.out.data + first * g.out.row, g.out.row // size, 1 if g.one else g.n, w)
 
 
-cdef void whole_rows(View* v) noexcept nogil:
+cdef void whole_rows(const Grid* g, View* v, Py_ssize_t first, Py_ssize_t stop) noexcept nogil:
     """Rows by the kernel of all passes, and each whose maximum is far pass by pass: what a row becomes depends on itself."""
-    cdef Py_ssize_t left = v.w, done
-    while left:
-        v.w = left
-        done = whole(v)
-        left -= done
-        advance(v, done)
-        if left:
-            v.w = 1
+    v.ahead = 0
+    while first < stop:
+        at(g, v, first, stop - first)
+        first += whole(v)
+        if first < stop:
+            at(g, v, first, 1)
             solve(v)
-            left -= 1
-            advance(v, 1)
+            first += 1
 
 
-cdef inline void advance(View* v, Py_ssize_t rows) noexcept nogil:
-    """Leave so many rows behind."""
-    v.a.data += rows * v.a.row
-    v.b.data += rows * v.b.row
-    v.out.data += rows * v.out.row
+cdef inline void at(const Grid* g, View* v, Py_ssize_t first, Py_ssize_t rows) noexcept nogil:
+    """Look at so many rows."""
+    v.w = rows
+    v.a = Array(g.a.data + first * g.a.row, g.a.step, g.a.row)
+    v.b = Array(g.b.data + (first * g.b.row if g.b.data != NULL else 0), g.b.step, g.b.row)
+    v.out = Array(g.out.data + first * g.out.row, g.out.step, g.out.row)
 
 
 cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, char* memory) noexcept nogil:
@@ -114,6 +112,9 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
     v.copies = g.copies
     v.n = g.n // g.copies
     v.rest = g.n % g.copies
+    if g.whole:
+        whole_rows(g, &v, start * g.width, min(stop * g.width, g.outer))
+        return
     for u in range(start, stop):
         if g.tiled:
             tile(g, &v, u * g.width, min(g.width, g.outer - u * g.width), memory)
@@ -129,10 +130,7 @@ cdef void work(const Grid* g, Py_ssize_t start, Py_ssize_t stop, int threads, ch
             v.b.data += o * g.b.row + column * size
         v.ahead = g.ahead if u + 1 < stop and o + g.width + g.ahead <= g.outer else 0
         v.out = Array(g.out.data + o * g.out.row + column * size, g.out.step * g.copies, g.out.row)
-        if g.whole:
-            whole_rows(&v)
-        else:
-            solve(&v)
+        solve(&v)
         winners(&v, g.index + (o * g.inner + column) * g.job.index_size, v.w)
     if g.job.stream:
         fa_stream_end()
