@@ -44,9 +44,8 @@ cdef enum:
     UNITS = 8                   # units that a thread takes at a time where memory is the limit
     SHARES = 4                  # parts that rows are divided into, at least, for each thread
     LEAST = 64                  # elements of a row for which all passes are one kernel, at least
-    LEAST_EXP = 96              # and of exponentials in float32
-    LEAST_DOT = 128             # and its bytes in the backward pass of softmax, at least
-    LINE = 1 << 16              # and at most
+    LEAST_DOT = 128             # the same in the backward pass of softmax, in bytes
+    LINE = 1 << 16              # bytes of such a row, at most
     PANEL = 512                 # bytes of a panel's width
 
 # ---------------------------------------------------------------------------------------------------
@@ -214,7 +213,7 @@ cdef Py_ssize_t choose(Grid* g) noexcept nogil:
     cdef Py_ssize_t units, rows, kept
     cdef int size = g.job.size
     cdef bint kernels = wholes[size == 8][g.job.op] != NULL and g.numbers == NULL and (g.job.unit or g.b.data != NULL)
-    cdef int least = LEAST_EXP if size == 4 and g.b.data == NULL else LEAST_DOT // size if g.job.op == SOFTMAX_BACK else LEAST
+    cdef int least = LEAST_DOT // size if g.job.op == SOFTMAX_BACK else LEAST
     cdef int short_rows = least - 1 if kernels else SHORT_EXP if g.job.op <= LOGSUMEXP else SHORT_BACK if g.b.data != NULL else SHORT
     g.copies = 1
     g.job.shared = g.a.data == g.out.data or g.b.data == g.out.data
