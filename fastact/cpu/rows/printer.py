@@ -26,6 +26,9 @@ STEPS = 16
 ROWS = 16
 NUMBERS = 4096
 
+#: The numbers in backward passes, which read two arrays: 8 KB of each.
+NUMBERS_BACK = {"float32": 2048, "float64": 1024}
+
 #: Instructions an element, about, from which on a backward pass has the time to fetch what the next turn reads.
 BUSY = 12
 
@@ -270,7 +273,7 @@ class RowPrinter(Printer):
             "sums": [*self.begin(sums), *self.walk((sums, *arrays)), fold, *kept],
             "results": [*(f"{n} = {n}_of_[row_]" for n in result.lanes), *walk],
         }
-        self.kernel(WHOLE_BACK, name, blocks, rows=str(ROWS), numbers=str(NUMBERS // 2))
+        self.kernel(WHOLE_BACK, name, blocks, rows=str(ROWS), numbers=str(NUMBERS_BACK[self.precision]))
 
     def kernel(self, template: str, name: str, blocks: Mapping[str, Sequence[str]], **words: str) -> None:
         """Print a kernel of whole rows from its template."""
