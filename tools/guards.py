@@ -176,6 +176,14 @@ def functions(lengths: Sequence[int]) -> None:
                 run(f"glu two {shape}", fa.glu, rows, incoming, out=into)
                 run(f"swiglu clamped {shape}", fa.swiglu, rows, incoming, limit=1.0, alpha=1.7, offset=1.0, out=into)
                 run(f"seglu back {shape}", fa.seglu.backward, incoming, rows, rows[::-1])
+            for shape in ((n // 16, 16), (16, n // 16)) if n and n % 16 == 0 else ():
+                rows, into = a.reshape(shape), out.reshape(shape)
+                across = g.reshape(shape[::-1]).T
+                run(f"gelu across {shape}", fa.gelu, across, out=into)
+                run(f"gelu into across {shape}", fa.gelu, rows, out=out.reshape(shape[::-1]).T)
+                run(f"gelu back across {shape}", fa.gelu.backward, across, rows, out=into)
+                run(f"gelu cut {shape}", fa.gelu, rows[:, 1:], out=into[:, :-1])
+                run(f"prelu {shape}", fa.prelu, rows, a[: shape[1]], out=into)
 
 
 def large() -> None:
