@@ -30,7 +30,7 @@ cdef struct Grid:
     bint shared                             # an output is an input
     bint buffered
     bint stream
-    bint direct                             # kernels can use all that does not lie across where it is, and outputs are no inputs
+    bint direct                             # kernels compute rows where they are: is_direct()
     Py_ssize_t tile                         # elements of a tile, at most
     Py_ssize_t width                        # of a tile, along the rows
     Py_ssize_t height                       # of a tile, along the last of the other dimensions; 0: no tiles
@@ -112,6 +112,15 @@ cdef inline bint runs_along(const Grid* g, int k) noexcept nogil:
     """Whether kernels can use an operand where it is, a row at a time."""
     cdef const Operand* part = g.operands[k]
     return part.type == 0 and (part.stride == g.job.op.size or is_parameter(g, k) and not g.varying)
+
+
+cdef inline bint is_direct(const Grid* g, bint tiled) noexcept nogil:
+    """Whether kernels can use all operands where they are, but for those that lie across the rows of tiles."""
+    cdef int k
+    for k in range(g.count):
+        if not (runs_along(g, k) or tiled and lies_across(g, k)):
+            return False
+    return not g.buffered
 
 
 cdef inline void run_row(const Grid* g, char** here, Py_ssize_t width) noexcept nogil:

@@ -13,8 +13,7 @@ from fastact._kernels cimport BLOCK, SHARES, Job, Kernel, Op, Operand, movers, p
 from fastact.cpu.arrange cimport arrange, crosses_itself, meet
 from fastact.cpu.dtypes cimport number_of
 from fastact.cpu.grid cimport (
-    DIRECT, LONG, MAX_DIMS, OPERANDS, Grid, advance, buffers_of, find, is_number, is_parameter, lies_across, place, run_row,
-    runs_along,
+    DIRECT, LONG, MAX_DIMS, OPERANDS, Grid, advance, buffers_of, find, is_direct, is_number, is_parameter, place, run_row,
 )
 from fastact.cpu.threads cimport acquire_team, release_team
 from fastact.cpu.tiles cimport find_tiles, run_tiles, tiles_of
@@ -158,9 +157,7 @@ cdef void compute(Grid* g) noexcept nogil:
     for j in range(op.nout):
         g.stream &= g.job.out[j].stride == op.size and g.job.out[j].type == 0
     g.buffered = g.shared or g.stream
-    g.direct = not g.buffered
-    for k in range(g.count):
-        g.direct &= runs_along(g, k) or g.ndim > 0 and lies_across(g, k)
+    g.direct = is_direct(g, False)
     find_tiles(g)
     divide(g)
     fa_clear_float_status()

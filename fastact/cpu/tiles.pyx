@@ -4,7 +4,7 @@
 from libc.stdlib cimport llabs
 from fastact._kernels cimport BLOCK, GROUP, Job, Moves, Operand, movers, run_range
 from fastact.cpu.grid cimport (
-    MAX_DIMS, OPERANDS, ROOM, SIDE, TILE, Grid, buffers_of, fa_scratch, find, is_number, lies_across, place, run_row,
+    MAX_DIMS, OPERANDS, ROOM, SIDE, TILE, Grid, buffers_of, fa_scratch, find, is_direct, is_number, lies_across, place, run_row,
 )
 
 
@@ -29,6 +29,7 @@ cdef void find_tiles(Grid* g) noexcept nogil:
     for k in range(g.count):
         across += lies_across(g, k)
     g.tile = min(TILE, (ROOM - (g.count - across) * BLOCK * g.job.op.size) // across) // g.job.op.size
+    g.direct = is_direct(g, True)
     g.width = side_of(g.length)
     g.height = min(g.shape[last], g.tile // g.width)
     if not g.direct:

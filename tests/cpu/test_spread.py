@@ -1,5 +1,6 @@
 """Large arrays of any layout and dtype: the same bits as contiguous ones, on any number of threads."""
 
+import itertools
 import threading
 from functools import cache
 
@@ -88,6 +89,21 @@ def test_arrays_across_each_other(order, dtype, way, threads, spreading):
             assert fa.leaky_relu.backward(laid(grad, order[1:] + order[:1]), given, slopes, out=out, **way) is out
             assert_same_bits(out.copy(), want)
     assert len(spreading) // 6 == (way != {} or dtype == np.float16)  # halves have no arrays of parameters there
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["arranged", "iterated"])
+@pytest.mark.parametrize("shape", [(33, 40, 48), (3, 70, 20), (20, 2, 90), (17, 16, 33)])
+def test_every_order_beside_every_other(shape, way):
+    """Three axes, each order of memory for each array: which of them lie across the rows depends on which axis is taken."""
+    x, grad, slope = (numbers(np.float32, shape, seed) for seed in range(3))
+    want = fa.prelu.backward(grad, x, slope)
+    orders = list(itertools.permutations(range(3)))
+    laid = [[a.transpose(order).copy().transpose(np.argsort(order)) for order in orders] for a in (grad, x, slope)]
+    outs = [np.zeros(np.take(shape, order), np.float32).transpose(np.argsort(order)) for order in orders]
+    for g, h, s in itertools.product(*laid):
+        for out in outs:
+            fa.prelu.backward(g, h, s, out=out, **way)
+            assert_same_bits(out, want, f"{g.strides} {h.strides} {s.strides} {out.strides}")
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["arranged", "iterated"])
