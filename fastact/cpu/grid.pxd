@@ -27,7 +27,6 @@ cdef struct Grid:
     bint flat[OPERANDS]                     # lies in one piece, in this order
     bint varying
     bint scalars                            # parameters are numbers
-    bint shared                             # an output is an input
     bint buffered
     bint stream
     bint direct                             # kernels compute rows where they are: is_direct()
@@ -93,12 +92,16 @@ cdef inline void place(const Grid* g, Job* job, char** data) noexcept nogil:
 
 
 cdef inline Job buffers_of(const Grid* g, char** buffers) noexcept nogil:
-    """A job whose operands are buffers of a block each; parameters that are numbers stay where they are."""
-    cdef char* scratch = fa_scratch()
+    """A job whose operands are buffers, of a tile where they lie across, else of a block; numbers stay where they are."""
+    cdef char* room = fa_scratch()
     cdef int k, size = g.job.op.size
     cdef Job job = g.job
     for k in range(g.count):
-        buffers[k] = g.operands[k].data if is_number(g, k) else scratch + k * BLOCK * 8
+        if is_number(g, k):
+            buffers[k] = g.operands[k].data
+        else:
+            buffers[k] = room
+            room += (g.tile if g.height and lies_across(g, k) else <Py_ssize_t> BLOCK) * size
     job.x = job.grad = Operand(NULL, size, 0)
     for k in range(0 if g.scalars else job.op.nparams):
         job.params[k] = Operand(NULL, size, 0)

@@ -139,6 +139,7 @@ cdef void compute(Grid* g) noexcept nogil:
     """Choose a way, and go it."""
     cdef const Op* op = g.job.op
     cdef int d, j, k, inputs = g.count - op.nout
+    cdef bint shared = False                # an output is an input
     if g.rows * g.length == 0:
         return
     g.varying = op.uniform == NULL
@@ -149,14 +150,13 @@ cdef void compute(Grid* g) noexcept nogil:
             g.scalars &= g.operands[k].stride == 0
             for d in range(g.ndim):
                 g.scalars &= g.steps[k][d] == 0
-    g.shared = False
     for j in range(inputs):
         for k in range(inputs, g.count):
-            g.shared |= g.operands[j].data == g.operands[k].data
-    g.stream = not g.shared and worth_streaming(g.rows * g.length * op.size)
+            shared |= g.operands[j].data == g.operands[k].data
+    g.stream = not shared and worth_streaming(g.rows * g.length * op.size)
     for j in range(op.nout):
         g.stream &= g.job.out[j].stride == op.size and g.job.out[j].type == 0
-    g.buffered = g.shared or g.stream
+    g.buffered = shared or g.stream
     g.direct = is_direct(g, False)
     find_tiles(g)
     divide(g)

@@ -4,7 +4,7 @@
 from libc.stdlib cimport llabs
 from fastact._kernels cimport BLOCK, GROUP, Job, Moves, Operand, movers, run_range
 from fastact.cpu.grid cimport (
-    MAX_DIMS, OPERANDS, ROOM, SIDE, TILE, Grid, buffers_of, fa_scratch, find, is_direct, is_number, lies_across, place, run_row,
+    MAX_DIMS, OPERANDS, ROOM, SIDE, TILE, Grid, buffers_of, find, is_direct, is_number, lies_across, place, run_row,
 )
 
 
@@ -73,11 +73,6 @@ cdef void run_tiles(const Grid* g, Py_ssize_t unit, Py_ssize_t stop) noexcept no
     cdef Py_ssize_t start, first, width, height, row, some, columns = tiles(g), around = strips(g), rows = g.shape[g.ndim - 1]
     cdef int k, size = g.job.op.size, inputs = g.count - g.job.op.nout
     cdef Job job = buffers_of(g, buffers)
-    cdef char* room = fa_scratch()
-    for k in range(g.count):
-        if not is_number(g, k):
-            buffers[k] = room
-            room += (g.tile if lies_across(g, k) else BLOCK) * size
     for unit in range(unit, stop):
         start = unit % columns * g.width
         first = unit // columns % around * g.height

@@ -78,6 +78,7 @@ WHOLE_BACK = """
 {head}
     <declared>
     cdef Py_ssize_t x_, y_, z_, row_, done_ = 0, ahead_, count_, turn_ = max(1, min({rows}, {numbers} // n_))
+    ahead_ = turn_ * step0_
     while done_ < rows_:
         count_ = min(turn_, rows_ - done_)
         for row_ in range(count_):
@@ -88,7 +89,6 @@ WHOLE_BACK = """
             x_ = (done_ + row_) * step0_
             y_ = (done_ + row_) * step1_
             z_ = (done_ + row_) * step_
-            ahead_ = turn_ * step0_
             <results>
         done_ += count_
     return done_
